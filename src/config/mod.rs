@@ -1,0 +1,358 @@
+//! What the user asked for: UCI text in, a [`Config`] out, with line numbers for whatever is wrong.
+//!
+//! [`uci`] is libuci's grammar, strict. [`schema`] gives the words their meaning. [`problem`] says in a
+//! sentence what to write instead. None of them does I/O: text enters as bytes in the caller's buffer.
+//!
+//! A [`Config`] is flat: instances refer to addresses, peers and tracks by [`Span`]s of shared tables,
+//! and every name lies in one table of text, so its size is one constant whatever the file says.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+use heapless::Vec;
+
+use crate::limits;
+use crate::time::Interval;
+use crate::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
+
+pub mod problem;
+pub mod schema;
+pub mod uci;
+
+/// A name or path that the configuration keeps; read it with [`Config::text`]. Empty by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Text {
+    start: u16,
+    len: u8,
+}
+
+impl Text {
+    /// Whether there is nothing in it, which stands for "not configured".
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+}
+
+/// A run of entries in one of the configuration's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Index of the first entry.
+    pub start: u16,
+    /// Number of entries.
+    pub len: u16,
+}
+
+impl Span {
+    /// The indices of the run.
+    #[must_use]
+    pub fn range(self) -> core::ops::Range<usize> {
+        usize::from(self.start)..usize::from(self.start) + usize::from(self.len)
+    }
+
+    /// The entries of the run, or none if the run does not lie in `table`.
+    #[must_use]
+    pub fn of<T>(self, table: &[T]) -> &[T] {
+        table.get(self.range()).unwrap_or(&[])
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Which of the configuration's network devices: an index into [`Config::interfaces`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct InterfaceId(pub u8);
+
+/// Which sync group: an index into [`Config::groups`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupId(pub u8);
+
+/// Address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+/// What one `vrrp_instance` means for one of its families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FamilyConfig {
+    /// Its virtual addresses, in configured order: a span of [`Config::addresses`]. Empty: no virtual
+    /// router of this family.
+    pub addresses: Span,
+    /// Its unicast peers: a span of [`Config::peers`]. Empty: multicast.
+    pub peers: Span,
+}
+
+/// One `config vrrp_instance` section that is enabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instance {
+    /// `option name`, else the section's name, else the section's UCI name (`cfg…`).
+    pub name: Text,
+    /// Where it speaks.
+    pub interface: InterfaceId,
+    /// `virtual_router_id`, 1..=255.
+    pub vrid: Vrid,
+    /// Version of the IPv4 virtual router; IPv6 is always version 3.
+    pub version: Version,
+    /// 1..=255; 255 is the address owner.
+    pub priority: u8,
+    /// `advert_int`.
+    pub interval: Interval,
+    /// Whether a lower-priority master is pre-empted: not `nopreempt`.
+    pub preempt: bool,
+    /// `preempt_delay`: how long a lower-priority master is suffered before it is pre-empted.
+    pub preempt_delay: Duration,
+    /// `state MASTER` was written. Only the owner starts as master; kept so that `check` can say so.
+    pub wants_master: bool,
+    /// `auth_pass` with `auth_type PASS` (RFC 2338 §5.3.6.2), version 2 only.
+    pub password: Option<Password>,
+    /// Which checksum version 3 sends over IPv4 (`option checksum`).
+    pub checksum: ChecksumForm,
+    /// `unicast_src_ip` or `mcast_src_ip` of the IPv4 virtual router; otherwise the device's first address.
+    pub source_v4: Option<Ipv4Addr>,
+    /// The same for IPv6; otherwise the device's link-local address.
+    pub source_v6: Option<Ipv6Addr>,
+    /// The IPv4 half.
+    pub v4: FamilyConfig,
+    /// The IPv6 half.
+    pub v6: FamilyConfig,
+    /// The `garp_*` options.
+    pub announcements: Announcements,
+    /// What it tracks: a span of [`Config::tracks`].
+    pub tracks: Span,
+    /// `dont_track_primary`: the link state of its own interface does not matter.
+    pub ignores_link: bool,
+    /// The sync group that it belongs to.
+    pub group: Option<GroupId>,
+    /// `option notify`; empty: that of `globals`.
+    pub notify: Text,
+}
+
+impl Instance {
+    /// The half of one family.
+    #[must_use]
+    pub const fn family(&self, family: Family) -> &FamilyConfig {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+}
+
+/// When gratuitous ARP and unsolicited neighbour advertisements are sent; keepalived's words and defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announcements {
+    /// `garp_master_repeat`: how many in the burst on mastership, and in the second one. Default 5, at least 1.
+    pub repeat: u8,
+    /// `garp_master_delay`: seconds until the second burst; 0 = none. Default 5.
+    pub delay_secs: u16,
+    /// `garp_master_refresh`: seconds between refreshes while master; 0 = none. Default 0.
+    pub refresh_secs: u16,
+    /// `garp_master_refresh_repeat`: how many in a refresh. Default 1.
+    pub refresh_repeat: u8,
+    /// `garp_interval`: pause between the announcements of a burst, in milliseconds; 0 = back to back.
+    pub interval_ms: u16,
+}
+
+impl Default for Announcements {
+    fn default() -> Self {
+        Self {
+            repeat: 5,
+            delay_secs: 5,
+            refresh_secs: 0,
+            refresh_repeat: 1,
+            interval_ms: 0,
+        }
+    }
+}
+
+/// A virtual address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length; a bare address is /32 or /128, as with keepalived.
+    pub prefix_len: u8,
+    /// Where it is installed: the instance's device unless `dev` or `option device` says otherwise.
+    pub interface: InterfaceId,
+    /// `rt_scope` of rtnetlink: 0 global (default), 200 site, 253 link, 254 host, 255 nowhere. Always 0 for IPv6.
+    pub scope: u8,
+    /// IPv4 label (`ifconfig`'s alias name); empty: none.
+    pub label: Text,
+}
+
+/// A unicast peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Where adverts go, and the only source they are taken from.
+    pub address: IpAddr,
+    /// Least TTL of what is accepted; 0: not checked.
+    pub min_ttl: u8,
+    /// Greatest TTL of what is accepted; 255: not checked.
+    pub max_ttl: u8,
+}
+
+/// Something that an instance listens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Track {
+    /// The link whose state counts.
+    pub interface: InterfaceId,
+    /// −253..=253, added to the priority while up if positive, while down if negative; 0: down is a fault.
+    pub weight: i16,
+}
+
+/// One `config vrrp_sync_group` section: its instances move together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: Text,
+    /// `option notify`; empty: that of `globals`.
+    pub notify: Text,
+}
+
+/// `config globals`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Globals {
+    /// `option enabled`, default 1. When 0, no instance takes part.
+    pub enabled: bool,
+    /// `router_id`; empty: the host's name.
+    pub router_id: Text,
+    /// `vrrp_startup_delay`: how long to wait before taking part.
+    pub startup_delay: Duration,
+    /// `vrrp_mcast_group4`, default 224.0.0.18 (RFC 9568 §5.1.1.2).
+    pub multicast_v4: Ipv4Addr,
+    /// `vrrp_mcast_group6`, default ff02::12 (RFC 9568 §5.1.2.2).
+    pub multicast_v6: Ipv6Addr,
+    /// `option notify`: the script for every instance and group that names none; empty: none.
+    pub notify: Text,
+}
+
+impl Globals {
+    const DEFAULT: Self = Self {
+        enabled: true,
+        router_id: Text { start: 0, len: 0 },
+        startup_delay: Duration::ZERO,
+        multicast_v4: Ipv4Addr::new(224, 0, 0, 18),
+        multicast_v6: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
+        notify: Text { start: 0, len: 0 },
+    };
+}
+
+/// A whole configuration, checked: everything in it can be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `config globals`.
+    pub globals: Globals,
+    /// Device names; [`InterfaceId`]s point here.
+    pub interfaces: Vec<Text, { limits::INTERFACES_MAX }>,
+    /// The enabled instances, in the file's order.
+    pub instances: Vec<Instance, { limits::INSTANCES_MAX }>,
+    /// The sync groups that have at least one enabled instance.
+    pub groups: Vec<Group, { limits::GROUPS_MAX }>,
+    /// Virtual addresses, instance by instance, IPv4 before IPv6.
+    pub addresses: Vec<VirtualAddress, { limits::ADDRESSES_MAX }>,
+    /// Unicast peers, instance by instance, IPv4 before IPv6.
+    pub peers: Vec<Peer, { limits::PEERS_MAX }>,
+    /// What is tracked, instance by instance.
+    pub tracks: Vec<Track, { limits::TRACKS_MAX }>,
+    text: Vec<u8, { limits::TEXT_BYTES_MAX }>,
+}
+
+impl Config {
+    /// A configuration in which nothing is configured.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            globals: Globals::DEFAULT,
+            interfaces: Vec::new(),
+            instances: Vec::new(),
+            groups: Vec::new(),
+            addresses: Vec::new(),
+            peers: Vec::new(),
+            tracks: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
+    /// Forgets everything, in place: a `Config` is too large to be moved about.
+    pub fn clear(&mut self) {
+        self.globals = Globals::DEFAULT;
+        self.interfaces.clear();
+        self.instances.clear();
+        self.groups.clear();
+        self.addresses.clear();
+        self.peers.clear();
+        self.tracks.clear();
+        self.text.clear();
+    }
+
+    /// The characters of a name or path.
+    #[must_use]
+    pub fn text(&self, text: Text) -> &str {
+        let start = usize::from(text.start);
+        let bytes = self
+            .text
+            .get(start..start + usize::from(text.len))
+            .unwrap_or(&[]);
+        core::str::from_utf8(bytes).unwrap_or("")
+    }
+
+    /// Keeps a name or path; `None` when the table of text is full or the piece is longer than 255 bytes.
+    pub fn keep_text(&mut self, piece: &str) -> Option<Text> {
+        let text = Text {
+            start: u16::try_from(self.text.len()).ok()?,
+            len: u8::try_from(piece.len()).ok()?,
+        };
+        self.text.extend_from_slice(piece.as_bytes()).ok()?;
+        Some(text)
+    }
+
+    /// The name of a device.
+    #[must_use]
+    pub fn interface_name(&self, interface: InterfaceId) -> &str {
+        self.interfaces
+            .get(usize::from(interface.0))
+            .map_or("", |text| self.text(*text))
+    }
+
+    /// The device of this name, entered into the table if it is new; `None` when a table is full.
+    pub fn interface(&mut self, name: &str) -> Option<InterfaceId> {
+        let known = self
+            .interfaces
+            .iter()
+            .position(|text| self.text(*text) == name);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let text = self.keep_text(name)?;
+                self.interfaces.push(text).ok()?;
+                self.interfaces.len() - 1
+            }
+        };
+        u8::try_from(index).ok().map(InterfaceId)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}

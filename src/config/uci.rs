@@ -1,0 +1,1 @@
+//! libuci's grammar.

@@ -1,0 +1,38 @@
+//! vipd keeps a router's address alive.
+//!
+//! The house has floors, and arrows go down only:
+//!
+//! | floor | module | what it knows |
+//! | --- | --- | --- |
+//! | roof | `cli`, `main` | what a user types |
+//! | fourth | `daemon` | the poll loop; owns every buffer |
+//! | third | `linux` | descriptors and bytes; the only system calls, the only unsafe code |
+//! | second | [`router`], [`perform`] | all virtual routers together; effects to bytes |
+//! | first | [`vrrp`], [`config`], [`status`] | one virtual router; what the user asked for; what may be seen |
+//! | ground | [`wire`], [`time`], [`limits`] | bytes and values; moments and spans; capacities |
+//!
+//! Everything up to the second floor is `no_std`, allocates nothing, reads no clock and opens no socket:
+//! events go into [`router::Router::handle`] with the time, effects come out, [`perform`] makes bytes of
+//! them and hands them to an [`perform::Outlet`]. The kernel is one outlet, the simulator another. Building
+//! the library without its `linux` feature proves this by the compiler.
+#![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(any(feature = "linux", test))]
+extern crate std;
+
+pub mod config;
+pub mod limits;
+pub mod perform;
+pub mod router;
+pub mod status;
+pub mod time;
+pub mod vrrp;
+pub mod wire;
+
+#[cfg(feature = "linux")]
+pub mod cli;
+#[cfg(feature = "linux")]
+pub mod daemon;
+#[cfg(feature = "linux")]
+pub mod linux;

@@ -1,0 +1,140 @@
+//! Every capacity of the program, with its unit, its default and what happens when it is reached.
+//!
+//! A capacity is a compile-time constant: the environment variable named beside it sets it for a build,
+//! and a board's profile (`board/*.env`) is a list of such settings. What a configuration asks beyond a
+//! capacity is an error of `vipd check` that names the variable; what the network sends beyond one is
+//! dropped, counted and logged.
+
+use static_assertions::const_assert;
+
+/// Virtual routers, that is, pairs of an instance and an address family. `VIPD_VIRTUAL_ROUTERS`.
+pub const VIRTUAL_ROUTERS_MAX: usize = setting(option_env!("VIPD_VIRTUAL_ROUTERS"), 32);
+
+/// `vrrp_instance` sections that are enabled: as many as virtual routers, since each makes at least one.
+pub const INSTANCES_MAX: usize = VIRTUAL_ROUTERS_MAX;
+
+/// `vrrp_sync_group` sections. `VIPD_GROUPS`.
+pub const GROUPS_MAX: usize = setting(option_env!("VIPD_GROUPS"), 8);
+
+/// Network devices that the configuration names: those of instances, addresses and tracking.
+/// `VIPD_INTERFACES`.
+pub const INTERFACES_MAX: usize = setting(option_env!("VIPD_INTERFACES"), 16);
+
+/// Virtual addresses of all virtual routers together. `VIPD_ADDRESSES`.
+pub const ADDRESSES_MAX: usize = setting(option_env!("VIPD_ADDRESSES"), 128);
+
+/// Unicast peers of all virtual routers together. `VIPD_PEERS`.
+pub const PEERS_MAX: usize = setting(option_env!("VIPD_PEERS"), 32);
+
+/// Pairs of an instance and something that it tracks. `VIPD_TRACKS`.
+pub const TRACKS_MAX: usize = setting(option_env!("VIPD_TRACKS"), 32);
+
+/// Bytes of a configuration file. `VIPD_CONFIG_BYTES`.
+pub const CONFIG_BYTES_MAX: usize = setting(option_env!("VIPD_CONFIG_BYTES"), 16_384);
+
+/// Sections of a configuration file. `VIPD_SECTIONS`.
+pub const SECTIONS_MAX: usize = setting(option_env!("VIPD_SECTIONS"), 128);
+
+/// `option` and `list` lines of a configuration file. `VIPD_OPTIONS`.
+pub const OPTIONS_MAX: usize = setting(option_env!("VIPD_OPTIONS"), 512);
+
+/// Bytes of all names and paths that a configuration keeps. `VIPD_TEXT_BYTES`.
+pub const TEXT_BYTES_MAX: usize = setting(option_env!("VIPD_TEXT_BYTES"), 4096);
+
+/// Bytes of a section's name, as other sections, hooks and status use it.
+pub const NAME_BYTES_MAX: usize = 32;
+
+/// Bytes of a network device's name: IFNAMSIZ without its final zero.
+pub const INTERFACE_NAME_BYTES_MAX: usize = 15;
+
+/// Bytes of a path (hook scripts).
+pub const PATH_BYTES_MAX: usize = 127;
+
+/// Addresses that one advertisement can list: its count field has 8 bits (RFC 9568 §5.2.5).
+pub const IPV4_ADDRESSES_PER_ADVERT_MAX: usize = 255;
+
+/// IPv6 addresses that fit an Ethernet frame: (1500 − 40 − 8) / 16 (RFC 9568 §5.1; checklist TX25).
+pub const IPV6_ADDRESSES_PER_ADVERT_MAX: usize = 90;
+
+/// Bytes of the longest VRRP message: 90 IPv6 addresses.
+pub const MESSAGE_BYTES_MAX: usize = 8 + 16 * IPV6_ADDRESSES_PER_ADVERT_MAX;
+
+/// Bytes of the longest IPv4 header.
+pub const IPV4_HEADER_BYTES_MAX: usize = 60;
+
+/// Bytes of one received packet that are kept; a longer one cannot be valid and is counted as such.
+pub const PACKET_BYTES_MAX: usize = IPV4_HEADER_BYTES_MAX + MESSAGE_BYTES_MAX;
+
+/// Packets that one system call can bring in.
+pub const PACKETS_PER_BATCH_MAX: usize = 16;
+
+/// Packets that one turn of the loop takes from one socket before it looks at anything else.
+///
+/// More than the socket's receive buffer can hold ([`SOCKET_BUFFER_BYTES`]), so a turn that begins
+/// after a stall sees every advertisement that was waiting before it lets a deadline fire.
+pub const PACKETS_PER_TURN_MAX: usize = 512;
+
+/// Bytes of a raw socket's receive buffer. The kernel charges at least 512 bytes for any packet and
+/// doubles what it is asked for, so at most 2 × this / 512 packets can wait.
+pub const SOCKET_BUFFER_BYTES: usize = 98_304;
+
+/// Effects of one event for one virtual router; see `vipd::router`.
+pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
+
+/// Effects of one event.
+pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + 8;
+
+/// Control connections (`vipd status`) that are served at the same time; a further one waits in the
+/// listening socket's queue.
+pub const CONTROL_CLIENTS_MAX: usize = 4;
+
+const_assert!(VIRTUAL_ROUTERS_MAX >= 2); // The smallest useful instance has two families.
+const_assert!(VIRTUAL_ROUTERS_MAX <= 1024); // Slots are 16-bit, and scans are linear.
+const_assert!(ADDRESSES_MAX >= VIRTUAL_ROUTERS_MAX); // Every virtual router has an address.
+const_assert!(ADDRESSES_MAX <= u16::MAX as usize); // Spans count in 16 bits.
+const_assert!(INTERFACES_MAX <= u8::MAX as usize); // An `InterfaceId` is 8-bit.
+const_assert!(PEERS_MAX <= u16::MAX as usize);
+const_assert!(TRACKS_MAX <= u16::MAX as usize);
+const_assert!(TEXT_BYTES_MAX <= u16::MAX as usize); // A `Text` counts in 16 bits.
+const_assert!(CONFIG_BYTES_MAX <= 1 << 24); // Offsets into the file are 32-bit, lines 24-bit.
+const_assert!(OPTIONS_MAX >= SECTIONS_MAX);
+const_assert!(PATH_BYTES_MAX <= u8::MAX as usize); // A `Text` has an 8-bit length.
+const_assert!(MESSAGE_BYTES_MAX >= 8 + 4 * IPV4_ADDRESSES_PER_ADVERT_MAX + 8);
+// Whatever can wait in the kernel is read within one turn.
+const_assert!(PACKETS_PER_TURN_MAX * 512 >= 2 * SOCKET_BUFFER_BYTES);
+const_assert!(PACKETS_PER_TURN_MAX % PACKETS_PER_BATCH_MAX == 0);
+
+/// A capacity from the build's environment: decimal digits, or the default where it is not set.
+const fn setting(text: Option<&str>, default: usize) -> usize {
+    let Some(text) = text else { return default };
+    let digits = text.as_bytes();
+    assert!(!digits.is_empty(), "a VIPD_ capacity is set but empty");
+    let mut value = 0;
+    let mut index = 0;
+    while index < digits.len() {
+        assert!(
+            digits[index].is_ascii_digit(),
+            "a VIPD_ capacity is not a decimal number"
+        );
+        value = value * 10 + (digits[index] - b'0') as usize;
+        index += 1;
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::setting;
+
+    #[test]
+    fn a_capacity_comes_from_the_environment_or_its_default() {
+        assert_eq!(setting(None, 7), 7);
+        assert_eq!(setting(Some("255"), 7), 255);
+    }
+
+    #[test]
+    #[should_panic(expected = "not a decimal number")]
+    fn a_capacity_that_is_no_number_stops_the_build() {
+        setting(Some("12k"), 7);
+    }
+}

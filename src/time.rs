@@ -1,0 +1,242 @@
+//! Time, as the core sees it: an [`Instant`] that enters by argument, and an [`Interval`] that knows
+//! every timing formula of VRRP.
+//!
+//! Nothing here divides a 64-bit number: on a 32-bit MIPS that is a library call of half a kilobyte.
+
+use core::ops::Add;
+use core::time::Duration;
+
+/// A moment on a monotonic clock, counted from an origin of the shell's choice (Linux: boot).
+///
+/// Integer, nanosecond resolution, never a wall clock, so setting the time of day moves no deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// The clock's origin.
+    pub const ORIGIN: Self = Self(Duration::ZERO);
+
+    /// The moment that lies `since_origin` after the clock's origin.
+    #[must_use]
+    pub const fn from_origin(since_origin: Duration) -> Self {
+        Self(since_origin)
+    }
+
+    /// How far this moment lies after the clock's origin.
+    #[must_use]
+    pub const fn since_origin(self) -> Duration {
+        self.0
+    }
+
+    /// Time from `earlier` to this moment; zero if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    /// Saturates at the end of time, half a trillion years away.
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+}
+
+/// An advertisement interval in centiseconds, the unit of VRRPv3's wire format: 0.01 s to 255 s.
+///
+/// VRRPv3 can express 1..=4095 centiseconds (RFC 9568 §5.2.7), VRRPv2 whole seconds 1..=255
+/// (RFC 3768 §5.3.7). All formulas are products of the interval and a 256th, so they are kept in
+/// 256ths of a centisecond: 32 bits suffice, and nothing is rounded before the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Interval {
+    centis: u16,
+}
+
+/// The number of 256ths of a centisecond in a second.
+const UNITS_PER_SECOND: u32 = 25_600;
+
+impl Interval {
+    /// One second, the default of every version.
+    pub const SECOND: Self = Self { centis: 100 };
+    /// The longest interval that VRRPv3 can advertise, 40.95 s (RFC 9568 §5.2.7).
+    pub const V3_MAX: Self = Self { centis: 4095 };
+    /// The longest interval that VRRPv2 can advertise, 255 s (RFC 3768 §5.3.7).
+    pub const V2_MAX: Self = Self { centis: 25_500 };
+
+    /// An interval of `centis` centiseconds, 1..=25500; `None` outside.
+    #[must_use]
+    pub const fn from_centis(centis: u16) -> Option<Self> {
+        if centis == 0 || centis > Self::V2_MAX.centis {
+            None
+        } else {
+            Some(Self { centis })
+        }
+    }
+
+    /// An interval of `secs` whole seconds, 1..=255; `None` for zero.
+    #[must_use]
+    pub const fn from_secs(secs: u8) -> Option<Self> {
+        Self::from_centis(secs as u16 * 100)
+    }
+
+    /// Centiseconds, 1..=25500.
+    #[must_use]
+    pub const fn centis(self) -> u16 {
+        self.centis
+    }
+
+    /// Whole seconds, if it is a whole number of them: what VRRPv2 can say.
+    #[must_use]
+    pub const fn whole_secs(self) -> Option<u8> {
+        if self.centis % 100 == 0 {
+            // At most 255: `from_centis` bounds it.
+            Some((self.centis / 100) as u8)
+        } else {
+            None
+        }
+    }
+
+    /// The interval itself: from one advertisement to the next.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        from_units(self.centis as u32 * 256)
+    }
+
+    /// Skew_Time of VRRPv2: (256 − priority) / 256 seconds, whatever the interval (RFC 3768 §6.1).
+    #[must_use]
+    pub const fn skew_v2(priority: u8) -> Duration {
+        from_units((256 - priority as u32) * 100)
+    }
+
+    /// Skew_Time of VRRPv3: (256 − priority) / 256 of the interval (RFC 9568 §6.1).
+    #[must_use]
+    pub const fn skew_v3(self, priority: u8) -> Duration {
+        from_units((256 - priority as u32) * self.centis as u32)
+    }
+
+    /// Master_Down_Interval of VRRPv2: 3 × interval + Skew_Time (RFC 3768 §6.1).
+    #[must_use]
+    pub const fn down_v2(self, priority: u8) -> Duration {
+        from_units(3 * 256 * self.centis as u32 + (256 - priority as u32) * 100)
+    }
+
+    /// Active_Down_Interval of VRRPv3: 3 × interval + Skew_Time (RFC 9568 §6.1).
+    #[must_use]
+    pub const fn down_v3(self, priority: u8) -> Duration {
+        from_units((3 * 256 + 256 - priority as u32) * self.centis as u32)
+    }
+}
+
+/// 256ths of a centisecond to a duration, rounded down to the nanosecond.
+///
+/// A unit is 39062.5 ns. A remainder below one second times 78125 stays below 2³¹, so the whole
+/// computation is 32-bit.
+const fn from_units(units: u32) -> Duration {
+    let secs = units / UNITS_PER_SECOND;
+    let nanos = (units % UNITS_PER_SECOND) * 78_125 / 2;
+    Duration::new(secs as u64, nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The formula in exact arithmetic, in nanoseconds, the other way round: nothing shared with the code above.
+    fn exact(numerator: u128, denominator: u128) -> u128 {
+        numerator * 1_000_000_000 / denominator
+    }
+
+    #[test]
+    fn one_second_is_a_hundred_centiseconds() {
+        assert_eq!(Interval::from_secs(1), Some(Interval::SECOND));
+        assert_eq!(Interval::SECOND.centis(), 100);
+        assert_eq!(Interval::SECOND.duration(), Duration::from_secs(1));
+        assert_eq!(
+            Interval::from_centis(1).unwrap().duration(),
+            Duration::from_millis(10)
+        );
+        assert_eq!(Interval::V3_MAX.duration(), Duration::from_millis(40_950));
+        assert_eq!(Interval::V2_MAX.duration(), Duration::from_secs(255));
+    }
+
+    #[test]
+    fn zero_and_more_than_255_seconds_are_no_intervals() {
+        assert_eq!(Interval::from_centis(0), None);
+        assert_eq!(Interval::from_secs(0), None);
+        assert_eq!(Interval::from_centis(25_501), None);
+        assert!(Interval::from_centis(25_500).is_some());
+    }
+
+    /// RFC 3768 §6.1, TM01 and TM02: literal numbers.
+    #[test]
+    fn tm01_tm02_v2_skew_and_down_time_by_hand() {
+        assert_eq!(Interval::skew_v2(100), Duration::from_micros(609_375));
+        assert_eq!(Interval::skew_v2(254), Duration::from_nanos(7_812_500));
+        assert_eq!(
+            Interval::SECOND.down_v2(100),
+            Duration::from_micros(3_609_375)
+        );
+        assert_eq!(
+            Interval::from_secs(10).unwrap().down_v2(100),
+            Duration::from_micros(30_609_375)
+        );
+    }
+
+    /// RFC 9568 §6.1, TM03 and TM04: literal numbers; the fastest interval keeps its skew.
+    #[test]
+    fn tm03_tm04_v3_skew_and_down_time_by_hand() {
+        let centi = Interval::from_centis(1).unwrap();
+        assert_eq!(centi.skew_v3(255), Duration::from_nanos(39_062));
+        assert_eq!(centi.skew_v3(254), Duration::from_nanos(78_125));
+        assert_eq!(centi.down_v3(100), Duration::from_nanos(36_093_750));
+        assert_eq!(
+            Interval::SECOND.down_v3(150),
+            Duration::from_nanos(3_414_062_500)
+        );
+    }
+
+    /// Law 13. Every priority with every interval that a wire can carry, against the exact fraction.
+    #[test]
+    fn law_13_time_is_integer_and_typed() {
+        for centis in 1..=4095u16 {
+            let interval = Interval::from_centis(centis).unwrap();
+            for priority in 0..=255u8 {
+                let skew = (256 - u128::from(priority)) * u128::from(centis);
+                assert_eq!(interval.skew_v3(priority).as_nanos(), exact(skew, 25_600));
+                let down = skew + 3 * 256 * u128::from(centis);
+                assert_eq!(interval.down_v3(priority).as_nanos(), exact(down, 25_600));
+            }
+        }
+        for secs in 1..=255u8 {
+            let interval = Interval::from_secs(secs).unwrap();
+            for priority in 0..=255u8 {
+                let skew = 256 - u128::from(priority);
+                assert_eq!(Interval::skew_v2(priority).as_nanos(), exact(skew, 256));
+                let down = skew + 3 * 256 * u128::from(secs);
+                assert_eq!(interval.down_v2(priority).as_nanos(), exact(down, 256));
+            }
+        }
+    }
+
+    /// Two backups with different priorities never time out together: the skew is what keeps them apart.
+    #[test]
+    fn different_priorities_have_different_down_times() {
+        for centis in [1u16, 2, 7, 10, 100, 4095] {
+            let interval = Interval::from_centis(centis).unwrap();
+            for priority in 0..255u8 {
+                assert!(interval.down_v3(priority) > interval.down_v3(priority + 1));
+                assert!(interval.down_v2(priority) > interval.down_v2(priority + 1));
+            }
+        }
+    }
+
+    #[test]
+    fn instants_saturate_instead_of_panicking() {
+        let late = Instant::from_origin(Duration::MAX);
+        assert_eq!(late + Duration::from_secs(1), late);
+        assert_eq!(Instant::ORIGIN.since(late), Duration::ZERO);
+        assert_eq!(late.since(Instant::ORIGIN), Duration::MAX);
+    }
+}
