@@ -96,6 +96,9 @@ pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 /// Effects of one event: every virtual router moves, and every address is withdrawn.
 pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + 8;
 
+/// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
+pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 262_144);
+
 /// Control connections (`vipd status`) that are served at the same time; a further one waits in the
 /// listening socket's queue.
 pub const CONTROL_CLIENTS_MAX: usize = 4;

@@ -52,8 +52,7 @@ impl NetlinkSocket {
         // SAFETY: sockaddr_nl is an aggregate of integers, so all zeros is one; its padding is private.
         let mut address: libc::sockaddr_nl = unsafe { core::mem::zeroed() };
         address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
-        address.nl_groups =
-            (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
+        address.nl_groups = (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
         // SAFETY: the pointer and the length are those of a live sockaddr_nl.
         let result = unsafe {
             libc::bind(
@@ -184,14 +183,9 @@ mod tests {
             }
             Message::AddressGone(address) => format!("{} gone", address.address),
             Message::Done { sequence, torn } => format!("done {sequence} {torn}"),
-            Message::Refused {
-                sequence,
-                errno,
-                address,
-            } => format!(
-                "refused {sequence} {errno} {:?}",
-                address.map(|a| a.address)
-            ),
+            Message::Refused { sequence, errno, address } => {
+                format!("refused {sequence} {errno} {:?}", address.map(|a| a.address))
+            }
         }
     }
 
@@ -208,10 +202,7 @@ mod tests {
                 // Once more changes nothing, and is no error.
                 add(&socket, &wanted);
                 let again = said(&socket);
-                assert!(
-                    !again.iter().any(|line| line.starts_with("refused")),
-                    "{again:?}"
-                );
+                assert!(!again.iter().any(|line| line.starts_with("refused")), "{again:?}");
                 let shown = namespace::ip("-o address show dev lo");
                 assert!(shown.contains(&format!("{address}/{len}")), "{shown}");
                 delete(&socket, wanted.address, len);
@@ -223,8 +214,7 @@ mod tests {
     /// So that the address is not the source of new connections, as keepalived does it.
     #[test]
     fn a_bare_ipv6_address_is_deprecated_from_the_start_and_stays() {
-        let name =
-            "linux::netlink::tests::a_bare_ipv6_address_is_deprecated_from_the_start_and_stays";
+        let name = "linux::netlink::tests::a_bare_ipv6_address_is_deprecated_from_the_start_and_stays";
         namespace::networked(name, || {
             namespace::ip("link set lo up");
             let socket = NetlinkSocket::open().unwrap();
@@ -236,33 +226,17 @@ mod tests {
             labelled.scope = 253;
             add(&socket, &labelled);
             let shown = namespace::ip("address show dev lo");
-            assert!(
-                shown.contains("2001:db8::1/128 scope global deprecated nodad proto 0x70"),
-                "{shown}"
-            );
-            assert!(
-                shown.contains("valid_lft forever preferred_lft 0sec"),
-                "{shown}"
-            );
-            assert!(
-                shown.contains("2001:db8::2/64 scope global nodad proto 0x70"),
-                "{shown}"
-            );
-            assert!(
-                shown.contains("10.9.1.1/24 scope link dynamic proto 0x70 lo:vip"),
-                "{shown}"
-            );
-            assert!(
-                shown.contains("valid_lft 600sec preferred_lft 600sec"),
-                "{shown}"
-            );
+            assert!(shown.contains("2001:db8::1/128 scope global deprecated nodad proto 0x70"), "{shown}");
+            assert!(shown.contains("valid_lft forever preferred_lft 0sec"), "{shown}");
+            assert!(shown.contains("2001:db8::2/64 scope global nodad proto 0x70"), "{shown}");
+            assert!(shown.contains("10.9.1.1/24 scope link dynamic proto 0x70 lo:vip"), "{shown}");
+            assert!(shown.contains("valid_lft 600sec preferred_lft 600sec"), "{shown}");
         });
     }
 
     #[test]
     fn a_refused_request_comes_back_and_those_behind_it_are_performed() {
-        let name =
-            "linux::netlink::tests::a_refused_request_comes_back_and_those_behind_it_are_performed";
+        let name = "linux::netlink::tests::a_refused_request_comes_back_and_those_behind_it_are_performed";
         namespace::networked(name, || {
             let socket = NetlinkSocket::open().unwrap();
             let mut elsewhere = new("10.9.1.1", 24);
@@ -277,11 +251,7 @@ mod tests {
             said.sort();
             assert_eq!(
                 said,
-                [
-                    "10.9.1.2/24 on 1 marked",
-                    "refused 5 19 Some(10.9.1.1)",
-                    "refused 8 99 Some(10.9.1.3)"
-                ]
+                ["10.9.1.2/24 on 1 marked", "refused 5 19 Some(10.9.1.1)", "refused 8 99 Some(10.9.1.3)"]
             );
         });
     }
@@ -308,10 +278,7 @@ mod tests {
             assert!(news.contains(&v0.replace("down", "up")), "{news:?}");
             namespace::ip("address add 10.9.0.1/24 dev v0");
             let news = said(&socket);
-            assert!(
-                news.contains(&format!("10.9.0.1/24 on {index}")),
-                "{news:?}"
-            );
+            assert!(news.contains(&format!("10.9.0.1/24 on {index}")), "{news:?}");
             let len = rtnl::dump_addresses(2, &mut buffer).unwrap();
             socket.send(&buffer[..len]).unwrap();
             let addresses = said(&socket);
@@ -334,8 +301,7 @@ mod tests {
 
     #[test]
     fn news_that_are_not_read_overrun_and_reading_goes_on_after() {
-        let name =
-            "linux::netlink::tests::news_that_are_not_read_overrun_and_reading_goes_on_after";
+        let name = "linux::netlink::tests::news_that_are_not_read_overrun_and_reading_goes_on_after";
         namespace::networked(name, || {
             let socket = NetlinkSocket::open().unwrap();
             let other = NetlinkSocket::open().unwrap();
