@@ -40,8 +40,8 @@ impl<'d> Reader<'d, '_> {
             if differs {
                 self.warn(
                     word.line,
-                    "instance %A has another priority than the first of its group: both sides would win \
-                     some, so write the same",
+                    "instance %A has another priority than the first of its group: they could have different \
+                     winners, so write the same",
                     &[word.text],
                 );
             }

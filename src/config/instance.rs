@@ -16,6 +16,9 @@ const PRIORITY_DEFAULT: u8 = 100;
 /// Seconds; keepalived's limit of `preempt_delay`.
 const PREEMPT_DELAY_SECS_MAX: i32 = 1000;
 
+/// What a tracked thing can add to or take from a priority; keepalived's limits.
+const WEIGHTS: [i32; 2] = [-253, 253];
+
 /// What an instance has of each family.
 #[derive(Clone, Copy)]
 struct Halves {
@@ -44,15 +47,6 @@ impl<'d> Reader<'d, '_> {
             if section.kind() == b"vrrp_instance" && self.flag(section, "enabled", true) {
                 self.read_instance(section);
             }
-        }
-        if self.virtual_routers > limits::VIRTUAL_ROUTERS_MAX {
-            let last = self.instance_sections.last().copied().unwrap_or(0);
-            let section = self.document.sections().nth(usize::from(last));
-            self.full(
-                section.map_or(1, Section::line),
-                "VIPD_VIRTUAL_ROUTERS",
-                limits::VIRTUAL_ROUTERS_MAX,
-            );
         }
     }
 
@@ -119,14 +113,14 @@ impl<'d> Reader<'d, '_> {
 
     /// Takes an instance into the configuration.
     fn enter(&mut self, section: Section<'d>, instance: Instance) {
-        for family in [Family::V4, Family::V6] {
-            if !instance.family(family).addresses.is_empty() {
-                self.virtual_routers += 1;
-            }
-        }
-        let is_entered = self.config.instances.push(instance).is_ok()
+        let has = |family| !instance.family(family).addresses.is_empty();
+        let virtual_routers = usize::from(has(Family::V4)) + usize::from(has(Family::V6));
+        let is_entered = self.virtual_routers + virtual_routers <= limits::VIRTUAL_ROUTERS_MAX
+            && self.config.instances.push(instance).is_ok()
             && self.instance_sections.push(section.index()).is_ok();
-        if !is_entered {
+        if is_entered {
+            self.virtual_routers += virtual_routers;
+        } else {
             self.full(
                 section.line(),
                 "VIPD_VIRTUAL_ROUTERS",
@@ -636,45 +630,37 @@ impl<'d> Reader<'d, '_> {
 
     /// A link to track, by the name of a `track_interface` section or a device, and perhaps `weight N`.
     fn track(&mut self, word: Value<'d>, words: &mut Words<'d>) -> Option<Track> {
-        let mut track = match self.resolve("track_interface", word.text) {
+        let (device, mut weight) = match self.resolve("track_interface", word.text) {
             Some(section) => self.silently(|reader| reader.defined_track(section)),
-            None => self.device(word, "track_interface").map(|interface| Track {
-                interface,
-                weight: 0,
-            }),
+            None => (self.device_name(word, "track_interface"), 0),
         };
         loop {
             match words.peek() {
                 Some(b"weight") => {
                     words.next();
                     let text = words.next().unwrap_or(&[]);
-                    let weight = self.number_of(Value { text, ..word }, "weight", [-253, 253]);
-                    if let (Some(track), Some(weight)) = (&mut track, weight) {
-                        track.weight = weight as i16;
-                    }
+                    let number = self.number_of(Value { text, ..word }, "weight", WEIGHTS);
+                    weight = number.unwrap_or(0) as i16;
                 }
                 Some(b"reverse") => {
                     words.next();
-                    self.error(
-                        word.line,
-                        "reverse is not in this release: write a weight of the other sign",
-                        &[],
-                    );
+                    self.error(word.line, "reverse is not in this release: remove it", &[]);
                 }
-                Some(_) | None => return track,
+                Some(_) | None => break,
             }
         }
+        let interface = self.enter_device(device?)?;
+        Some(Track { interface, weight })
     }
 
-    /// `config track_interface`.
-    pub(super) fn defined_track(&mut self, section: Section<'d>) -> Option<Track> {
-        let weight = self.number(section, "weight", [-253, 253]).unwrap_or(0) as i16;
+    /// `config track_interface`: its device and its weight.
+    pub(super) fn defined_track(&mut self, section: Section<'d>) -> (Option<Value<'d>>, i16) {
+        let weight = self.number(section, "weight", WEIGHTS).unwrap_or(0) as i16;
         let Some(value) = self.scalar(section, "value") else {
             self.missing(section, "value");
-            return None;
+            return (None, weight);
         };
-        let interface = self.device(value, "value")?;
-        Some(Track { interface, weight })
+        (self.device_name(value, "value"), weight)
     }
 
     fn check_version(&mut self, section: Section<'d>, halves: &Halves) {

@@ -467,23 +467,28 @@ impl<'d> Reader<'d, '_> {
         self.keep(value.line, value.text)
     }
 
-    /// A device, by its own name or by an alias.
+    /// A device, by its own name or by an alias, in the configuration's table.
     pub(super) fn device(&mut self, value: Value<'d>, option: &str) -> Option<InterfaceId> {
         let device = self.device_name(value, option)?;
-        let text = core::str::from_utf8(device).unwrap_or("");
+        self.enter_device(device)
+    }
+
+    /// The device of a name that has been checked, in the configuration's table.
+    pub(super) fn enter_device(&mut self, device: Value<'d>) -> Option<InterfaceId> {
+        let text = core::str::from_utf8(device.text).unwrap_or("");
         let id = self.config.interface(text);
         if id.is_none() {
             if self.config.interfaces.is_full() {
-                self.full(value.line, "VIPD_INTERFACES", limits::INTERFACES_MAX);
+                self.full(device.line, "VIPD_INTERFACES", limits::INTERFACES_MAX);
             } else {
-                self.full(value.line, "VIPD_TEXT_BYTES", limits::TEXT_BYTES_MAX);
+                self.full(device.line, "VIPD_TEXT_BYTES", limits::TEXT_BYTES_MAX);
             }
         }
         id
     }
 
     /// The name of a device, with the aliases applied.
-    pub(super) fn device_name(&mut self, value: Value<'d>, option: &str) -> Option<&'d [u8]> {
+    pub(super) fn device_name(&mut self, value: Value<'d>, option: &str) -> Option<Value<'d>> {
         let alias = self
             .aliases
             .iter()
@@ -498,7 +503,10 @@ impl<'d> Reader<'d, '_> {
             );
             return None;
         }
-        Some(device)
+        Some(Value {
+            text: device,
+            line: value.line,
+        })
     }
 
     /// Keeps a piece of text that has been checked to be UTF-8 of at most 255 bytes.

@@ -5,8 +5,8 @@
 //!
 //! libuci reads a physical line at a time, and only an open quote or a backslash at the end of a line
 //! brings in the next one. The [`Parser`] keeps that shape, because the corners of the grammar follow
-//! from it. It differs in two places, where libuci reads past its own line: a keyword that ends the file
-//! without a newline is no command, and a zero byte is a mistake of its own.
+//! from it. It differs in two places: a zero byte, which cuts libuci's line short, is a mistake of its own,
+//! and a last line without a newline is counted.
 
 use heapless::Vec;
 use static_assertions::const_assert;
@@ -68,7 +68,7 @@ pub enum ErrorKind {
     /// "invalid command": the first word is none of `package`, `config`, `option`, `list`, in full or as
     /// one letter, followed by a blank.
     Command,
-    /// "insufficient arguments".
+    /// "insufficient arguments", and "option without name" where that ends the file.
     TooFewWords,
     /// "too many arguments".
     TooManyWords,
@@ -458,7 +458,7 @@ impl Parser<'_> {
         let rest = rest.unwrap_or(&[]);
         let len = rest.iter().position(|byte| matches!(byte, b' ' | b'\t'));
         // A keyword that ends the line has its newline in it, and that makes it unknown.
-        let keyword = rest.get(..len.unwrap_or(0)).unwrap_or(&[]);
+        let keyword = rest.get(..len.unwrap_or(rest.len())).unwrap_or(rest);
         let command = match keyword {
             b"package" | b"p" => Command::Package,
             b"config" | b"c" => Command::Config,
@@ -466,7 +466,7 @@ impl Parser<'_> {
             b"list" | b"l" => Command::List,
             _ => return Err(self.error(ErrorKind::Command)),
         };
-        self.position += keyword.len() + 1;
+        self.position = self.line_end.min(self.position + keyword.len() + 1);
         Ok(Some(command))
     }
 
