@@ -4,8 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use heapless::Vec;
 
-use super::instance::{insert, span};
-use super::schema::{Reader, Value, entries};
+use super::reader::{Reader, Value, entries, insert, span};
 use super::uci::Section;
 use super::value::{self, PrefixFault, Words};
 use super::{Family, InterfaceId, Span, Text, VirtualAddress};

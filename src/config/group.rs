@@ -2,7 +2,7 @@
 
 use static_assertions::const_assert;
 
-use super::schema::{Reader, Value, words_of};
+use super::reader::{Reader, Value, words_of};
 use super::uci::Section;
 use super::{Group, GroupId};
 use crate::limits;

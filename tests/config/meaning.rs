@@ -1,8 +1,8 @@
 //! What a good file means.
 
-use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use core::fmt::Write as _;
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
 
 use vipd::config::problem::Severity;
 use vipd::config::schema::Alias;
