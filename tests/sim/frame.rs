@@ -5,9 +5,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
-    EthernetRepr, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv4Packet,
-    Ipv4Repr, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr, RawHardwareAddress,
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
+    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv4Packet, Ipv4Repr, Ipv6Packet,
+    Ipv6Repr, NdiscNeighborFlags, NdiscRepr, RawHardwareAddress,
 };
 use vipd::wire::Mac;
 
@@ -22,12 +22,33 @@ pub const BROADCAST: Mac = Mac([0xff; 6]);
 /// What is in a frame.
 #[derive(Debug, PartialEq)]
 pub enum Content<'a> {
-    Arp { reply: bool, sender_mac: Mac, sender: Ipv4Addr, target_mac: Mac, target: Ipv4Addr },
-    Solicitation { from: Ipv6Addr, target: Ipv6Addr, mac: Option<Mac> },
+    Arp {
+        reply: bool,
+        sender_mac: Mac,
+        sender: Ipv4Addr,
+        target_mac: Mac,
+        target: Ipv4Addr,
+    },
+    Solicitation {
+        from: Ipv6Addr,
+        target: Ipv6Addr,
+        mac: Option<Mac>,
+    },
     Advertisement(Advertisement),
-    Echo { reply: bool, from: IpAddr, to: IpAddr, sequence: u16 },
+    Echo {
+        reply: bool,
+        from: IpAddr,
+        to: IpAddr,
+        sequence: u16,
+    },
     /// `packet` is the IPv4 packet with its header, or empty over IPv6.
-    Vrrp { from: IpAddr, to: IpAddr, ttl: u8, packet: &'a [u8], message: &'a [u8] },
+    Vrrp {
+        from: IpAddr,
+        to: IpAddr,
+        ttl: u8,
+        packet: &'a [u8],
+        message: &'a [u8],
+    },
 }
 
 /// A neighbour advertisement.
@@ -208,9 +229,7 @@ pub fn arp(reply: bool, from: Mac, sender: Ipv4Addr, to: Mac, target: Ipv4Addr) 
 /// A neighbour solicitation to the target's solicited-node group (RFC 4861 §4.3).
 pub fn solicitation(from: Mac, sender: Ipv6Addr, target: Ipv6Addr) -> Vec<u8> {
     let [.., x, y, z] = target.octets();
-    let group = Ipv6Addr::new(
-        0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(x), u16::from_be_bytes([y, z]),
-    );
+    let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(x), u16::from_be_bytes([y, z]));
     let content = NdiscRepr::NeighborSolicit { target_addr: target, lladdr: Some(raw(from)) };
     let to = group_mac(IpAddr::V6(group)).unwrap();
     icmpv6(from, to, sender, group, 255, &Icmpv6Repr::Ndisc(content))
@@ -219,9 +238,7 @@ pub fn solicitation(from: Mac, sender: Ipv6Addr, target: Ipv6Addr) -> Vec<u8> {
 /// A solicited neighbour advertisement (RFC 4861 §4.4).
 pub fn advertisement(from: Mac, target: Ipv6Addr, to: Mac, asker: Ipv6Addr) -> Vec<u8> {
     let content = NdiscRepr::NeighborAdvert {
-        flags: NdiscNeighborFlags::SOLICITED
-            | NdiscNeighborFlags::OVERRIDE
-            | NdiscNeighborFlags::ROUTER,
+        flags: NdiscNeighborFlags::SOLICITED | NdiscNeighborFlags::OVERRIDE | NdiscNeighborFlags::ROUTER,
         target_addr: target,
         lladdr: Some(raw(from)),
     };
@@ -290,13 +307,7 @@ fn packet(
 ) -> Vec<u8> {
     match (source, target) {
         (IpAddr::V4(src_addr), IpAddr::V4(dst_addr)) => {
-            let header = Ipv4Repr {
-                src_addr,
-                dst_addr,
-                next_header: protocol,
-                payload_len,
-                hop_limit: ttl,
-            };
+            let header = Ipv4Repr { src_addr, dst_addr, next_header: protocol, payload_len, hop_limit: ttl };
             let len = header.buffer_len() + payload_len;
             let mut frame = ethernet(from, to, EthernetProtocol::Ipv4, len);
             let mut packet = Ipv4Packet::new_unchecked(&mut frame[ETHERNET_HEADER_BYTES..]);
@@ -305,13 +316,7 @@ fn packet(
             frame
         }
         (IpAddr::V6(src_addr), IpAddr::V6(dst_addr)) => {
-            let header = Ipv6Repr {
-                src_addr,
-                dst_addr,
-                next_header: protocol,
-                payload_len,
-                hop_limit: ttl,
-            };
+            let header = Ipv6Repr { src_addr, dst_addr, next_header: protocol, payload_len, hop_limit: ttl };
             let len = header.buffer_len() + payload_len;
             let mut frame = ethernet(from, to, EthernetProtocol::Ipv6, len);
             let mut packet = Ipv6Packet::new_unchecked(&mut frame[ETHERNET_HEADER_BYTES..]);
@@ -328,11 +333,8 @@ fn packet(
 /// A frame with room for this many bytes, filled up to the shortest that Ethernet carries.
 fn ethernet(from: Mac, to: Mac, ethertype: EthernetProtocol, payload_len: usize) -> Vec<u8> {
     let mut frame = vec![0; (ETHERNET_HEADER_BYTES + payload_len).max(60)];
-    let header = EthernetRepr {
-        src_addr: EthernetAddress(from.0),
-        dst_addr: EthernetAddress(to.0),
-        ethertype,
-    };
+    let header =
+        EthernetRepr { src_addr: EthernetAddress(from.0), dst_addr: EthernetAddress(to.0), ethertype };
     header.emit(&mut EthernetFrame::new_unchecked(&mut frame));
     frame
 }

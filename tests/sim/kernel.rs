@@ -50,8 +50,8 @@ pub struct Link {
     pub addresses: Vec<Installed>,
     /// What the host's administrator configured on it.
     pub own: Vec<(IpAddr, u8)>,
-    /// The daemon's raw sockets are members of VRRP's groups here.
-    pub joined: bool,
+    /// The groups that the daemon's raw sockets are members of.
+    pub joined: Vec<IpAddr>,
 }
 
 impl Link {
@@ -174,7 +174,7 @@ impl Kernel {
             carrier: true,
             addresses,
             own,
-            joined: false,
+            joined: Vec::new(),
         });
     }
 
@@ -190,7 +190,7 @@ impl Kernel {
         self.datagrams.clear();
         self.packets.clear();
         for link in &mut self.links {
-            link.joined = false;
+            link.joined.clear();
         }
     }
 
@@ -219,11 +219,14 @@ impl Kernel {
         self.overrun || !self.datagrams.is_empty() || !self.packets.is_empty()
     }
 
-    /// The daemon joins VRRP's groups on a device.
-    pub fn join(&mut self, index: u32) {
-        if let Some(at) = self.by_index(index) {
-            self.links[at].joined = true;
+    /// The daemon's raw socket becomes a member of a group.
+    pub fn join(&mut self, index: u32, group: IpAddr) -> Result<(), i32> {
+        let at = self.by_index(index).ok_or(ENODEV)?;
+        let joined = &mut self.links[at].joined;
+        if !joined.contains(&group) {
+            joined.push(group);
         }
+        Ok(())
     }
 
     pub fn by_index(&self, index: u32) -> Option<usize> {
@@ -258,7 +261,7 @@ impl Kernel {
     pub fn delete_link(&mut self, at: usize, rng: &mut Rng) {
         self.remove_where(at, |_| true, rng);
         self.links[at].present = false;
-        self.links[at].joined = false;
+        self.links[at].joined.clear();
         self.tell(Datagram::default().link_gone(&self.links[at].view()), rng);
     }
 
@@ -407,7 +410,7 @@ impl Kernel {
             }
             Content::Vrrp { to, .. } => {
                 let link = &self.links[at];
-                let wanted = link.has(to) || (link.joined && frame::group_mac(to).is_some());
+                let wanted = link.has(to) || link.joined.contains(&to);
                 if self.listening && wanted && self.packets.len() < PACKETS_WAITING_MAX {
                     let index = link.index;
                     self.packets.push_back(Received { index, frame: Rc::clone(frame) });
@@ -551,9 +554,11 @@ impl Kernel {
     fn remove(&mut self, at: usize, found: usize, sequence: u32, rng: &mut Rng) {
         let index = self.links[at].index;
         let gone = self.links[at].addresses.remove(found);
-        while let Some(next) = self.links[at].addresses.iter().position(|it| {
-            it.flags & IFA_F_SECONDARY != 0 && is_primary_of(&gone, it)
-        }) {
+        while let Some(next) = self.links[at]
+            .addresses
+            .iter()
+            .position(|it| it.flags & IFA_F_SECONDARY != 0 && is_primary_of(&gone, it))
+        {
             let secondary = self.links[at].addresses.remove(next);
             self.tell(Datagram::default().address_gone(index, &secondary, sequence), rng);
         }

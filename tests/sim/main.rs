@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is a test")]
 #![allow(dead_code)]
 
+mod checkers;
 mod client;
 mod clock;
 mod frame;
 mod kernel;
 mod netlink;
+mod node;
 mod plan;
+mod scenarios;
 mod seed;
 mod switch;
+mod world;

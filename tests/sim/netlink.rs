@@ -65,8 +65,17 @@ pub struct Installed {
 /// What is asked of the kernel.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wish {
-    AddAddress { index: u32, new: Installed, exclusive: bool, replace: bool },
-    DeleteAddress { index: u32, address: IpAddr, prefix_len: u8 },
+    AddAddress {
+        index: u32,
+        new: Installed,
+        exclusive: bool,
+        replace: bool,
+    },
+    DeleteAddress {
+        index: u32,
+        address: IpAddr,
+        prefix_len: u8,
+    },
     DumpLinks,
     /// Of this family; `None`: of every one.
     DumpAddresses,
@@ -216,14 +225,7 @@ impl Datagram {
         self.address_message(RTM_DELADDR, index, it, sequence, false)
     }
 
-    fn address_message(
-        mut self,
-        kind: u16,
-        index: u32,
-        it: &Installed,
-        sequence: u32,
-        multi: bool,
-    ) -> Self {
+    fn address_message(mut self, kind: u16, index: u32, it: &Installed, sequence: u32, multi: bool) -> Self {
         self.begin(kind, multi, sequence);
         let (family, octets) = match it.address {
             IpAddr::V4(address) => (AF_INET, Vec::from(address.octets())),

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use vipd::config::{Config, Family};
 use vipd::limits;
 use vipd::perform::{self, Fault, Outlet};
-use vipd::router::{Effect, Effects, Event, Failure, Outgoing, Packet, Router, Slot, Ticket};
+use vipd::router::{Effect, Effects, Event, Failure, Outgoing, Packet, Router, Ticket};
 use vipd::time::Instant;
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
@@ -52,7 +52,6 @@ pub struct Node {
 struct Daemon {
     router: Box<Router>,
     effects: Box<Effects>,
-    buffer: perform::Buffer,
     failures: VecDeque<Failure>,
     hooks: Vec<Hook>,
     request: Option<Request>,
@@ -86,7 +85,6 @@ impl Node {
         self.daemon = Some(Daemon {
             router: Box::new(Router::new()),
             effects: Box::new(Effects::new()),
-            buffer: perform::Buffer::new(),
             failures: VecDeque::new(),
             hooks: Vec::new(),
             request: Some(Request::Start),
@@ -132,9 +130,7 @@ impl Node {
     pub fn has_input(&self) -> bool {
         self.is_running()
             && (self.kernel.has_input()
-                || self.daemon.as_ref().is_some_and(|it| {
-                    it.request.is_some() || !it.failures.is_empty()
-                }))
+                || self.daemon.as_ref().is_some_and(|it| it.request.is_some() || !it.failures.is_empty()))
     }
 
     /// Everything has been taken up: what is installed is what the state asks for.
@@ -159,7 +155,14 @@ impl Node {
     pub fn turn(&mut self, around: &mut Surroundings<'_>) -> Nanos {
         let Some(daemon) = self.daemon.as_mut() else { return NEVER };
         let instant = self.clock.local(around.now);
-        let mut turn = Turn { node: self.number, daemon, kernel: &mut self.kernel, plans: &self.plans, instant, events: 0 };
+        let mut turn = Turn {
+            node: self.number,
+            daemon,
+            kernel: &mut self.kernel,
+            plans: &self.plans,
+            instant,
+            events: 0,
+        };
         turn.request(around);
         turn.kernel_messages(around);
         turn.packets(around);
@@ -275,6 +278,7 @@ impl Turn<'_> {
         } else if around.rng.u32(0..16) == 0 {
             // Law 3: at any other time it is harmless.
             let before = self.daemon.router.poll_at();
+            self.daemon.effects.clear();
             self.daemon.router.handle(self.instant, Event::Timer, &mut self.daemon.effects);
             assert!(self.daemon.effects.is_empty(), "law 3: a spurious timer has effects");
             assert_eq!(self.daemon.router.poll_at(), before, "law 3: a spurious timer moves a deadline");
@@ -294,7 +298,7 @@ impl Turn<'_> {
                 let ends_at = around.now + around.rng.u64(MS..500 * MS);
                 self.daemon.hooks.push(Hook { ticket, ends_at });
                 let hook = self.daemon.router.hook(owner);
-                around.checkers.hooks.started(self.node, owner, ticket, &hook);
+                around.checkers.hooks.started(self.node, ticket, hook.as_ref());
                 continue;
             }
             let mut outlet = Wires {
@@ -307,7 +311,7 @@ impl Turn<'_> {
                 out: around.out,
                 checkers: around.checkers,
             };
-            let _ = perform::perform(&self.daemon.router, effect, &mut self.daemon.buffer, &mut outlet);
+            let _ = perform::perform(&self.daemon.router, effect, &mut outlet);
         }
     }
 }
@@ -335,6 +339,11 @@ impl Wires<'_> {
 }
 
 impl Outlet for Wires<'_> {
+    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Fault> {
+        let joined = self.kernel.join(interface.0, group);
+        self.outcome(interface, Outgoing::Join, joined)
+    }
+
     fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Fault> {
         self.checkers.message(self.now, self.node, self.plans, self.kernel, interface, from, to, payload);
         let sent = self.kernel.send_message(interface.0, from, to, payload, self.out, self.rng);

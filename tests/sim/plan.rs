@@ -109,6 +109,25 @@ impl Plan {
         Self { preempt: false, ..self }
     }
 
+    pub fn preempt_delay(self, delay: Duration) -> Self {
+        Self { preempt_delay: delay, ..self }
+    }
+
+    /// It tracks another link: 0 for a fault while that is down, else with this weight.
+    pub fn tracks(mut self, link: usize, weight: i16) -> Self {
+        self.tracks.push((link, weight));
+        self
+    }
+
+    /// It speaks to these peers only.
+    pub fn with_peers(self, peers: Vec<IpAddr>) -> Self {
+        Self { peers, ..self }
+    }
+
+    pub fn password(self, password: &'static [u8]) -> Self {
+        Self { password: Some(password), ..self }
+    }
+
     pub fn grouped(self) -> Self {
         Self { group: Some(0), ..self }
     }
@@ -122,7 +141,7 @@ impl Plan {
     }
 
     /// The families that it has addresses of.
-    pub fn families(&self) -> impl Iterator<Item = Family> + use<> {
+    pub fn families(&self) -> impl Iterator<Item = Family> + Clone + use<> {
         let v4 = (!self.v4.is_empty()).then_some(Family::V4);
         let v6 = (!self.v6.is_empty()).then_some(Family::V6);
         v4.into_iter().chain(v6)

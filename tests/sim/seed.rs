@@ -10,7 +10,7 @@ use fastrand::Rng;
 use crate::clock::{MS, Nanos};
 
 /// How many seeds a scenario runs over, if the environment names none.
-const SEEDS_PER_SCENARIO: u64 = 6;
+pub const SEEDS_PER_SCENARIO: u64 = 6;
 
 thread_local! {
     static NOW: Cell<Nanos> = const { Cell::new(0) };
@@ -19,12 +19,11 @@ thread_local! {
 
 /// Runs `scenario` once for each of a few seeds.
 pub fn each<F: Fn(u64)>(scenario: F) {
-    some(SEEDS_PER_SCENARIO, scenario);
+    some(name_of::<F>(), SEEDS_PER_SCENARIO, scenario);
 }
 
-/// Runs `scenario` for the seeds 0..`count`, or for the one that the environment names.
-pub fn some<F: Fn(u64)>(count: u64, scenario: F) {
-    let name = name_of::<F>();
+/// Runs the test called `name` for the seeds 0..`count`, or for the one that the environment names.
+pub fn some<F: Fn(u64)>(name: &'static str, count: u64, scenario: F) {
     match number("VIPD_SIM_SEED") {
         Some(seed) => {
             TRACING.set(true);
@@ -89,15 +88,12 @@ struct Replay {
 
 impl Drop for Replay {
     fn drop(&mut self) {
-        eprintln!(
-            "replay: VIPD_SIM_SEED={} cargo test --test sim {} -- --exact",
-            self.seed, self.name
-        );
+        eprintln!("replay: VIPD_SIM_SEED={} cargo test --test sim {} -- --exact", self.seed, self.name);
     }
 }
 
 /// The path of the test function that the closure was written in, without the name of the crate.
-fn name_of<F>() -> &'static str {
+pub fn name_of<F>() -> &'static str {
     let path = core::any::type_name::<F>();
     let path = path.split_once("::").map_or(path, |(_, rest)| rest);
     path.split_once("::{{closure}}").map_or(path, |(test, _)| test)

@@ -109,19 +109,14 @@ impl Switch {
     pub fn is_healthy(&self) -> bool {
         let good = |path: &Path| path.loss == 0 && path.jitter == 0 && path.duplicate == 0;
         self.cuts.is_empty()
-            && self.sockets.iter().all(|socket| {
-                socket.side == 0 && good(&socket.inward) && good(&socket.outward)
-            })
+            && self
+                .sockets
+                .iter()
+                .all(|socket| socket.side == 0 && good(&socket.inward) && good(&socket.outward))
     }
 
     /// Takes a frame in at `from`, and says for each frame that leaves by which port, and after what time.
-    pub fn forward(
-        &mut self,
-        rng: &mut Rng,
-        from: Port,
-        frame: &[u8],
-        mut leave: impl FnMut(Port, Nanos),
-    ) {
+    pub fn forward(&mut self, rng: &mut Rng, from: Port, frame: &[u8], mut leave: impl FnMut(Port, Nanos)) {
         let (Some(&to), Some(&source)) =
             (frame.first_chunk::<6>(), frame.get(6..).and_then(|rest| rest.first_chunk::<6>()))
         else {

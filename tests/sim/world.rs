@@ -125,8 +125,8 @@ impl World {
         let mut kernel = Kernel::new(keeps_marks);
         for segment in 0..self.segments.len() {
             let mac = Mac([2, 0, 0, segment as u8, 0, 0x11 + number as u8]);
-            let v4 = Ipv4Addr::new(10, 0, segment as u8, 11 + number as u8);
-            let v6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x99 - number as u16);
+            let v4 = own_v4(segment as u8, number as u8);
+            let v6 = own_v6(number as u16);
             let own = vec![(IpAddr::V4(v4), 24), (IpAddr::V6(v6), 64)];
             let port = self.plug_in(segment, Station::Node { number, link: segment });
             kernel.add_link(LINK_NAMES[segment], mac, (segment, port), own);
@@ -134,6 +134,13 @@ impl World {
         let clock = Clock::new(self.rng.u64(SEC..1000 * SEC), drift_ppm);
         self.nodes.push(Node::new(number, kernel, clock, plans));
         number
+    }
+
+    /// A node's administrator configures one more address of its own.
+    pub fn configure_address(&mut self, node: usize, link: usize, address: IpAddr) {
+        let prefix_len = prefix_len(address);
+        self.nodes[node].kernel.links[link].own.push((address, prefix_len));
+        self.nodes[node].kernel.add_address(link, address, prefix_len, &mut self.rng);
     }
 
     /// A client of a segment that pings every virtual address that somebody there plays.
@@ -354,9 +361,10 @@ impl World {
 
     /// The only node that is master of this virtual router.
     pub fn master_of(&self, plan: &Plan, family: Family) -> Option<usize> {
-        let mut masters = self.nodes.iter().filter(|node| {
-            node.is_running() && node.phase(plan, family) == Some(Phase::Master)
-        });
+        let mut masters = self
+            .nodes
+            .iter()
+            .filter(|node| node.is_running() && node.phase(plan, family) == Some(Phase::Master));
         let master = masters.next()?.number;
         masters.next().is_none().then_some(master)
     }
@@ -378,6 +386,24 @@ impl World {
     pub fn outage(&self) -> Nanos {
         let targets = self.clients.iter().flat_map(|client| &client.targets);
         targets.map(|target| target.outage(self.now)).max().unwrap_or(0)
+    }
+
+    /// Whether this node answered the latest ping of every client to every address.
+    pub fn serves(&self, node: usize) -> bool {
+        let links = &self.nodes[node].kernel.links;
+        self.clients.iter().zip(&self.client_segments).all(|(client, segment)| {
+            client.targets.iter().all(|target| target.served_by == Some(links[*segment].mac))
+        })
+    }
+
+    /// Lets time pass until this node serves every client; at most `limit`.
+    pub fn run_until_served_by(&mut self, node: usize, limit: Nanos) -> Nanos {
+        self.run_until(limit, "served by the other", |world| world.serves(node))
+    }
+
+    /// How often any state has changed since the last [`World::forget`].
+    pub fn changes(&self) -> usize {
+        self.checkers.transitions.len()
     }
 
     /// Begins to measure and remember anew.
@@ -513,7 +539,12 @@ impl World {
     }
 }
 
-/// The bits of a virtual address as somebody else would add it.
-pub fn with_prefix(address: IpAddr) -> (IpAddr, u8) {
-    (address, prefix_len(address))
+/// The IPv4 address of a node on a segment.
+pub const fn own_v4(segment: u8, node: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, segment, 11 + node)
+}
+
+/// The link-local address of a node on every segment.
+pub const fn own_v6(node: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x99 - node)
 }

@@ -28,9 +28,8 @@ pub fn advert(
     let &[version_type, vrid, priority, count, byte4, byte5, _, _, ref rest @ ..] = message else {
         return Err("length");
     };
-    let fits = |plan: &&Plan| {
-        plan.link == link && plan.vrid == vrid && plan.families().any(|it| it == family)
-    };
+    let fits =
+        |plan: &&Plan| plan.link == link && plan.vrid == vrid && plan.families().any(|it| it == family);
     let plan = plans.iter().find(fits).ok_or("virtual router")?;
     let version = plan.version_of(family);
     check(version_type == (version.number() << 4) | 1, "version or type")?;
@@ -127,9 +126,8 @@ pub fn announcement(
             return Err("kind");
         }
     };
-    let plan = plans.iter().find(|plan| {
-        plan.link == link && plan.addresses(Family::of(address)).contains(&address)
-    });
+    let plan =
+        plans.iter().find(|plan| plan.link == link && plan.addresses(Family::of(address)).contains(&address));
     check(plan.is_some(), "address")?;
     let failing = kernel.trouble.any();
     check(failing || kernel.links[link].has(address), "moment: the address is not there")?;

@@ -63,9 +63,8 @@ impl Hooks {
         }
         if node.plans.iter().any(|plan| plan.group.is_some()) {
             let members = node.plans.iter().filter(|plan| plan.group.is_some());
-            let phases = members.flat_map(|plan| {
-                plan.families().filter_map(|family| node.phase(plan, family))
-            });
+            let phases =
+                members.flat_map(|plan| plan.families().filter_map(|family| node.phase(plan, family)));
             delivered(node.number, "group", self.last(node.number, "GROUP", "group"), phases);
         }
     }

@@ -20,7 +20,7 @@ mod frames;
 mod hooks;
 mod segments;
 
-pub use segments::{Segments, service_max};
+pub use segments::{Segments, settled_after};
 
 /// An advertisement that left a daemon.
 #[derive(Debug, Clone, Copy)]
@@ -155,10 +155,8 @@ impl Checkers {
         for (index, plan) in node.plans.iter().enumerate() {
             for family in plan.families() {
                 let to = node.phase(plan, family);
-                let known = self
-                    .phases
-                    .iter_mut()
-                    .find(|it| (it.0, it.1, it.2) == (node.number, index, family));
+                let known =
+                    self.phases.iter_mut().find(|it| (it.0, it.1, it.2) == (node.number, index, family));
                 match known {
                     Some((_, _, _, phase)) if *phase == to => continue,
                     Some((_, _, _, phase)) => *phase = to,

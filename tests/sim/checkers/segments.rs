@@ -88,11 +88,8 @@ impl Segments {
 
     /// Looks at a client of a segment just before it pings again.
     pub fn serves(&self, now: Nanos, nodes: &[Node], segment: usize, client: &Client) {
-        let plans: Vec<&Plan> = nodes
-            .iter()
-            .flat_map(|node| &node.plans)
-            .filter(|plan| plan.link == segment)
-            .collect();
+        let plans: Vec<&Plan> =
+            nodes.iter().flat_map(|node| &node.plans).filter(|plan| plan.link == segment).collect();
         let settled_at = self.disturbed_at + service_max(&plans);
         let answered_by = now.saturating_sub(PING_PERIOD + ROUND_TRIP_MAX);
         if answered_by < settled_at {
@@ -100,8 +97,10 @@ impl Segments {
         }
         for target in &client.targets {
             let played = nodes.iter().any(|node| {
-                let plays = |plan: &&Plan| plan.addresses(Family::of(target.address)).contains(&target.address);
-                node.is_running() && node.plans.iter().any(|plan| plays(&plan))
+                let plays =
+                    |plan: &&Plan| plan.addresses(Family::of(target.address)).contains(&target.address);
+                node.is_running()
+                    && node.plans.iter().any(|plan| plays(&plan))
                     && self.watches.iter().any(|watch| watch.segment == segment && is_eligible(node, watch))
             });
             assert!(
@@ -131,7 +130,8 @@ impl Segments {
 /// The bound of the longest settling time of these nodes, for scenarios that wait.
 pub fn settled_after(nodes: &[Node]) -> Nanos {
     let plans: Vec<&Plan> = nodes.iter().flat_map(|node| &node.plans).collect();
-    service_max(&plans) + SEC / 10
+    let delay = plans.iter().map(|plan| plan.preempt_delay.as_nanos() as Nanos).max().unwrap_or(0);
+    service_max(&plans) + delay * CLOCK_PER_CENT / 100 + SEC / 10
 }
 
 fn note(since: &mut Option<Nanos>, is: bool, now: Nanos) {
@@ -168,7 +168,9 @@ fn masters_of(nodes: &[Node], watch: &Watch) -> Vec<usize> {
 fn is_eligible(node: &Node, watch: &Watch) -> bool {
     node.is_running()
         && plan_of(node, watch).is_some()
-        && node.kernel.links.iter().all(|link| {
-            link.running() && link.own.iter().all(|&(address, _)| link.has(address))
-        })
+        && node
+            .kernel
+            .links
+            .iter()
+            .all(|link| link.running() && link.own.iter().all(|&(address, _)| link.has(address)))
 }
