@@ -38,13 +38,14 @@ pub struct Target {
 }
 
 impl Target {
-    fn new(address: IpAddr, source: IpAddr) -> Self {
+    fn new(address: IpAddr, source: IpAddr, now: Nanos) -> Self {
         Self {
             address,
             source,
             next_sequence: 0,
             sent_at: [0; PINGS_UNDER_WAY],
-            served_at: 0,
+            // It takes two pings to find out who has it.
+            served_at: now + 2 * PING_PERIOD,
             served_by: None,
             outage_max: 0,
             moves: 0,
@@ -53,7 +54,7 @@ impl Target {
 
     /// The longest time without service since it was last forgotten, up to now.
     pub fn outage(&self, now: Nanos) -> Nanos {
-        self.outage_max.max((now - self.served_at).saturating_sub(PING_PERIOD + ROUND_TRIP_MAX))
+        self.outage_max.max(now.saturating_sub(self.served_at + PING_PERIOD + ROUND_TRIP_MAX))
     }
 
     /// Begins to measure anew.
@@ -67,7 +68,7 @@ impl Target {
         if sent_at <= self.served_at && self.served_by.is_some() {
             return;
         }
-        self.outage_max = self.outage_max.max((sent_at - self.served_at).saturating_sub(PING_PERIOD));
+        self.outage_max = self.outage_max.max(sent_at.saturating_sub(self.served_at + PING_PERIOD));
         self.served_at = sent_at;
         if self.served_by != Some(mac) {
             trace!("    {} is now served by {mac}", self.address);
@@ -86,7 +87,7 @@ pub struct Client {
 
 impl Client {
     /// A client whose only link has addresses of every family that it is to ping.
-    pub fn new(kernel: Kernel, targets: &[IpAddr]) -> Self {
+    pub fn new(kernel: Kernel, targets: &[IpAddr], now: Nanos) -> Self {
         let source = |target: &IpAddr| {
             let own = kernel.links[0].own.iter().map(|&(address, _)| address);
             let fits = |address: &IpAddr| match (address, target) {
@@ -96,7 +97,7 @@ impl Client {
             };
             own.into_iter().find(fits).unwrap()
         };
-        let targets = targets.iter().map(|target| Target::new(*target, source(target))).collect();
+        let targets = targets.iter().map(|target| Target::new(*target, source(target), now)).collect();
         Self { kernel, targets }
     }
 

@@ -10,6 +10,7 @@ use smoltcp::wire::NdiscNeighborFlags;
 use vipd::limits;
 use vipd::wire::Mac;
 
+use crate::clock::{MS, NEVER, Nanos};
 use crate::frame::{self, BROADCAST, Content};
 use crate::netlink::{Datagram, Installed, LinkView, Request, Wish, requests};
 use crate::seed::trace;
@@ -28,6 +29,9 @@ const PACKETS_WAITING_MAX: usize = 2 * limits::SOCKET_BUFFER_BYTES / 512;
 
 /// Datagrams that the netlink socket's buffer holds before the next one is an overrun.
 const DATAGRAMS_WAITING_MAX: usize = 256;
+
+/// What was refused is asked for again within this, by the slowest clock.
+const RETRY_MAX: Nanos = 1100 * MS;
 
 /// `IFA_F_TENTATIVE`.
 const IFA_F_TENTATIVE: u32 = 0x40;
@@ -121,7 +125,8 @@ pub type Outbox = Vec<(usize, Frame)>;
 #[derive(Debug)]
 pub struct Kernel {
     pub links: Vec<Link>,
-    pub trouble: Trouble,
+    trouble: Trouble,
+    troubled_until: Nanos,
     /// Keeps `IFA_PROTO` (Linux 5.18 and later).
     pub keeps_marks: bool,
     /// Answers to this host's pings.
@@ -141,6 +146,7 @@ impl Kernel {
         Self {
             links: Vec::new(),
             trouble: Trouble::NONE,
+            troubled_until: 0,
             keeps_marks,
             replies: Vec::new(),
             datagrams: VecDeque::new(),
@@ -207,6 +213,17 @@ impl Kernel {
                 link.addresses.push(plain(address, prefix_len));
             }
         }
+    }
+
+    /// Makes the daemon's system calls fail, or stop failing.
+    pub fn set_trouble(&mut self, trouble: Trouble, now: Nanos) {
+        self.trouble = trouble;
+        self.troubled_until = if trouble.any() { NEVER } else { now + RETRY_MAX };
+    }
+
+    /// Whether something fails, or has failed and may not have been repaired.
+    pub fn is_troubled(&self, now: Nanos) -> bool {
+        now < self.troubled_until
     }
 
     /// Whether notifications have been lost since this was last asked.

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use fastrand::Rng;
-use vipd::config::{Config, Family};
+use vipd::config::Family;
 use vipd::limits;
 use vipd::perform::{self, Fault, Outlet};
 use vipd::router::{Effect, Effects, Event, Failure, Outgoing, Packet, Router, Ticket};
@@ -61,7 +61,7 @@ struct Daemon {
 /// What somebody asked of the daemon by a signal.
 enum Request {
     Start,
-    Reload(Box<Config>),
+    Reload(Vec<Plan>),
     Stop,
 }
 
@@ -106,9 +106,7 @@ impl Node {
 
     /// SIGHUP, with another configuration in the file.
     pub fn reload(&mut self, plans: Vec<Plan>) {
-        let config = configuration(&plans);
-        self.plans = plans;
-        self.daemon.as_mut().unwrap().request = Some(Request::Reload(config));
+        self.daemon.as_mut().unwrap().request = Some(Request::Reload(plans));
     }
 
     /// Whether a daemon runs and is not held.
@@ -134,8 +132,8 @@ impl Node {
     }
 
     /// Everything has been taken up: what is installed is what the state asks for.
-    pub fn is_quiescent(&self) -> bool {
-        self.is_running() && !self.has_input() && !self.kernel.trouble.any()
+    pub fn is_quiescent(&self, now: Nanos) -> bool {
+        self.is_running() && !self.has_input() && !self.kernel.is_troubled(now)
     }
 
     /// Where the virtual router of one of our plans stands; `None` while no daemon runs or it has not
@@ -159,7 +157,7 @@ impl Node {
             node: self.number,
             daemon,
             kernel: &mut self.kernel,
-            plans: &self.plans,
+            plans: &mut self.plans,
             instant,
             events: 0,
         };
@@ -202,7 +200,7 @@ struct Turn<'a> {
     node: usize,
     daemon: &'a mut Daemon,
     kernel: &'a mut Kernel,
-    plans: &'a [Plan],
+    plans: &'a mut Vec<Plan>,
     instant: Instant,
     events: u32,
 }
@@ -216,9 +214,11 @@ impl Turn<'_> {
                 self.feed(around, Event::Adopt(&mut configuration(self.plans)));
                 self.feed(around, Event::Start { keeps_marks });
             }
-            Some(Request::Reload(mut config)) => {
-                trace!("node {} reloads", self.node);
+            Some(Request::Reload(plans)) => {
+                let mut config = configuration(&plans);
                 self.feed(around, Event::Prepare(&config));
+                // What is said from here on is said in the new words.
+                *self.plans = plans;
                 self.feed(around, Event::Adopt(&mut config));
             }
             Some(Request::Stop) => self.feed(around, Event::Stop),

@@ -732,7 +732,7 @@ fn a_reload_adds_and_removes_addresses_of_a_master_in_office() {
         world.settle();
         assert!(world.serves(0));
         assert_eq!(world.changes(), 0);
-        world.clients.truncate(1);
+        world.clients[1].targets.clear();
         for node in [1, 0] {
             let plans = vec![Plan { v4: vec![vip_v4(0)], ..world.nodes[node].plans[0].clone() }];
             world.reload(node, plans);

@@ -163,7 +163,7 @@ impl World {
                 }
             }
         }
-        self.clients.push(Client::new(kernel, &targets));
+        self.clients.push(Client::new(kernel, &targets, self.now));
         self.client_segments.push(segment);
         let first = self.now + self.rng.u64(0..PING_PERIOD);
         self.later(first, What::Ping(number));
@@ -271,7 +271,7 @@ impl World {
     /// Makes a node's system calls fail, or stop failing.
     pub fn set_trouble(&mut self, node: usize, trouble: Trouble) {
         trace!("-- node {node}: {trouble:?}");
-        self.nodes[node].kernel.trouble = trouble;
+        self.nodes[node].kernel.set_trouble(trouble, self.now);
         self.disturb();
         self.wake_soon(node);
     }
@@ -445,10 +445,13 @@ impl World {
 
     fn turn(&mut self, number: usize) {
         let node = &mut self.nodes[number];
-        if node.wake_at != self.now || !node.is_running() {
+        if node.wake_at != self.now {
             return;
         }
         node.wake_at = NEVER;
+        if !node.is_running() {
+            return;
+        }
         let mut around = Surroundings {
             now: self.now,
             rng: &mut self.rng,
@@ -477,7 +480,7 @@ impl World {
 
     fn observe(&mut self) {
         let healthy = self.segments.iter().all(|segment| segment.switch.is_healthy())
-            && self.nodes.iter().all(|node| !node.kernel.trouble.any());
+            && self.nodes.iter().all(|node| !node.kernel.is_troubled(self.now));
         if !healthy {
             self.disturb();
         }

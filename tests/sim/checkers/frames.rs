@@ -7,6 +7,7 @@ use vipd::config::Family;
 use vipd::wire::vrrp::Version;
 
 use super::Advert;
+use crate::clock::Nanos;
 use crate::frame::{self, BROADCAST, Content};
 use crate::kernel::Kernel;
 use crate::plan::Plan;
@@ -97,6 +98,7 @@ fn priority_is_possible(plan: &Plan, priority: u8) -> bool {
 /// Holds a gratuitous ARP or an unsolicited neighbour advertisement against the plan (AD11, AD12, AD15),
 /// and says of which address it is.
 pub fn announcement(
+    now: Nanos,
     plans: &[Plan],
     kernel: &Kernel,
     link: usize,
@@ -129,7 +131,7 @@ pub fn announcement(
     let plan =
         plans.iter().find(|plan| plan.link == link && plan.addresses(Family::of(address)).contains(&address));
     check(plan.is_some(), "address")?;
-    let failing = kernel.trouble.any();
+    let failing = kernel.is_troubled(now);
     check(failing || kernel.links[link].has(address), "moment: the address is not there")?;
     Ok(address)
 }

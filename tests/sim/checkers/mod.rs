@@ -114,7 +114,7 @@ impl Checkers {
         frame: &[u8],
     ) {
         let Some(link) = kernel.by_index(interface.0) else { return };
-        let address = frames::announcement(plans, kernel, link, frame)
+        let address = frames::announcement(now, plans, kernel, link, frame)
             .unwrap_or_else(|what| panic!("node {node} announces with a wrong {what}: {frame:02x?}"));
         self.announcements.push(Announcement { at: now, node, address });
     }
@@ -139,7 +139,7 @@ impl Checkers {
     /// A node's turn has ended.
     pub fn turn_ended(&mut self, now: Nanos, node: &Node) {
         self.note_phases(now, node);
-        if !node.is_quiescent() {
+        if !node.is_quiescent(now) {
             return;
         }
         for plan in &node.plans {
