@@ -129,7 +129,12 @@ fn each_address(
     mut perform: impl FnMut(usize) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let view = router.view(slot).ok_or(Fault)?;
-    view.addresses().fold(Ok(()), |result, (position, _)| result.and(perform(position)))
+    let mut result = Ok(());
+    for (position, _) in view.addresses() {
+        // Not `?`: one address that cannot be handled is no reason to leave out the others.
+        result = result.and(perform(position));
+    }
+    result
 }
 
 /// An address that stands there by somebody else's hand is left alone.

@@ -263,9 +263,10 @@ impl VirtualRouter {
             State::Backup { .. } => self.receive_as_backup(rules, advert, from, now),
             State::Master { advert_at, .. } => {
                 // While we were stopped for longer than the others wait, one of them took over by right: step
-                // back and let it be, pre-empting later if that is configured.
+                // back and let it be, pre-empting later if that is configured. The owner's claim never ends.
                 let away = rules.down_interval(rules.interval);
-                if advert.priority != PRIORITY_RESIGN && now > advert_at + away {
+                let may_have_lost = advert.priority != PRIORITY_RESIGN && rules.priority != PRIORITY_OWNER;
+                if may_have_lost && now > advert_at + away {
                     self.note(rules, advert, from, now);
                     self.watch(rules, Cause::Asleep(from), now, actions);
                 } else {
