@@ -85,7 +85,7 @@ impl Router {
         }
         self.moved = true;
         // Devices and addresses may be new to us; and a new member waits for the answer.
-        self.synchronise(effects);
+        self.synchronise(now, effects);
     }
 
     fn take_over_presence(&mut self, new: &Config) {
