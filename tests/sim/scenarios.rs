@@ -40,10 +40,17 @@ fn pair(seed: u64, shape: &Plan) -> World {
 /// A world whose node 0 has become master, and that has forgotten how.
 fn settled(mut world: World) -> World {
     world.settle();
+    anywhere_in_an_interval(&mut world);
     assert_eq!(world.master(), 0);
     assert!(world.serves(0));
     world.forget();
     world
+}
+
+/// Lets time pass, so that what follows begins anywhere between two adverts.
+fn anywhere_in_an_interval(world: &mut World) {
+    let span = world.rng.u64(0..interval_of(world));
+    world.run(span);
 }
 
 /// Number of virtual routers in the plan: each has a state of its own.
@@ -262,6 +269,7 @@ fn both_families_of_equals_settle_after_a_partition() {
         world.settle();
         world.partition(0, &[1], &[1]);
         world.run(20 * SEC);
+        anywhere_in_an_interval(&mut world);
         world.heal(0);
         world.settle();
         let master = world.master();
@@ -283,6 +291,7 @@ fn after_a_partition_the_winner_serves_the_hosts_of_both_sides() {
         world.settle();
         assert_eq!(world.phase(0), Some(Phase::Master));
         assert_eq!(world.phase(1), Some(Phase::Master));
+        anywhere_in_an_interval(world);
         world.heal(0);
         world.settle();
         assert_eq!(world.master(), 0);
@@ -299,6 +308,7 @@ fn a_one_way_cut_makes_two_masters_until_it_is_mended() {
         world.settle();
         assert_eq!(world.phase(0), Some(Phase::Master));
         assert_eq!(world.phase(1), Some(Phase::Master));
+        anywhere_in_an_interval(world);
         world.heal(0);
         world.settle();
         assert_eq!(world.master(), 0);
@@ -406,6 +416,7 @@ fn a_lossy_network_leaves_one_master_behind() {
         world.add_client(0);
         world.set_paths(0, Path { loss: 300, ..Path::GOOD });
         world.run(30 * interval_of(world).max(100 * MS));
+        anywhere_in_an_interval(world);
         world.heal(0);
         world.settle();
         assert_eq!(world.master(), 0);
@@ -420,6 +431,7 @@ fn frames_that_overtake_each_other_or_arrive_twice_cause_no_takeover() {
         world.set_paths(0, Path { jitter, duplicate: 200, ..Path::GOOD });
         world.run(50 * interval_of(world));
         assert_eq!(world.changes(), 0);
+        anywhere_in_an_interval(world);
         world.heal(0);
         world.settle();
         assert_eq!(world.changes(), 0);
