@@ -44,6 +44,8 @@ pub struct Node {
     pub plans: Vec<Plan>,
     /// Stopped by SIGSTOP: the kernel goes on, the daemon does not.
     pub stalled: bool,
+    /// Every effect but adverts and hooks is performed twice (law 4).
+    pub performs_twice: bool,
     /// When its next turn is.
     pub wake_at: Nanos,
     daemon: Option<Daemon>,
@@ -54,7 +56,8 @@ struct Daemon {
     effects: Box<Effects>,
     failures: VecDeque<Failure>,
     hooks: Vec<Hook>,
-    request: Option<Request>,
+    requests: VecDeque<Request>,
+    is_stopping: bool,
     idle_turns: u32,
 }
 
@@ -74,7 +77,16 @@ struct Hook {
 impl Node {
     /// A router that is switched on, without a daemon.
     pub fn new(number: usize, kernel: Kernel, clock: Clock, plans: Vec<Plan>) -> Self {
-        Self { number, kernel, clock, plans, stalled: false, wake_at: NEVER, daemon: None }
+        Self {
+            number,
+            kernel,
+            clock,
+            plans,
+            stalled: false,
+            performs_twice: false,
+            wake_at: NEVER,
+            daemon: None,
+        }
     }
 
     /// Starts the daemon; its first turn is to come.
@@ -87,7 +99,8 @@ impl Node {
             effects: Box::new(Effects::new()),
             failures: VecDeque::new(),
             hooks: Vec::new(),
-            request: Some(Request::Start),
+            requests: VecDeque::from([Request::Start]),
+            is_stopping: false,
             idle_turns: 0,
         });
     }
@@ -101,17 +114,24 @@ impl Node {
 
     /// SIGTERM.
     pub fn stop(&mut self) {
-        self.daemon.as_mut().unwrap().request = Some(Request::Stop);
+        let daemon = self.daemon.as_mut().unwrap();
+        daemon.requests.push_back(Request::Stop);
+        daemon.is_stopping = true;
     }
 
     /// SIGHUP, with another configuration in the file.
     pub fn reload(&mut self, plans: Vec<Plan>) {
-        self.daemon.as_mut().unwrap().request = Some(Request::Reload(plans));
+        self.daemon.as_mut().unwrap().requests.push_back(Request::Reload(plans));
     }
 
     /// Whether a daemon runs and is not held.
     pub fn is_running(&self) -> bool {
         self.daemon.is_some() && !self.stalled
+    }
+
+    /// Whether a daemon runs, is not held, and has not been asked to end.
+    pub fn takes_part(&self) -> bool {
+        self.is_running() && self.daemon.as_ref().is_some_and(|daemon| !daemon.is_stopping)
     }
 
     /// Whether there is a daemon, held or not.
@@ -128,7 +148,7 @@ impl Node {
     pub fn has_input(&self) -> bool {
         self.is_running()
             && (self.kernel.has_input()
-                || self.daemon.as_ref().is_some_and(|it| it.request.is_some() || !it.failures.is_empty()))
+                || self.daemon.as_ref().is_some_and(|it| !it.requests.is_empty() || !it.failures.is_empty()))
     }
 
     /// Everything has been taken up: what is installed is what the state asks for.
@@ -159,9 +179,10 @@ impl Node {
             kernel: &mut self.kernel,
             plans: &mut self.plans,
             instant,
+            performs_twice: self.performs_twice,
             events: 0,
         };
-        turn.request(around);
+        turn.requests(around);
         turn.kernel_messages(around);
         turn.packets(around);
         turn.failures(around);
@@ -202,26 +223,28 @@ struct Turn<'a> {
     kernel: &'a mut Kernel,
     plans: &'a mut Vec<Plan>,
     instant: Instant,
+    performs_twice: bool,
     events: u32,
 }
 
 impl Turn<'_> {
-    fn request(&mut self, around: &mut Surroundings<'_>) {
-        match self.daemon.request.take() {
-            None => {}
-            Some(Request::Start) => {
-                let keeps_marks = self.kernel.keeps_marks;
-                self.feed(around, Event::Adopt(&mut configuration(self.plans)));
-                self.feed(around, Event::Start { keeps_marks });
+    fn requests(&mut self, around: &mut Surroundings<'_>) {
+        while let Some(request) = self.daemon.requests.pop_front() {
+            match request {
+                Request::Start => {
+                    let keeps_marks = self.kernel.keeps_marks;
+                    self.feed(around, Event::Adopt(&mut configuration(self.plans)));
+                    self.feed(around, Event::Start { keeps_marks });
+                }
+                Request::Reload(plans) => {
+                    let mut config = configuration(&plans);
+                    self.feed(around, Event::Prepare(&config));
+                    // What is said from here on is said in the new words.
+                    *self.plans = plans;
+                    self.feed(around, Event::Adopt(&mut config));
+                }
+                Request::Stop => self.feed(around, Event::Stop),
             }
-            Some(Request::Reload(plans)) => {
-                let mut config = configuration(&plans);
-                self.feed(around, Event::Prepare(&config));
-                // What is said from here on is said in the new words.
-                *self.plans = plans;
-                self.feed(around, Event::Adopt(&mut config));
-            }
-            Some(Request::Stop) => self.feed(around, Event::Stop),
         }
     }
 
@@ -312,6 +335,9 @@ impl Turn<'_> {
                 checkers: around.checkers,
             };
             let _ = perform::perform(&self.daemon.router, effect, &mut outlet);
+            if self.performs_twice && !matches!(effect, Effect::Advertise { .. }) {
+                let _ = perform::perform(&self.daemon.router, effect, &mut outlet);
+            }
         }
     }
 }

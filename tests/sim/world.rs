@@ -78,6 +78,8 @@ pub struct World {
     queue: BinaryHeap<Reverse<Coming>>,
     order: u64,
     outbox: Outbox,
+    /// What strangers have heard.
+    pub heard: Vec<Frame>,
     client_segments: Vec<usize>,
 }
 
@@ -95,6 +97,7 @@ impl World {
             queue: BinaryHeap::new(),
             order: 0,
             outbox: Outbox::new(),
+            heard: Vec::new(),
             client_segments: Vec::new(),
         }
     }
@@ -359,6 +362,11 @@ impl World {
 
     // What can be seen.
 
+    /// Number of segments.
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
     /// The only node that is master of this virtual router.
     pub fn master_of(&self, plan: &Plan, family: Family) -> Option<usize> {
         let mut masters = self
@@ -439,7 +447,7 @@ impl World {
                 client.read();
                 self.flush_client(number);
             }
-            Station::Stranger => {}
+            Station::Stranger => self.heard.push(Rc::clone(frame)),
         }
     }
 

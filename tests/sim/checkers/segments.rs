@@ -99,7 +99,7 @@ impl Segments {
             let played = nodes.iter().any(|node| {
                 let plays =
                     |plan: &&Plan| plan.addresses(Family::of(target.address)).contains(&target.address);
-                node.is_running()
+                node.takes_part()
                     && node.plans.iter().any(|plan| plays(&plan))
                     && self.watches.iter().any(|watch| watch.segment == segment && is_eligible(node, watch))
             });
@@ -166,7 +166,7 @@ fn masters_of(nodes: &[Node], watch: &Watch) -> Vec<usize> {
 
 /// Whether a node has all that it takes to be master: a daemon that runs, links, and its own addresses.
 fn is_eligible(node: &Node, watch: &Watch) -> bool {
-    node.is_running()
+    node.takes_part()
         && plan_of(node, watch).is_some()
         && node
             .kernel
