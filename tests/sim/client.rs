@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use vipd::wire::Mac;
 
-use crate::clock::{MS, Nanos};
+use crate::clock::{MS, NEVER, Nanos};
 use crate::frame;
 use crate::kernel::{Kernel, Outbox};
 use crate::seed::trace;
@@ -82,6 +82,9 @@ impl Target {
 #[derive(Debug)]
 pub struct Client {
     pub kernel: Kernel,
+    /// After so long without an answer it asks anew who has the address, as neighbour unreachability detection
+    /// does. Never, where announcements alone are to keep it right.
+    pub asks_again_after: Nanos,
     pub targets: Vec<Target>,
 }
 
@@ -98,12 +101,15 @@ impl Client {
             own.into_iter().find(fits).unwrap()
         };
         let targets = targets.iter().map(|target| Target::new(*target, source(target), now)).collect();
-        Self { kernel, targets }
+        Self { kernel, asks_again_after: NEVER, targets }
     }
 
     /// Pings every address, or asks who has it.
     pub fn ping(&mut self, now: Nanos, out: &mut Outbox) {
         for target in &mut self.targets {
+            if now.saturating_sub(target.served_at) > self.asks_again_after {
+                self.kernel.resolve(0, target.source, target.address, out);
+            }
             let Some(to) = self.kernel.neighbour(0, target.address) else {
                 self.kernel.resolve(0, target.source, target.address, out);
                 continue;

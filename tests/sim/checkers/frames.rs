@@ -67,7 +67,7 @@ pub fn advert(
         }
     }
     check(frame::vrrp_checksum_is_right(from, to, message), "checksum")?;
-    Ok(Advert { at: 0, node: 0, link, vrid, family, priority })
+    Ok(Advert { at: 0, node: 0, link, vrid, to, priority })
 }
 
 /// TX06, TX07: an address of the sending device that is nobody's virtual one, link-local over IPv6.

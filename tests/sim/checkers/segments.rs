@@ -4,7 +4,7 @@ use vipd::config::Family;
 use vipd::vrrp::Phase;
 
 use crate::client::{Client, PING_PERIOD, ROUND_TRIP_MAX};
-use crate::clock::{MS, Nanos, SEC};
+use crate::clock::{MS, NEVER, Nanos, SEC};
 use crate::node::Node;
 use crate::plan::Plan;
 
@@ -90,7 +90,9 @@ impl Segments {
     pub fn serves(&self, now: Nanos, nodes: &[Node], segment: usize, client: &Client) {
         let plans: Vec<&Plan> =
             nodes.iter().flat_map(|node| &node.plans).filter(|plan| plan.link == segment).collect();
-        let settled_at = self.disturbed_at + service_max(&plans);
+        let patience =
+            if client.asks_again_after == NEVER { 0 } else { client.asks_again_after + 2 * PING_PERIOD };
+        let settled_at = self.disturbed_at + service_max(&plans) + patience;
         let answered_by = now.saturating_sub(PING_PERIOD + ROUND_TRIP_MAX);
         if answered_by < settled_at {
             return;
