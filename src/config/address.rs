@@ -162,9 +162,9 @@ impl<'d> Reader<'d, '_> {
             self.missing(section, "address");
         }
         let written = address.and_then(|value| self.address(value, "address"));
-        let scope = self.scalar(section, "scope").map_or(0, |value| {
-            self.scope(value, written.unwrap_or(Written::NOWHERE).address)
-        });
+        let scope = self
+            .scalar(section, "scope")
+            .map_or(0, |value| self.scope(value, written.unwrap_or(Written::NOWHERE).address));
         Some(Written {
             device,
             scope,

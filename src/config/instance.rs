@@ -115,11 +115,7 @@ impl<'d> Reader<'d, '_> {
         if is_entered {
             self.virtual_routers += virtual_routers;
         } else {
-            self.full(
-                section.line(),
-                "VIPD_VIRTUAL_ROUTERS",
-                limits::VIRTUAL_ROUTERS_MAX,
-            );
+            self.full(section.line(), "VIPD_VIRTUAL_ROUTERS", limits::VIRTUAL_ROUTERS_MAX);
         }
     }
 

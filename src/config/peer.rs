@@ -20,11 +20,7 @@ impl<'d> Reader<'d, '_> {
             };
             let mine = self.config.peers.get(start..).unwrap_or(&[]);
             if mine.iter().any(|other| other.address == peer.address) {
-                self.error(
-                    word.line,
-                    "unicast_peer %A is written twice: remove one",
-                    &[word.text],
-                );
+                self.error(word.line, "unicast_peer %A is written twice: remove one", &[word.text]);
             }
             let at = match Family::of(peer.address) {
                 Family::V4 => v4_end,
@@ -52,11 +48,7 @@ impl<'d> Reader<'d, '_> {
                 );
                 return None;
             }
-            return Some(Peer {
-                address,
-                min_ttl: 0,
-                max_ttl: 255,
-            });
+            return Some(Peer { address, min_ttl: 0, max_ttl: 255 });
         }
         let Some(section) = self.resolve("peer", word.text) else {
             self.error(
@@ -93,11 +85,7 @@ impl<'d> Reader<'d, '_> {
                 &[value.text],
             );
         }
-        Some(Peer {
-            address: address?,
-            min_ttl,
-            max_ttl,
-        })
+        Some(Peer { address: address?, min_ttl, max_ttl })
     }
 
     /// With unicast, every family that has addresses needs peers, and no other has any.
@@ -105,18 +93,12 @@ impl<'d> Reader<'d, '_> {
         if !halves.has_unicast() || !halves.has_addresses() {
             return;
         }
-        let line = entries(section, "unicast_peer")
-            .next()
-            .map_or(0, |value| value.line);
+        let line = entries(section, "unicast_peer").next().map_or(0, |value| value.line);
         let families = [(&halves.v4, "IPv4"), (&halves.v6, "IPv6")];
         for (half, family) in families {
             let sentence = match (half.addresses.is_empty(), half.peers.is_empty()) {
-                (false, true) => {
-                    "there are %a addresses, but no %a peer: write one, or split the instance"
-                }
-                (true, false) => {
-                    "there are %a peers, but no %a address: write one, or remove the peers"
-                }
+                (false, true) => "there are %a addresses, but no %a peer: write one, or split the instance",
+                (true, false) => "there are %a peers, but no %a address: write one, or remove the peers",
                 (true, true) | (false, false) => continue,
             };
             self.error(line, sentence, &[family.as_bytes()]);
@@ -135,11 +117,7 @@ impl<'d> Reader<'d, '_> {
             (unicast, multicast)
         } else {
             if let Some(value) = entries(section, "unicast_src_ip").next() {
-                self.warn(
-                    value.line,
-                    "there is no unicast_peer: multicast is used, from this address",
-                    &[],
-                );
+                self.warn(value.line, "there is no unicast_peer: multicast is used, from this address", &[]);
             }
             (multicast, unicast)
         };
@@ -180,13 +158,7 @@ impl<'d> Reader<'d, '_> {
         sources
     }
 
-    fn check_source(
-        &mut self,
-        word: Value<'d>,
-        name: &str,
-        address: Option<IpAddr>,
-        halves: &Halves,
-    ) {
+    fn check_source(&mut self, word: Value<'d>, name: &str, address: Option<IpAddr>, halves: &Halves) {
         let Some(address) = address else {
             return;
         };

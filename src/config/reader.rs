@@ -60,8 +60,8 @@ impl<'d> Reader<'d, '_> {
     /// What a section is called: `option name`, else its UCI name, else the one that libuci gives it.
     pub(super) fn section_name(&mut self, section: Section<'d>) -> Text {
         let mut buffer = [0; ANONYMOUS_NAME_BYTES];
-        let name = explicit_name(section)
-            .map_or_else(|| section.anonymous_name(&mut buffer), |name| name.text);
+        let name =
+            explicit_name(section).map_or_else(|| section.anonymous_name(&mut buffer), |name| name.text);
         if !value::is_name(name) {
             return Text::default(); // Reported by `check_name`.
         }
@@ -83,11 +83,7 @@ impl<'d> Reader<'d, '_> {
         let mut values = entries(section, name);
         let first = values.next()?;
         if values.next().is_some() {
-            self.error(
-                first.line,
-                "%a has several values: write one option line",
-                &[name.as_bytes()],
-            );
+            self.error(first.line, "%a has several values: write one option line", &[name.as_bytes()]);
         }
         Some(first)
     }
@@ -107,22 +103,12 @@ impl<'d> Reader<'d, '_> {
         flag.unwrap_or(default)
     }
 
-    pub(super) fn number(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        range: [i32; 2],
-    ) -> Option<i32> {
+    pub(super) fn number(&mut self, section: Section<'d>, name: &str, range: [i32; 2]) -> Option<i32> {
         let value = self.scalar(section, name)?;
         self.number_of(value, name, range)
     }
 
-    pub(super) fn number_of(
-        &mut self,
-        value: Value<'d>,
-        name: &str,
-        range: [i32; 2],
-    ) -> Option<i32> {
+    pub(super) fn number_of(&mut self, value: Value<'d>, name: &str, range: [i32; 2]) -> Option<i32> {
         let [least, greatest] = range;
         let number = value::integer(value.text);
         let sentence = match number {
@@ -135,17 +121,9 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// A number that fits a byte: 0..=255 at most.
-    pub(super) fn byte(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        range: [i32; 2],
-        default: u8,
-    ) -> u8 {
+    pub(super) fn byte(&mut self, section: Section<'d>, name: &str, range: [i32; 2], default: u8) -> u8 {
         let number = self.number(section, name, range);
-        number
-            .and_then(|number| u8::try_from(number).ok())
-            .unwrap_or(default)
+        number.and_then(|number| u8::try_from(number).ok()).unwrap_or(default)
     }
 
     /// Seconds with up to three decimals, from zero to a number of whole seconds, as milliseconds.
@@ -168,23 +146,13 @@ impl<'d> Reader<'d, '_> {
         u32::try_from(millis?).ok()
     }
 
-    pub(super) fn duration(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        greatest_secs: i32,
-    ) -> Duration {
+    pub(super) fn duration(&mut self, section: Section<'d>, name: &str, greatest_secs: i32) -> Duration {
         let millis = self.milliseconds(section, name, greatest_secs).unwrap_or(0);
         // Not `from_millis`: that divides a 64-bit number.
         Duration::new(u64::from(millis / 1000), millis % 1000 * 1_000_000)
     }
 
-    pub(super) fn version(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        default: Version,
-    ) -> Version {
+    pub(super) fn version(&mut self, section: Section<'d>, name: &str, default: Version) -> Version {
         match self.number(section, name, [2, 3]) {
             Some(2) => Version::V2,
             Some(_) => Version::V3,
@@ -245,10 +213,7 @@ impl<'d> Reader<'d, '_> {
 
     /// The name of a device, with the aliases applied.
     pub(super) fn device_name(&mut self, value: Value<'d>, option: &str) -> Option<Value<'d>> {
-        let alias = self
-            .aliases
-            .iter()
-            .find(|alias| alias.name.as_bytes() == value.text);
+        let alias = self.aliases.iter().find(|alias| alias.name.as_bytes() == value.text);
         let device = alias.map_or(value.text, |alias| alias.device.as_bytes());
         if !value::is_device(device) {
             self.error_with(
@@ -259,10 +224,7 @@ impl<'d> Reader<'d, '_> {
             );
             return None;
         }
-        Some(Value {
-            text: device,
-            line: value.line,
-        })
+        Some(Value { text: device, line: value.line })
     }
 
     /// Keeps a piece of text that has been checked to be UTF-8 of at most 255 bytes.
@@ -277,11 +239,7 @@ impl<'d> Reader<'d, '_> {
     // Problems.
 
     pub(super) fn missing(&mut self, section: Section<'d>, option: &str) {
-        self.error(
-            section.line(),
-            "%a has no %b: write one",
-            &[section.kind(), option.as_bytes()],
-        );
+        self.error(section.line(), "%a has no %b: write one", &[section.kind(), option.as_bytes()]);
     }
 
     /// A table of the configuration is full.
@@ -306,23 +264,11 @@ impl<'d> Reader<'d, '_> {
         numbers: [i32; 2],
     ) {
         self.is_usable = false;
-        self.say(Problem::new(
-            line,
-            Severity::Error,
-            sentence,
-            words,
-            numbers,
-        ));
+        self.say(Problem::new(line, Severity::Error, sentence, words, numbers));
     }
 
     pub(super) fn warn(&mut self, line: u32, sentence: &'static str, words: &[&[u8]]) {
-        self.say(Problem::new(
-            line,
-            Severity::Warning,
-            sentence,
-            words,
-            [0, 0],
-        ));
+        self.say(Problem::new(line, Severity::Warning, sentence, words, [0, 0]));
     }
 
     fn say(&mut self, problem: Problem<'_>) {
@@ -337,20 +283,13 @@ pub(super) fn entries<'d>(section: Section<'d>, name: &str) -> impl Iterator<Ite
     section
         .entries()
         .filter(move |entry| entry.name == name.as_bytes())
-        .map(|entry| Value {
-            text: entry.value.trim_ascii(),
-            line: entry.line,
-        })
+        .map(|entry| Value { text: entry.value.trim_ascii(), line: entry.line })
 }
 
 /// The words of an option or list: one option with two words is a list of two.
 pub(super) fn words_of<'d>(section: Section<'d>, name: &str) -> impl Iterator<Item = Value<'d>> {
-    entries(section, name).flat_map(|value| {
-        Words::new(value.text).map(move |text| Value {
-            text,
-            line: value.line,
-        })
-    })
+    entries(section, name)
+        .flat_map(|value| Words::new(value.text).map(move |text| Value { text, line: value.line }))
 }
 
 /// The name that the file gives to a section: `option name`, else its UCI name.
@@ -358,18 +297,12 @@ pub(super) fn explicit_name(section: Section<'_>) -> Option<Value<'_>> {
     if let Some(name) = entries(section, "name").next() {
         return Some(name);
     }
-    (!section.name().is_empty()).then(|| Value {
-        text: section.name(),
-        line: section.line(),
-    })
+    (!section.name().is_empty()).then(|| Value { text: section.name(), line: section.line() })
 }
 
 /// The run `start..end` of a table whose indices fit 16 bits.
 pub(super) const fn span(start: usize, end: usize) -> Span {
-    Span {
-        start: start as u16,
-        len: (end - start) as u16,
-    }
+    Span { start: start as u16, len: (end - start) as u16 }
 }
 
 /// Inserts `item` before the entry `at`; false if the table is full.

@@ -7,14 +7,7 @@ use super::{Document, EntryRecord, Error, ErrorKind, Piece, SectionRecord};
 
 /// Parses the first `file_end` bytes of the document.
 pub(super) fn parse(document: &mut Document, file_end: usize) -> Result<(), Error> {
-    let mut parser = Parser {
-        document,
-        position: 0,
-        line_end: 0,
-        file_end,
-        line: 0,
-        section: None,
-    };
+    let mut parser = Parser { document, position: 0, line_end: 0, file_end, line: 0, section: None };
     parser.file()
 }
 
@@ -63,9 +56,7 @@ impl Parser<'_> {
             return Ok(false);
         }
         let newline = rest.iter().position(|byte| *byte == b'\n');
-        let line = rest
-            .get(..newline.map_or(rest.len(), |at| at + 1))
-            .unwrap_or(rest);
+        let line = rest.get(..newline.map_or(rest.len(), |at| at + 1)).unwrap_or(rest);
         let has_zero = line.contains(&0);
         self.line_end += line.len();
         self.line += 1;
@@ -122,10 +113,7 @@ impl Parser<'_> {
         self.end_of_statement()?;
 
         let named = self.document.piece(name);
-        let prior = self
-            .document
-            .sections()
-            .find(|section| !named.is_empty() && section.name() == named);
+        let prior = self.document.sections().find(|section| !named.is_empty() && section.name() == named);
         if let Some(prior) = prior {
             if prior.kind() != self.document.piece(kind) {
                 let first = prior.line();
@@ -136,9 +124,7 @@ impl Parser<'_> {
         }
         let sections = &mut self.document.sections;
         self.section = Some(sections.len() as u16);
-        sections
-            .push(SectionRecord { kind, name, line })
-            .map_err(|_| self.error(ErrorKind::TooManySections))
+        sections.push(SectionRecord { kind, name, line }).map_err(|_| self.error(ErrorKind::TooManySections))
     }
 
     /// `option NAME [VALUE]` or `list NAME [VALUE]`. An option without value changes nothing.
@@ -152,23 +138,10 @@ impl Parser<'_> {
         let value = self.word()?;
         self.end_of_statement()?;
 
-        let entry = EntryRecord {
-            name,
-            value,
-            line,
-            section,
-            is_list,
-        };
-        let fits = if is_list {
-            self.document.add(entry)
-        } else {
-            value.len == 0 || self.document.set(entry)
-        };
-        if fits {
-            Ok(())
-        } else {
-            Err(self.error(ErrorKind::TooManyOptions))
-        }
+        let entry = EntryRecord { name, value, line, section, is_list };
+        let fits =
+            if is_list { self.document.add(entry) } else { value.len == 0 || self.document.set(entry) };
+        if fits { Ok(()) } else { Err(self.error(ErrorKind::TooManyOptions)) }
     }
 
     fn check_name(&self, name: Piece) -> Result<(), Error> {
@@ -181,11 +154,7 @@ impl Parser<'_> {
     }
 
     fn end_of_statement(&mut self) -> Result<(), Error> {
-        if self.word()?.len == 0 {
-            Ok(())
-        } else {
-            Err(self.error(ErrorKind::TooManyWords))
-        }
+        if self.word()?.len == 0 { Ok(()) } else { Err(self.error(ErrorKind::TooManyWords)) }
     }
 
     fn required_word(&mut self) -> Result<Piece, Error> {
@@ -231,10 +200,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        Ok(Piece {
-            start: start as u32,
-            len: (end - start) as u32,
-        })
+        Ok(Piece { start: start as u32, len: (end - start) as u32 })
     }
 
     fn single_quoted(&mut self, end: &mut usize) -> Result<(), Error> {
@@ -317,18 +283,11 @@ impl Parser<'_> {
 
     /// The byte at the position, if the line is not at its end.
     fn byte(&self) -> Option<u8> {
-        if self.position < self.line_end {
-            self.document.bytes.get(self.position).copied()
-        } else {
-            None
-        }
+        if self.position < self.line_end { self.document.bytes.get(self.position).copied() } else { None }
     }
 
     const fn error(&self, kind: ErrorKind) -> Error {
-        Error {
-            line: self.line,
-            kind,
-        }
+        Error { line: self.line, kind }
     }
 }
 
