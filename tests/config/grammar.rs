@@ -79,11 +79,7 @@ fn words_are_unescaped_as_libuci_does() {
         ("option a 'ü\x01'", "a=ü\x01"),
     ];
     for (text, expected) in cases {
-        assert_eq!(
-            options(&format!("{SECTION}{text}\n")),
-            [*expected],
-            "{text}"
-        );
+        assert_eq!(options(&format!("{SECTION}{text}\n")), [*expected], "{text}");
         assert_eq!(options(&format!("{SECTION}{text}")), [*expected], "{text}");
     }
 }
@@ -103,11 +99,7 @@ fn words_may_span_lines() {
         ("option a x \\\n# comment", "a=x"),
     ];
     for (text, expected) in cases {
-        assert_eq!(
-            options(&format!("{SECTION}{text}\n")),
-            [*expected],
-            "{text}"
-        );
+        assert_eq!(options(&format!("{SECTION}{text}\n")), [*expected], "{text}");
     }
     let at = error(&format!("{SECTION}option a x\\\n  y\n"));
     assert_eq!((at.line, at.kind), (3, ErrorKind::TooManyWords));
@@ -116,10 +108,7 @@ fn words_may_span_lines() {
 #[test]
 fn a_comment_does_not_join_lines() {
     assert_eq!(options(&format!("{SECTION}#x\\\noption a b\n")), ["a=b"]);
-    assert_eq!(
-        options(&format!("{SECTION}option a b#x\\\noption c d\n")),
-        ["a=b", "c=d"]
-    );
+    assert_eq!(options(&format!("{SECTION}option a b#x\\\noption c d\n")), ["a=b", "c=d"]);
 }
 
 #[test]
@@ -134,18 +123,12 @@ fn a_semicolon_ends_a_statement_but_directly_behind_a_word_it_ends_the_line() {
     assert_eq!(options("config foo bar;option c d\noption a b\n"), ["a=b"]);
     let dropped = |text: &str| document(text.as_bytes()).unwrap().dropped_line();
     assert_eq!(dropped("config foo bar\noption a b;c\n"), Some(2));
-    assert_eq!(
-        dropped("config foo bar\noption a b; # c\noption c 'd';#\n"),
-        None
-    );
+    assert_eq!(dropped("config foo bar\noption a b; # c\noption c 'd';#\n"), None);
 }
 
 #[test]
 fn crlf_is_read_as_lf() {
-    assert_eq!(
-        options("config foo 'bar'\r\n\r\n\toption a b\r\n\tlist l 'x'\r\n"),
-        ["a=b", "l+=x"]
-    );
+    assert_eq!(options("config foo 'bar'\r\n\r\n\toption a b\r\n\tlist l 'x'\r\n"), ["a=b", "l+=x"]);
 }
 
 #[test]
@@ -162,10 +145,7 @@ fn the_last_option_wins_at_the_place_of_the_first() {
     let all = |text: &str| options(&format!("{SECTION}{text}"));
     assert_eq!(all("option a 1\noption b 2\noption a 3\n"), ["a=3", "b=2"]);
     assert_eq!(all("option a 1\nlist a 2\n"), ["a+=1", "a+=2"]);
-    assert_eq!(
-        all("list a 1\noption b 2\nlist a 3\noption a 4\n"),
-        ["a=4", "b=2"]
-    );
+    assert_eq!(all("list a 1\noption b 2\nlist a 3\noption a 4\n"), ["a=4", "b=2"]);
     assert_eq!(all("list a 1\nlist a 1\n"), ["a+=1", "a+=1"]);
 }
 
@@ -234,15 +214,8 @@ fn what_is_no_command_is_an_error_on_its_line() {
 
 #[test]
 fn too_few_and_too_many_words_are_errors_on_their_line() {
-    for text in [
-        "option ",
-        "option #x",
-        "option '' x",
-        "option ; a",
-        "package ''",
-        "config # x",
-        "config ''",
-    ] {
+    for text in ["option ", "option #x", "option '' x", "option ; a", "package ''", "config # x", "config ''"]
+    {
         let at = error(&format!("{SECTION}{text}\n"));
         assert_eq!((at.line, at.kind), (2, ErrorKind::TooFewWords), "{text}");
     }
@@ -266,10 +239,7 @@ fn too_few_and_too_many_words_are_errors_on_their_line() {
 
 #[test]
 fn an_open_quote_is_reported_where_the_file_ends_with_the_line_that_opens_it() {
-    for (text, quote) in [
-        ("option a 'x\nb\nc\n", b'\''),
-        ("option a \"x\\\nb\nc\n", b'"'),
-    ] {
+    for (text, quote) in [("option a 'x\nb\nc\n", b'\''), ("option a \"x\\\nb\nc\n", b'"')] {
         let at = error(&format!("{SECTION}{text}"));
         let kind = ErrorKind::OpenQuote { quote, opened: 2 };
         assert_eq!((at.line, at.kind), (4, kind));
@@ -277,10 +247,7 @@ fn an_open_quote_is_reported_where_the_file_ends_with_the_line_that_opens_it() {
     let at = error(&format!("{SECTION}option a 'x"));
     assert_eq!(
         (at.line, at.problem().to_string()),
-        (
-            2,
-            "the file ends inside the quote ' that line 2 opens: close it".into()
-        )
+        (2, "the file ends inside the quote ' that line 2 opens: close it".into())
     );
 }
 
@@ -316,19 +283,13 @@ fn a_full_table_is_an_error_that_names_its_variable() {
 
     assert!(document("config foo\n".repeat(SECTIONS_MAX).as_bytes()).is_ok());
     let at = error(&"config foo\n".repeat(SECTIONS_MAX + 1));
-    assert_eq!(
-        (at.line, at.kind),
-        (SECTIONS_MAX as u32 + 1, ErrorKind::TooManySections)
-    );
+    assert_eq!((at.line, at.kind), (SECTIONS_MAX as u32 + 1, ErrorKind::TooManySections));
     assert!(at.problem().to_string().ends_with("VIPD_SECTIONS"));
 
     let options = format!("c a\n{}", "l a b\n".repeat(OPTIONS_MAX));
     assert!(document(options.as_bytes()).is_ok());
     let at = error(&format!("{options}o c d\n"));
-    assert_eq!(
-        (at.line, at.kind),
-        (OPTIONS_MAX as u32 + 2, ErrorKind::TooManyOptions)
-    );
+    assert_eq!((at.line, at.kind), (OPTIONS_MAX as u32 + 2, ErrorKind::TooManyOptions));
     assert!(at.problem().to_string().ends_with("VIPD_OPTIONS"));
 }
 
@@ -339,30 +300,15 @@ fn every_grammar_error_says_what_to_write_instead() {
             "optoin a b",
             "1: this is no command: begin the line with config, option or list and a blank, or with #",
         ),
-        (
-            "config ",
-            "1: a word is missing: write config TYPE NAME, option NAME VALUE or list NAME VALUE",
-        ),
-        (
-            "config a b c",
-            "1: too many words: put a value that has blanks in quotes",
-        ),
-        (
-            "config a b-c",
-            "1: a name has a character that UCI does not allow: use letters, digits and _",
-        ),
+        ("config ", "1: a word is missing: write config TYPE NAME, option NAME VALUE or list NAME VALUE"),
+        ("config a b c", "1: too many words: put a value that has blanks in quotes"),
+        ("config a b-c", "1: a name has a character that UCI does not allow: use letters, digits and _"),
         (
             "config é",
             "1: a section type has a character that UCI does not allow: use printable ASCII without blanks",
         ),
-        (
-            "config \"a\n",
-            "1: the file ends inside the quote \" that line 1 opens: close it",
-        ),
-        (
-            "\noption a b",
-            "2: an option stands before the first section: write a config line above it",
-        ),
+        ("config \"a\n", "1: the file ends inside the quote \" that line 1 opens: close it"),
+        ("\noption a b", "2: an option stands before the first section: write a config line above it"),
         (
             "config a b\nconfig c b",
             "2: the section of line 1 has this name and another type: give one of them another name",
@@ -381,19 +327,9 @@ fn a_failed_document_is_empty_and_can_be_used_again() {
     let mut parse = |text: &str| {
         document.buffer()[..text.len()].copy_from_slice(text.as_bytes());
         let outcome = document.parse(text.len());
-        (
-            outcome.is_ok(),
-            document.sections().count(),
-            show(&document),
-        )
+        (outcome.is_ok(), document.sections().count(), show(&document))
     };
-    assert_eq!(
-        parse("config a b\noption c d\nnonsense\n"),
-        (false, 0, vec![])
-    );
-    assert_eq!(
-        parse("config a b\noption c d\n"),
-        (true, 1, vec!["c=d".into()])
-    );
+    assert_eq!(parse("config a b\noption c d\nnonsense\n"), (false, 0, vec![]));
+    assert_eq!(parse("config a b\noption c d\n"), (true, 1, vec!["c=d".into()]));
     assert_eq!(parse(""), (true, 0, vec![]));
 }

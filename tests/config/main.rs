@@ -34,8 +34,8 @@ fn document(text: &[u8]) -> Result<Box<Document>, Error> {
 
 /// What a text means, whether it is usable, and every problem.
 fn read(text: &str, aliases: &[Alias<'_>]) -> (Box<Config>, bool, Vec<Reported>) {
-    let document = document(text.as_bytes())
-        .unwrap_or_else(|error| panic!("line {}: {}", error.line, error.problem()));
+    let document =
+        document(text.as_bytes()).unwrap_or_else(|error| panic!("line {}: {}", error.line, error.problem()));
     let mut config = Box::new(Config::new());
     let reported = RefCell::new(Vec::new());
     let usable = schema::read(&document, aliases, &mut config, &mut |problem| {

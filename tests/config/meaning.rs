@@ -45,10 +45,7 @@ fn only(config: &Config) -> &Instance {
 
 fn sentences(text: &str) -> Vec<String> {
     let (_, _, reported) = read(text, &[]);
-    reported
-        .iter()
-        .map(|one| format!("{}: {}", one.line, one.sentence))
-        .collect()
+    reported.iter().map(|one| format!("{}: {}", one.line, one.sentence)).collect()
 }
 
 /// The first example of the design: the least that works.
@@ -74,10 +71,7 @@ fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
     assert_eq!(lan.checksum, ChecksumForm::PseudoHeader);
     assert_eq!((lan.source_v4, lan.source_v6), (None, None));
     assert_eq!(lan.announcements, Announcements::default());
-    assert_eq!(
-        addresses(&config, lan.v4.addresses),
-        ["192.168.1.1/24@br-lan"]
-    );
+    assert_eq!(addresses(&config, lan.v4.addresses), ["192.168.1.1/24@br-lan"]);
     assert_eq!(addresses(&config, lan.v6.addresses), ["fe80::1/64@br-lan"]);
     assert!(lan.v4.peers.is_empty() && lan.v6.peers.is_empty() && lan.tracks.is_empty());
     assert!(lan.notify.is_empty());
@@ -105,22 +99,12 @@ fn the_backup_of_a_classic_pair_is_unicast_with_a_password() {
     assert_eq!((one.priority, one.vrid), (50, Vrid::new(51).unwrap()));
     assert_eq!(one.password, Password::new(b"1111"));
     assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 168, 0, 2)));
-    assert_eq!(
-        addresses(&config, one.v4.addresses),
-        ["192.168.0.3/32@eth0"]
-    );
-    let [peer] = one.v4.peers.of(&config.peers) else {
-        panic!()
-    };
+    assert_eq!(addresses(&config, one.v4.addresses), ["192.168.0.3/32@eth0"]);
+    let [peer] = one.v4.peers.of(&config.peers) else { panic!() };
     assert_eq!(peer.address, IpAddr::from([192, 168, 0, 1]));
     assert_eq!((peer.min_ttl, peer.max_ttl), (0, 255));
-    let [track] = one.tracks.of(&config.tracks) else {
-        panic!()
-    };
-    assert_eq!(
-        (config.interface_name(track.interface), track.weight),
-        ("wan", 0)
-    );
+    let [track] = one.tracks.of(&config.tracks) else { panic!() };
+    assert_eq!((config.interface_name(track.interface), track.weight), ("wan", 0));
 }
 
 #[test]
@@ -130,56 +114,29 @@ fn a_file_of_openwrts_keepalived_package_is_read_unchanged() {
     assert!(reported.iter().all(|one| one.severity == Severity::Warning));
     assert_eq!(config.text(config.globals.router_id), "lan-router");
     assert_eq!(config.globals.startup_delay, Duration::from_secs(5));
-    let [lan, guest] = &config.instances[..] else {
-        panic!()
-    };
-    assert_eq!(
-        (config.text(lan.name), config.text(guest.name)),
-        ("lan", "guest")
-    );
+    let [lan, guest] = &config.instances[..] else { panic!() };
+    assert_eq!((config.text(lan.name), config.text(guest.name)), ("lan", "guest"));
     assert!(lan.preempt, "a flag that is 0 is off");
     assert!(!guest.preempt);
     assert!(lan.ignores_link);
     assert_eq!(lan.preempt_delay, Duration::from_secs(300));
     assert_eq!(
         lan.announcements,
-        Announcements {
-            repeat: 2,
-            delay_secs: 1,
-            refresh_secs: 60,
-            refresh_repeat: 3,
-            interval_ms: 0,
-        }
+        Announcements { repeat: 2, delay_secs: 1, refresh_secs: 60, refresh_repeat: 3, interval_ms: 0 }
     );
-    assert_eq!(
-        addresses(&config, lan.v4.addresses),
-        ["192.168.1.1/24@br-lan", "192.168.3.1/32@br-lan",]
-    );
+    assert_eq!(addresses(&config, lan.v4.addresses), ["192.168.1.1/24@br-lan", "192.168.3.1/32@br-lan",]);
     assert_eq!(
         addresses(&config, guest.v4.addresses),
         ["192.168.2.1/24@br-guest scope 253 label br-guest:vip",]
     );
-    let peers: Vec<_> = lan
-        .v4
-        .peers
-        .of(&config.peers)
-        .iter()
-        .map(|peer| peer.min_ttl)
-        .collect();
+    let peers: Vec<_> = lan.v4.peers.of(&config.peers).iter().map(|peer| peer.min_ttl).collect();
     assert_eq!(peers, [250, 0]);
     assert!(guest.v4.peers.is_empty());
     assert_eq!(guest.source_v4, Some(Ipv4Addr::new(192, 168, 2, 2)));
-    assert_eq!(
-        (lan.group, guest.group),
-        (Some(GroupId(0)), Some(GroupId(0)))
-    );
-    let [group] = &config.groups[..] else {
-        panic!()
-    };
+    assert_eq!((lan.group, guest.group), (Some(GroupId(0)), Some(GroupId(0))));
+    let [group] = &config.groups[..] else { panic!() };
     assert_eq!(config.text(group.name), "both");
-    let [Track { interface, weight }] = config.tracks[..] else {
-        panic!()
-    };
+    let [Track { interface, weight }] = config.tracks[..] else { panic!() };
     assert_eq!((config.interface_name(interface), weight), ("eth1", -20));
 }
 
@@ -187,11 +144,7 @@ fn a_file_of_openwrts_keepalived_package_is_read_unchanged() {
 #[test]
 fn a_file_that_configures_nothing_is_fine() {
     assert!(accept("").globals.enabled);
-    assert!(
-        !accept("config globals 'globals'\n\toption enabled '0'\n")
-            .globals
-            .enabled
-    );
+    assert!(!accept("config globals 'globals'\n\toption enabled '0'\n").globals.enabled);
 }
 
 #[test]
@@ -214,16 +167,10 @@ fn globals_are_read() {
 #[test]
 fn every_spelling_of_a_flag_counts() {
     for on in ["1", "on", "true", "yes", "enabled"] {
-        assert!(
-            !only(&accept(&instance(&format!("option nopreempt {on}")))).preempt,
-            "{on}"
-        );
+        assert!(!only(&accept(&instance(&format!("option nopreempt {on}")))).preempt, "{on}");
     }
     for off in ["0", "off", "false", "no", "disabled"] {
-        assert!(
-            only(&accept(&instance(&format!("option nopreempt {off}")))).preempt,
-            "{off}"
-        );
+        assert!(only(&accept(&instance(&format!("option nopreempt {off}")))).preempt, "{off}");
         let disabled = instance(&format!("option enabled {off}"));
         assert!(accept(&disabled).instances.is_empty(), "{off}");
     }
@@ -241,22 +188,13 @@ fn every_option_of_an_instance_is_read() {
     ));
     let one = only(&config);
     assert_eq!(config.text(one.name), "other");
-    assert_eq!(
-        (one.version, one.priority, one.interval.centis()),
-        (Version::V3, 200, 25)
-    );
+    assert_eq!((one.version, one.priority, one.interval.centis()), (Version::V3, 200, 25));
     assert_eq!(one.preempt_delay, Duration::from_millis(1500));
     assert_eq!(one.checksum, ChecksumForm::MessageOnly);
     assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 0, 2, 9)));
     assert_eq!(
         one.announcements,
-        Announcements {
-            repeat: 1,
-            delay_secs: 0,
-            refresh_secs: 65_535,
-            refresh_repeat: 255,
-            interval_ms: 1,
-        }
+        Announcements { repeat: 1, delay_secs: 0, refresh_secs: 65_535, refresh_repeat: 255, interval_ms: 1 }
     );
     assert!(one.ignores_link);
     assert_eq!(config.text(one.notify), "/etc/hook.sh");
@@ -292,15 +230,9 @@ fn one_option_with_blanks_is_a_list() {
     assert_eq!(config.interface_name(one.interface), "eth0");
     assert_eq!(
         addresses(&config, one.v4.addresses),
-        [
-            "192.0.2.1/24@eth1 label eth1:a",
-            "192.0.2.2/24@eth0 scope 253",
-        ]
+        ["192.0.2.1/24@eth1 label eth1:a", "192.0.2.2/24@eth0 scope 253",]
     );
-    assert_eq!(
-        addresses(&config, one.v6.addresses),
-        ["fe80::1/64@eth0", "2001:db8::1/128@eth0"]
-    );
+    assert_eq!(addresses(&config, one.v6.addresses), ["fe80::1/64@eth0", "2001:db8::1/128@eth0"]);
     assert_eq!(one.v4.peers, Span { start: 0, len: 2 });
     assert_eq!(one.v6.peers, Span { start: 2, len: 1 });
     assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 0, 2, 7)));
@@ -325,16 +257,10 @@ fn tx22_addresses_keep_their_order_within_a_family() {
          config vrrp_instance b\n\toption interface eth0\n\toption virtual_router_id 2\n\
          \tlist virtual_ipaddress fe80::9\n\tlist virtual_ipaddress 192.0.2.2\n",
     );
-    let [a, b] = &config.instances[..] else {
-        panic!()
-    };
+    let [a, b] = &config.instances[..] else { panic!() };
     assert_eq!(
         addresses(&config, a.v4.addresses),
-        [
-            "192.0.2.9/32@eth0",
-            "192.0.2.1/32@eth0",
-            "192.0.2.5/32@eth0",
-        ]
+        ["192.0.2.9/32@eth0", "192.0.2.1/32@eth0", "192.0.2.5/32@eth0",]
     );
     assert_eq!(
         addresses(&config, a.v6.addresses),
@@ -359,21 +285,12 @@ fn a_reference_is_an_option_name_or_a_uci_name() {
          \tlist virtual_ipaddress 'by_uci scope 5'\n\tlist unicast_peer q\n\tlist track_interface 'u weight 3'\n\
          config vrrp_sync_group 'g'\n\tlist group x\n\tlist group z\n",
     );
-    let [x, z] = &config.instances[..] else {
-        panic!()
-    };
+    let [x, z] = &config.instances[..] else { panic!() };
     assert_eq!(
         addresses(&config, x.v4.addresses),
-        [
-            "192.0.2.1/24@eth0",
-            "192.0.2.2/24@eth0",
-            "192.0.2.3/24@eth0",
-        ]
+        ["192.0.2.1/24@eth0", "192.0.2.2/24@eth0", "192.0.2.3/24@eth0",]
     );
-    assert_eq!(
-        addresses(&config, z.v4.addresses),
-        ["192.0.2.1/24@eth0 scope 5"]
-    );
+    assert_eq!(addresses(&config, z.v4.addresses), ["192.0.2.1/24@eth0 scope 5"]);
     assert_eq!(config.peers.len(), 2);
     assert_eq!(config.tracks[0].interface, config.tracks[1].interface);
     assert_eq!((config.tracks[0].weight, config.tracks[1].weight), (0, 3));
@@ -383,18 +300,9 @@ fn a_reference_is_an_option_name_or_a_uci_name() {
 #[test]
 fn an_alias_stands_for_its_device_wherever_a_device_is_named() {
     let aliases = [
-        Alias {
-            name: "lan",
-            device: "br-lan",
-        },
-        Alias {
-            name: "wan",
-            device: "eth1",
-        },
-        Alias {
-            name: "bad",
-            device: "a-device-with-a-long-name",
-        },
+        Alias { name: "lan", device: "br-lan" },
+        Alias { name: "wan", device: "eth1" },
+        Alias { name: "bad", device: "a-device-with-a-long-name" },
     ];
     let text = "config ipaddress 'a'\n\toption address '192.0.2.1'\n\toption device 'wan'\n\
                 config track_interface 't'\n\toption value 'wan'\n\
@@ -403,16 +311,9 @@ fn an_alias_stands_for_its_device_wherever_a_device_is_named() {
                 \tlist track_interface lan\n\tlist track_interface t\n";
     let (config, usable, reported) = read(text, &aliases);
     assert!(usable && reported.is_empty(), "{reported:?}");
-    let names: Vec<_> = config
-        .interfaces
-        .iter()
-        .map(|name| config.text(*name))
-        .collect();
+    let names: Vec<_> = config.interfaces.iter().map(|name| config.text(*name)).collect();
     assert_eq!(names, ["br-lan", "eth1"]);
-    assert_eq!(
-        addresses(&config, only(&config).v4.addresses),
-        ["192.0.2.1/32@eth1", "192.0.2.2/32@eth1",]
-    );
+    assert_eq!(addresses(&config, only(&config).v4.addresses), ["192.0.2.1/32@eth1", "192.0.2.2/32@eth1",]);
     let (_, usable, reported) = read(&text.replace("'lan'", "'bad'"), &aliases);
     assert!(!usable);
     assert_eq!(
@@ -436,12 +337,7 @@ fn a_config_is_cleared_before_it_is_read_again() {
     let once = accept(&text);
     let document = super::document(text.as_bytes()).unwrap();
     let mut config = once.clone();
-    assert!(vipd::config::schema::read(
-        &document,
-        &[],
-        &mut config,
-        &mut |_| panic!()
-    ));
+    assert!(vipd::config::schema::read(&document, &[], &mut config, &mut |_| panic!()));
     assert_eq!(config, once);
 }
 
@@ -454,10 +350,7 @@ fn tx15_intervals_up_to_the_bounds_of_the_version_are_accepted() {
     assert_eq!(centis("option advert_int 2.0"), 200);
     assert_eq!(centis("option version 3\noption advert_int 0.01"), 1);
     assert_eq!(centis("option version 3\noption advert_int 40.95"), 4095);
-    assert_eq!(
-        centis("option advert_int 40\nlist virtual_ipaddress fe80::1"),
-        4000
-    );
+    assert_eq!(centis("option advert_int 40\nlist virtual_ipaddress fe80::1"), 4000);
     let six = "config vrrp_instance x\n\toption interface eth0\n\toption virtual_router_id 1\n\
                \tlist virtual_ipaddress fe80::1\n\toption advert_int 0.5\n";
     assert_eq!(only(&accept(six)).interval.centis(), 50);
@@ -465,11 +358,9 @@ fn tx15_intervals_up_to_the_bounds_of_the_version_are_accepted() {
 
 #[test]
 fn a_group_without_an_enabled_instance_is_left_out() {
-    let config =
-        accept(&(instance("option enabled 0") + "config vrrp_sync_group g\n\tlist group x\n"));
+    let config = accept(&(instance("option enabled 0") + "config vrrp_sync_group g\n\tlist group x\n"));
     assert!(config.groups.is_empty());
-    let config =
-        accept(&(instance("") + "config vrrp_sync_group g\n\tlist group x\n\toption notify /g\n"));
+    let config = accept(&(instance("") + "config vrrp_sync_group g\n\tlist group x\n\toption notify /g\n"));
     assert_eq!(config.text(config.groups[0].notify), "/g");
 }
 
@@ -477,9 +368,8 @@ fn a_group_without_an_enabled_instance_is_left_out() {
 #[test]
 fn tx25_ninety_ipv6_addresses_fit_an_advertisement() {
     let list = |count: usize| {
-        let mut text = String::from(
-            "config vrrp_instance x\n\toption interface eth0\n\toption virtual_router_id 1\n",
-        );
+        let mut text =
+            String::from("config vrrp_instance x\n\toption interface eth0\n\toption virtual_router_id 1\n");
         for number in 1..=count {
             writeln!(text, "\tlist virtual_ipaddress fe80::{number:x}").unwrap();
         }
@@ -499,55 +389,32 @@ fn a_full_table_names_the_variable_that_sizes_it() {
             "{line}: there is no room for this: vipd was built with {variable}={capacity}, build it with more"
         )
     };
-    let many =
-        |count: usize, each: &dyn Fn(usize) -> String| -> String { (0..count).map(each).collect() };
+    let many = |count: usize, each: &dyn Fn(usize) -> String| -> String { (0..count).map(each).collect() };
     let addresses = |count: usize| {
         instance(&many(count, &|number| {
-            format!(
-                "\tlist virtual_ipaddress 10.0.{}.{}\n",
-                1 + number / 200,
-                1 + number % 200
-            )
+            format!("\tlist virtual_ipaddress 10.0.{}.{}\n", 1 + number / 200, 1 + number % 200)
         }))
     };
     accept(&addresses(limits::ADDRESSES_MAX - 1));
     assert_eq!(
         sentences(&addresses(limits::ADDRESSES_MAX)),
-        [no_room(
-            4 + limits::ADDRESSES_MAX,
-            "VIPD_ADDRESSES",
-            limits::ADDRESSES_MAX
-        ),]
+        [no_room(4 + limits::ADDRESSES_MAX, "VIPD_ADDRESSES", limits::ADDRESSES_MAX),]
     );
 
-    let peers = |count| {
-        instance(&many(count, &|number| {
-            format!("\tlist unicast_peer 10.0.1.{}\n", 1 + number)
-        }))
-    };
+    let peers =
+        |count| instance(&many(count, &|number| format!("\tlist unicast_peer 10.0.1.{}\n", 1 + number)));
     accept(&peers(limits::PEERS_MAX));
     assert_eq!(
         sentences(&peers(limits::PEERS_MAX + 1)),
-        [no_room(
-            5 + limits::PEERS_MAX,
-            "VIPD_PEERS",
-            limits::PEERS_MAX
-        ),]
+        [no_room(5 + limits::PEERS_MAX, "VIPD_PEERS", limits::PEERS_MAX),]
     );
 
-    let devices = |count| {
-        instance(&many(count, &|number| {
-            format!("\tlist track_interface 'eth{}'\n", 1 + number)
-        }))
-    };
+    let devices =
+        |count| instance(&many(count, &|number| format!("\tlist track_interface 'eth{}'\n", 1 + number)));
     accept(&devices(limits::INTERFACES_MAX - 1));
     assert_eq!(
         sentences(&devices(limits::INTERFACES_MAX)),
-        [no_room(
-            4 + limits::INTERFACES_MAX,
-            "VIPD_INTERFACES",
-            limits::INTERFACES_MAX
-        ),]
+        [no_room(4 + limits::INTERFACES_MAX, "VIPD_INTERFACES", limits::INTERFACES_MAX),]
     );
 
     let instances = |count: usize, extra: &str| {
@@ -560,25 +427,17 @@ fn a_full_table_names_the_variable_that_sizes_it() {
         })
     };
     accept(&instances(limits::VIRTUAL_ROUTERS_MAX, ""));
-    assert_eq!(
-        sentences(&instances(limits::VIRTUAL_ROUTERS_MAX + 1, "")).len(),
-        1
-    );
+    assert_eq!(sentences(&instances(limits::VIRTUAL_ROUTERS_MAX + 1, "")).len(), 1);
     let six = "\tlist virtual_ipaddress fe80::1\n";
     let half = limits::VIRTUAL_ROUTERS_MAX / 2;
     accept(&instances(half, six));
     assert_eq!(
         sentences(&instances(half + 1, six)),
-        [no_room(
-            1 + 5 * half,
-            "VIPD_VIRTUAL_ROUTERS",
-            limits::VIRTUAL_ROUTERS_MAX
-        ),]
+        [no_room(1 + 5 * half, "VIPD_VIRTUAL_ROUTERS", limits::VIRTUAL_ROUTERS_MAX),]
     );
 
     let tracks = |count: usize| {
-        let three =
-            "\tlist track_interface a\n\tlist track_interface b\n\tlist track_interface c\n";
+        let three = "\tlist track_interface a\n\tlist track_interface b\n\tlist track_interface c\n";
         instances(count, three)
     };
     let most = limits::TRACKS_MAX / 3;
@@ -591,10 +450,7 @@ fn a_full_table_names_the_variable_that_sizes_it() {
     let groups = |count: usize| {
         instances(count, "")
             + &many(count, &|number| {
-                format!(
-                    "config vrrp_sync_group g{number}\n\tlist group i{}\n",
-                    number + 1
-                )
+                format!("config vrrp_sync_group g{number}\n\tlist group i{}\n", number + 1)
             })
     };
     accept(&groups(limits::GROUPS_MAX));
@@ -608,17 +464,12 @@ fn a_full_table_names_the_variable_that_sizes_it() {
     );
 
     let path = "x".repeat(120);
-    let text = instances(
-        limits::VIRTUAL_ROUTERS_MAX,
-        &format!("\toption notify /{path}\n"),
-    ) + &format!("config globals\n\toption notify /{path}\n")
+    let text = instances(limits::VIRTUAL_ROUTERS_MAX, &format!("\toption notify /{path}\n"))
+        + &format!("config globals\n\toption notify /{path}\n")
         + "config vrrp_sync_group g\n\tlist group i1\n\toption notify /"
         + &path
         + "\n";
     let said = sentences(&text);
-    assert!(
-        said.iter().all(|one| one.contains("VIPD_TEXT_BYTES=4096")),
-        "{said:?}"
-    );
+    assert!(said.iter().all(|one| one.contains("VIPD_TEXT_BYTES=4096")), "{said:?}");
     assert!(!said.is_empty());
 }

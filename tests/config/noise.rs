@@ -76,10 +76,7 @@ fn feed(document: &mut Document, config: &mut Config, text: &[u8]) {
         assert!(!error.problem().to_string().contains('%'));
         return;
     }
-    let aliases = [Alias {
-        name: "a",
-        device: "eth1",
-    }];
+    let aliases = [Alias { name: "a", device: "eth1" }];
     schema::read(document, &aliases, config, &mut |problem| {
         let sentence = problem.to_string();
         assert!(!sentence.contains(['\n', '\0', '\u{1b}']), "{sentence}");

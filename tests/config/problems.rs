@@ -35,10 +35,7 @@ fn every_mistake_is_reported_on_its_line_with_what_to_write_instead() {
 fn strip(golden: &str) -> String {
     let mut bare = String::new();
     for line in golden.lines() {
-        let end = line
-            .find(" #! ")
-            .or(line.find(" #? "))
-            .unwrap_or(line.len());
+        let end = line.find(" #! ").or(line.find(" #? ")).unwrap_or(line.len());
         let end = end.min(line.find(" #? ").unwrap_or(end));
         bare.push_str(&line[..end]);
         bare.push('\n');
