@@ -88,7 +88,7 @@ pub const PACKETS_PER_TURN_MAX: usize = 512;
 
 /// Bytes of a raw socket's receive buffer. The kernel charges at least 512 bytes for any packet and
 /// doubles what it is asked for, so at most 2 × this / 512 packets can wait.
-pub const SOCKET_BUFFER_BYTES: usize = 98_304;
+pub const SOCKET_BUFFER_BYTES: usize = 131_072;
 
 /// Effects of one event for one virtual router; see `vipd::router`.
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;

@@ -26,7 +26,7 @@ pub(super) fn networked(name: &str, body: impl FnOnce()) {
         return body();
     }
     let possible = Command::new("unshare")
-        .args(["-rn", "ip", "link", "add", "type", "dummy"])
+        .args(["-rn", "ip", "link", "add", "type", "veth"])
         .output()
         .is_ok_and(|output| output.status.success());
     if !possible {

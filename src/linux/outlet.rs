@@ -263,9 +263,28 @@ mod tests {
         while let Ok(len) = socket.recv(&mut buffer) {
             // SAFETY: all of it is initialised above.
             let bytes = buffer[..len].iter().map(|byte| unsafe { byte.assume_init() });
-            all.push(bytes.collect());
+            all.push(bytes.collect::<Heap<u8>>());
         }
+        // The kernels' own multicast reports (RFC 3810 §5.2.14) are none of ours.
+        all.retain(|frame| !frame.starts_with(&[0x33, 0x33, 0, 0, 0, 0x16]));
         all
+    }
+
+    /// Lengths of the messages that wait.
+    fn lengths(socket: &V4) -> Heap<usize> {
+        std::thread::sleep(Duration::from_millis(20));
+        let mut inbox = Inbox::new();
+        let mut all = Heap::new();
+        loop {
+            let packets = socket.receive(&mut inbox).unwrap();
+            if packets.len() == 0 {
+                return all;
+            }
+            all.extend(packets.map(|packet| match packet {
+                Packet::V4 { packet, .. } => packet.len() - 20,
+                Packet::V6 { .. } => 0,
+            }));
+        }
     }
 
     fn arp(last: u8) -> Heap<u8> {
@@ -381,10 +400,6 @@ mod tests {
                 kernel.netlink(&claim(v0, last)).unwrap();
                 kernel.frame(v0, &arp(last)).unwrap();
             }
-            let long = [0x31; limits::MESSAGE_BYTES_MAX];
-            for _ in 0..9 {
-                kernel.message(v0, HOME, AWAY, &long).unwrap();
-            }
             kernel.flush();
             assert_eq!(kernel.take_failure(), None);
             let seen = frames(&arps);
@@ -393,20 +408,18 @@ mod tests {
             assert_eq!(announced, (0..=254).collect::<Heap<u8>>());
             let shown = namespace::ip("-o -4 address show dev v0");
             assert_eq!(shown.matches("10.9.1.").count(), 255);
-            let mut inbox = Inbox::new();
-            let mut lengths = Heap::new();
-            loop {
-                let packets = peer.receive(&mut inbox).unwrap();
-                if packets.len() == 0 {
-                    break;
-                }
-                lengths.extend(packets.map(|packet| match packet {
-                    Packet::V4 { packet, .. } => packet.len() - 20,
-                    Packet::V6 { .. } => 0,
-                }));
+            // 255 virtual routers that advertise at once fit the receive buffer of a peer that is not reading.
+            let arrived = lengths(&peer);
+            assert_eq!(arrived.len(), 256);
+            assert_eq!(arrived[1..], [20; 255]);
+
+            let long = [0x31; limits::MESSAGE_BYTES_MAX];
+            for _ in 0..9 {
+                kernel.message(v0, HOME, AWAY, &long).unwrap();
             }
-            let expected = [[1].as_slice(), &[20; 255], &[limits::MESSAGE_BYTES_MAX; 9]].concat();
-            assert_eq!(lengths, expected);
+            kernel.flush();
+            assert_eq!(lengths(&peer), [limits::MESSAGE_BYTES_MAX; 9]);
+            assert_eq!(kernel.take_failure(), None);
         });
     }
 }

@@ -318,7 +318,7 @@ mod tests {
             let cable = Cable::lay();
             let mut home = V4::open().unwrap();
             for number in 0..45 {
-                namespace::ip(&format!("link add d{number} up type dummy"));
+                namespace::ip(&format!("link add d{number} up type veth peer name e{number}"));
                 let index = namespace::index_of(&format!("d{number}"));
                 home.join(index, GROUP).unwrap();
             }
