@@ -376,6 +376,10 @@ impl Router {
             let Some(view) = self.view(slot) else {
                 continue;
             };
+            // A device may have been made anew behind our back, and memberships went with the old one.
+            if view.virtual_router().phase() != Phase::Initialize {
+                push(effects, Effect::Join(slot));
+            }
             let misses =
                 view.addresses().any(|(position, _)| self.presence.get(position) == Some(&Presence::Absent));
             if misses {

@@ -551,6 +551,26 @@ fn a_device_that_is_made_anew_at_once_is_taken_up_again() {
     });
 }
 
+/// The same while notifications are lost: the next list shows another number under the name, and nothing else.
+/// Memberships went with the old device, so a backup that does not join again takes over from a live master.
+#[test]
+fn a_device_that_is_made_anew_unnoticed_is_joined_again() {
+    of_pairs(|world| {
+        for node in [1, 0] {
+            world.set_trouble(node, Trouble { overruns: 1000, ..Trouble::NONE });
+            world.administer(node, |kernel, rng| {
+                kernel.delete_link(0, rng);
+                kernel.recreate_link(0, rng);
+            });
+            world.set_trouble(node, Trouble::NONE);
+            world.settle();
+        }
+        assert_eq!(world.master(), 0);
+        assert!(world.serves(0));
+        assert_eq!(world.checkers.takeovers(1), 0);
+    });
+}
+
 /// ST19.
 #[test]
 fn a_router_whose_cable_is_pulled_gives_up_and_comes_back() {

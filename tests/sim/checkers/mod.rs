@@ -77,7 +77,8 @@ impl Checkers {
 
     /// Law 5: one event has at most a constant number of effects.
     pub fn effects(&self, node: usize, router: &Router, effects: &Effects) {
-        let bound = router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX + 8;
+        let addresses = router.config().addresses.len();
+        let bound = router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX + addresses + 8;
         assert!(effects.len() <= bound, "law 5: node {node} has {} effects", effects.len());
     }
 
