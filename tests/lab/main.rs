@@ -13,6 +13,7 @@
 
 mod bench;
 mod harness;
+mod interop;
 mod selfcheck;
 
 /// Runs before `main`, while there is one thread: only then may a process enter a user namespace.
