@@ -81,8 +81,8 @@ pub const SOCKET_BUFFER_BYTES: usize = 98_304;
 /// Effects of one event for one virtual router; see `vipd::router`.
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 
-/// Effects of one event.
-pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + 8;
+/// Effects of one event: every virtual router moves, and every address is withdrawn.
+pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + 8;
 
 /// Control connections (`vipd status`) that are served at the same time; a further one waits in the
 /// listening socket's queue.
@@ -102,7 +102,7 @@ const_assert!(PATH_BYTES_MAX <= u8::MAX as usize); // A `Text` has an 8-bit leng
 const_assert!(MESSAGE_BYTES_MAX >= 8 + 4 * IPV4_ADDRESSES_PER_ADVERT_MAX + 8);
 // Whatever can wait in the kernel is read within one turn.
 const_assert!(PACKETS_PER_TURN_MAX * 512 >= 2 * SOCKET_BUFFER_BYTES);
-const_assert!(PACKETS_PER_TURN_MAX % PACKETS_PER_BATCH_MAX == 0);
+const_assert!(PACKETS_PER_TURN_MAX.is_multiple_of(PACKETS_PER_BATCH_MAX));
 
 /// A capacity from the build's environment: decimal digits, or the default where it is not set.
 const fn setting(text: Option<&str>, default: usize) -> usize {
@@ -112,10 +112,7 @@ const fn setting(text: Option<&str>, default: usize) -> usize {
     let mut value = 0;
     let mut index = 0;
     while index < digits.len() {
-        assert!(
-            digits[index].is_ascii_digit(),
-            "a VIPD_ capacity is not a decimal number"
-        );
+        assert!(digits[index].is_ascii_digit(), "a VIPD_ capacity is not a decimal number");
         value = value * 10 + (digits[index] - b'0') as usize;
         index += 1;
     }

@@ -250,9 +250,7 @@ impl<'a> Advert<'a> {
     /// # Errors
     /// The first rule of RFC 9568 §7.1 (version 2: RFC 3768 §7.1) that it breaks.
     pub fn parse(message: &'a [u8], source: IpAddr, destination: IpAddr) -> Result<Self, Discard> {
-        let (fixed, rest) = message
-            .split_first_chunk::<FIXED_BYTES>()
-            .ok_or(Discard::Short)?;
+        let (fixed, rest) = message.split_first_chunk::<FIXED_BYTES>().ok_or(Discard::Short)?;
         let &[version_type, vrid, priority, count, byte4, byte5, _, _] = fixed;
 
         let (version, address_bytes) = match (version_type >> 4, source) {
@@ -285,9 +283,7 @@ impl<'a> Advert<'a> {
                 let authentication = match byte4 {
                     AUTH_NONE => Authentication::None,
                     AUTH_PASS => {
-                        let bytes = trailer
-                            .first_chunk::<TRAILER_BYTES>()
-                            .ok_or(Discard::Short)?;
+                        let bytes = trailer.first_chunk::<TRAILER_BYTES>().ok_or(Discard::Short)?;
                         Authentication::Pass(Password(*bytes))
                     }
                     _ => return Err(Discard::AuthType),
@@ -295,21 +291,12 @@ impl<'a> Advert<'a> {
                 (Interval::from_secs(byte5), authentication)
             }
             // The four reserved bits are ignored (RFC 9568 §5.2.6; RX13).
-            Version::V3 => (
-                Interval::from_centis(u16::from_be_bytes([byte4 & 0x0f, byte5])),
-                Authentication::None,
-            ),
+            Version::V3 => {
+                (Interval::from_centis(u16::from_be_bytes([byte4 & 0x0f, byte5])), Authentication::None)
+            }
         };
         let interval = interval.ok_or(Discard::IntervalZero)?;
-        Ok(Self {
-            version,
-            vrid,
-            priority,
-            interval,
-            authentication,
-            checksum,
-            addresses,
-        })
+        Ok(Self { version, vrid, priority, interval, authentication, checksum, addresses })
     }
 }
 
@@ -341,11 +328,7 @@ impl Outgoing {
     ///
     /// # Errors
     /// [`Full`] if `buffer` is too short or there are more than 255 addresses.
-    pub fn emit(
-        &self,
-        addresses: impl Iterator<Item = IpAddr>,
-        buffer: &mut [u8],
-    ) -> Result<usize, Full> {
+    pub fn emit(&self, addresses: impl Iterator<Item = IpAddr>, buffer: &mut [u8]) -> Result<usize, Full> {
         let mut writer = Writer::new(buffer);
         let [interval_high, interval_low] = self.interval.centis().to_be_bytes();
         let (byte4, byte5) = match (self.version, self.password) {
@@ -354,16 +337,7 @@ impl Outgoing {
             (Version::V3, _) => (interval_high & 0x0f, interval_low),
         };
         let version_type = (self.version.number() << 4) | TYPE_ADVERTISEMENT;
-        writer.put(&[
-            version_type,
-            self.vrid.get(),
-            self.priority,
-            0,
-            byte4,
-            byte5,
-            0,
-            0,
-        ])?;
+        writer.put(&[version_type, self.vrid.get(), self.priority, 0, byte4, byte5, 0, 0])?;
 
         let mut count = 0u8;
         for address in addresses {
@@ -378,18 +352,13 @@ impl Outgoing {
 
         let sum = match self.version {
             Version::V2 => {
-                writer.put(
-                    &self
-                        .password
-                        .map_or([0; TRAILER_BYTES], |password| password.0),
-                )?;
+                writer.put(&self.password.map_or([0; TRAILER_BYTES], |password| password.0))?;
                 sum_of(writer.written())
             }
             Version::V3 => match (self.source, self.checksum) {
                 (IpAddr::V4(_), ChecksumForm::MessageOnly) => sum_of(writer.written()),
                 (IpAddr::V4(_), ChecksumForm::PseudoHeader) | (IpAddr::V6(_), _) => {
-                    sum_of(writer.written())
-                        + pseudo_header(self.source, self.destination, writer.len())
+                    sum_of(writer.written()) + pseudo_header(self.source, self.destination, writer.len())
                 }
             },
         };
@@ -418,10 +387,7 @@ fn verify_v3(message: &[u8], source: IpAddr, destination: IpAddr) -> Option<Chec
 /// shorter than 64 KiB, so 32 bits hold the sum.
 fn sum_of(bytes: &[u8]) -> u32 {
     let words = bytes.chunks_exact(2);
-    let odd = words
-        .remainder()
-        .first()
-        .map_or(0, |byte| u32::from(*byte) << 8);
+    let odd = words.remainder().first().map_or(0, |byte| u32::from(*byte) << 8);
     words.fold(odd, |sum, word| match word {
         [high, low] => sum.wrapping_add(u32::from(u16::from_be_bytes([*high, *low]))),
         _ => sum,
@@ -436,9 +402,7 @@ fn pseudo_header(source: IpAddr, destination: IpAddr, message_len: usize) -> u32
             IpAddr::V6(address) => sum_of(&Ipv6Addr::octets(address)),
         })
     });
-    addresses
-        .wrapping_add(u32::from(IP_PROTOCOL))
-        .wrapping_add(message_len as u32)
+    addresses.wrapping_add(u32::from(IP_PROTOCOL)).wrapping_add(message_len as u32)
 }
 
 /// Folds the carries of a ones-complement sum into 16 bits.
