@@ -32,9 +32,7 @@ impl Bench {
             return None;
         }
         Vipd::set_binary(
-            std::env::var_os("VIPD_BINARY")
-                .unwrap_or_else(|| env!("CARGO_BIN_EXE_vipd").into())
-                .into(),
+            std::env::var_os("VIPD_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_vipd").into()).into(),
         );
         Noise::observer();
         let seats = match load {
@@ -43,9 +41,7 @@ impl Bench {
         };
         let mut free = FREE.lock().unwrap_or_else(|poison| poison.into_inner());
         while *free < seats {
-            free = CHANGED
-                .wait(free)
-                .unwrap_or_else(|poison| poison.into_inner());
+            free = CHANGED.wait(free).unwrap_or_else(|poison| poison.into_inner());
         }
         *free -= seats;
         Some(Self { seats })

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use crate::bench::{Bench, Load};
 use crate::harness::{
-    Capture, Claim, Frr, FrrFamily, Host, Keepalived, Noise, Port, Process, Segment, Vipd,
-    eventually, now,
+    Capture, Claim, Frr, FrrFamily, Host, Keepalived, Noise, Port, Process, Segment, Vipd, eventually, now,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -67,34 +66,16 @@ const CLASSIC: Pairing = Pairing {
     addresses: &["192.168.0.3"],
 };
 
-const V2_MULTICAST: Pairing = Pairing {
-    unicast: false,
-    addresses: &["192.168.0.3/24", "192.168.0.4/24"],
-    ..CLASSIC
-};
+const V2_MULTICAST: Pairing =
+    Pairing { unicast: false, addresses: &["192.168.0.3/24", "192.168.0.4/24"], ..CLASSIC };
 
-const V3_V4: Pairing = Pairing {
-    version: 3,
-    interval: Duration::from_millis(200),
-    ..V2_MULTICAST
-};
+const V3_V4: Pairing = Pairing { version: 3, interval: Duration::from_millis(200), ..V2_MULTICAST };
 
-const V3_V6: Pairing = Pairing {
-    addresses: &["fe80::3/64", "2001:db8::3/64"],
-    ..V3_V4
-};
+const V3_V6: Pairing = Pairing { addresses: &["fe80::3/64", "2001:db8::3/64"], ..V3_V4 };
 
-const FRR_V4: Pairing = Pairing {
-    peer: Peer::Frr,
-    interval: Duration::from_millis(300),
-    ..V3_V4
-};
+const FRR_V4: Pairing = Pairing { peer: Peer::Frr, interval: Duration::from_millis(300), ..V3_V4 };
 
-const FRR_V6: Pairing = Pairing {
-    peer: Peer::Frr,
-    interval: Duration::from_millis(300),
-    ..V3_V6
-};
+const FRR_V6: Pairing = Pairing { peer: Peer::Frr, interval: Duration::from_millis(300), ..V3_V6 };
 
 macro_rules! both_roles_four_changes {
     ($($module:ident: $pairing:expr;)*) => { $(
@@ -187,10 +168,7 @@ fn trial(pairing: Pairing, master: Role, change: Change) {
     let began = now();
     if let Err(late) = attempt(pairing, master, change) {
         let stall = Noise::observer().worst(began, now());
-        assert!(
-            stall > ROOM / 3,
-            "{late}, and the machine stalled for no more than {stall:?}"
-        );
+        assert!(stall > ROOM / 3, "{late}, and the machine stalled for no more than {stall:?}");
         eprintln!("{late}; the machine stalled for {stall:?}: once more");
         attempt(pairing, master, change).unwrap_or_else(|late| panic!("{late}"));
     }
@@ -222,9 +200,7 @@ impl Scene {
         // In the classic pair the numbers are those of countless how-tos.
         let our_priority = if role == Role::Vipd { 150 } else { 50 };
         let peer_daemon = match pairing.peer {
-            Peer::Keepalived => {
-                Daemon::Keepalived(Keepalived::start(&peer, &keepalived_config(pairing)))
-            }
+            Peer::Keepalived => Daemon::Keepalived(Keepalived::start(&peer, &keepalived_config(pairing))),
             Peer::Frr => Daemon::Frr(start_frr(&peer, pairing)),
         };
         let our_daemon = Daemon::Vipd(Vipd::start(&ours, &vipd_config(pairing, our_priority)));
@@ -232,18 +208,8 @@ impl Scene {
             pairing,
             capture,
             _lan: lan,
-            ours: Station {
-                host: ours,
-                port: our_port,
-                priority: our_priority,
-                daemon: our_daemon,
-            },
-            peer: Station {
-                host: peer,
-                port: peer_port,
-                priority: PEER_PRIORITY,
-                daemon: peer_daemon,
-            },
+            ours: Station { host: ours, port: our_port, priority: our_priority, daemon: our_daemon },
+            peer: Station { host: peer, port: peer_port, priority: PEER_PRIORITY, daemon: peer_daemon },
         }
     }
 
@@ -357,20 +323,14 @@ impl Scene {
         assert!(taken < started, "the other one had taken over");
         if role == Role::Vipd {
             let waited = back - started;
-            assert!(
-                waited + EARLY >= own_down_time,
-                "it listens first, {waited:?}"
-            );
+            assert!(waited + EARLY >= own_down_time, "it listens first, {waited:?}");
             assert!(waited < own_down_time + SECOND, "it takes back, {waited:?}");
         }
         thread::sleep(self.pairing.interval * 3);
         let late = self.capture.between(back + ROOM, now());
         let backup_port = self.backup(role).port.index();
         let mut late = late.iter().filter(|frame| frame.port == backup_port);
-        assert!(
-            late.all(|frame| frame.vrrp().is_none()),
-            "the lower one is silent"
-        );
+        assert!(late.all(|frame| frame.vrrp().is_none()), "the lower one is silent");
         self.released(other(role));
         self.holds(role);
     }
@@ -448,29 +408,18 @@ impl Scene {
         unit * (256 - u32::from(priority)) / 256
     }
 
-    fn verdict(
-        &self,
-        role: Role,
-        last: Duration,
-        taken: Duration,
-        formula: Duration,
-    ) -> Result<(), String> {
+    fn verdict(&self, role: Role, last: Duration, taken: Duration, formula: Duration) -> Result<(), String> {
         let took = taken.saturating_sub(last);
         let who = match role {
             Role::Vipd => "the peer",
             Role::Peer => "vipd",
         };
         eprintln!("{who} took over {took:?} after the last advert; the protocol says {formula:?}");
-        assert!(
-            took + EARLY >= formula,
-            "{who} took over after {took:?}, before its time {formula:?}"
-        );
+        assert!(took + EARLY >= formula, "{who} took over after {took:?}, before its time {formula:?}");
         if took <= formula + ROOM {
             Ok(())
         } else {
-            Err(format!(
-                "{who} took over after {took:?}, which is more than {formula:?} + {ROOM:?}"
-            ))
+            Err(format!("{who} took over after {took:?}, which is more than {formula:?} + {ROOM:?}"))
         }
     }
 }
@@ -534,9 +483,7 @@ fn keepalived_config(pairing: Pairing) -> String {
 ",
         );
     }
-    let Pairing {
-        version, interval, ..
-    } = pairing;
+    let Pairing { version, interval, .. } = pairing;
     let seconds = interval.as_secs_f64();
     let mut text = format!(
         "vrrp_instance VI_1 {{\n interface eth0\n version {version}\n virtual_router_id {VRID}\n \
@@ -568,9 +515,7 @@ fn vipd_config(pairing: Pairing, priority: u8) -> String {
 "
         );
     }
-    let Pairing {
-        version, interval, ..
-    } = pairing;
+    let Pairing { version, interval, .. } = pairing;
     let seconds = interval.as_secs_f64();
     let mut text = format!(
         "config vrrp_instance 'VI_1'\n\toption interface 'eth0'\n\toption version '{version}'\n\

@@ -43,11 +43,7 @@ fn two_keepalived_move_the_address_and_the_client_follows() {
     std::thread::sleep(SECOND / 2);
     let pings = client.stop();
     let (_, back) = pings.outage(killed).expect("the address was away");
-    let last = capture
-        .adverts(&left_port, 7, Duration::ZERO)
-        .last()
-        .unwrap()
-        .0;
+    let last = capture.adverts(&left_port, 7, Duration::ZERO).last().unwrap().0;
     eprintln!(
         "taken over {:?} after the last advert, client back {:?} after that; lost {} of {}",
         taken - last,
@@ -86,11 +82,7 @@ fn two_frr_move_an_address() {
     capture.wait_advert(&left_port, 7, Duration::ZERO, SECOND * 5);
     let killed = first.process().kill();
     let (taken, _) = capture.wait_advert(&right_port, 7, killed, SECOND * 3);
-    let last = capture
-        .adverts(&left_port, 7, Duration::ZERO)
-        .last()
-        .unwrap()
-        .0;
+    let last = capture.adverts(&left_port, 7, Duration::ZERO).last().unwrap().0;
     eprintln!("taken over {:?} after the last advert", taken - last);
     first.restart();
     capture.wait_advert(&left_port, 7, taken, SECOND * 5);

@@ -78,10 +78,7 @@ impl Capture {
         });
         let sharer = Arc::clone(&shared);
         let worker = thread::spawn(move || sharer.record(&socket, switch));
-        Self {
-            shared,
-            worker: Some(worker),
-        }
+        Self { shared, worker: Some(worker) }
     }
 
     /// Everything up to now.
@@ -92,9 +89,7 @@ impl Capture {
     /// The frames that came between two moments.
     pub(crate) fn between(&self, from: Duration, to: Duration) -> Vec<Frame> {
         let frames = self.shared.lock();
-        let inside = frames
-            .iter()
-            .filter(|frame| from <= frame.at && frame.at <= to);
+        let inside = frames.iter().filter(|frame| from <= frame.at && frame.at <= to);
         inside.cloned().collect()
     }
 
@@ -138,8 +133,7 @@ impl Capture {
         let what = format!("an advert of VRID {vrid} through port {}", port.index());
         self.wait(&what, from, limit, |frame| {
             let vrrp = frame.vrrp()?;
-            (frame.port == port.index() && vrrp.vrid == vrid && vrrp.priority > 0)
-                .then_some((frame.at, vrrp))
+            (frame.port == port.index() && vrrp.vrid == vrid && vrrp.priority > 0).then_some((frame.at, vrrp))
         })
     }
 
@@ -174,10 +168,7 @@ impl Drop for Capture {
         }
         if thread::panicking() {
             let frames = self.shared.lock();
-            let told: Vec<_> = frames
-                .iter()
-                .filter(|frame| frame.claim().is_some())
-                .collect();
+            let told: Vec<_> = frames.iter().filter(|frame| frame.claim().is_some()).collect();
             let skipped = told.len().saturating_sub(60);
             let mut out = io::stderr().lock();
             let _ = writeln!(out, "--- the last claims on the switch ({skipped} before)");
@@ -190,9 +181,7 @@ impl Drop for Capture {
 
 impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Frame>> {
-        self.frames
-            .lock()
-            .unwrap_or_else(|poison| poison.into_inner())
+        self.frames.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 
     fn record(&self, socket: &OwnedFd, switch: u32) {
@@ -227,49 +216,23 @@ fn open() -> io::Result<OwnedFd> {
         }
         OwnedFd::from_raw_fd(descriptor)
     };
-    let timeout = libc::timeval {
-        tv_sec: 0,
-        tv_usec: 50_000,
-    };
+    let timeout = libc::timeval { tv_sec: 0, tv_usec: 50_000 };
     option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1i32)?;
     option(&socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &timeout)?;
     // Outside root's own namespace the force is refused, and the system's limit has to do.
-    if option(
-        &socket,
-        libc::SOL_SOCKET,
-        libc::SO_RCVBUFFORCE,
-        &BUFFER_BYTES,
-    )
-    .is_err()
-    {
+    if option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &BUFFER_BYTES).is_err() {
         option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &BUFFER_BYTES)?;
     }
-    option(
-        &socket,
-        libc::SOL_PACKET,
-        libc::PACKET_IGNORE_OUTGOING,
-        &1i32,
-    )?;
+    option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1i32)?;
     Ok(socket)
 }
 
 pub(super) fn option<T>(socket: &OwnedFd, level: i32, name: i32, value: &T) -> io::Result<()> {
     let len = size_of::<T>() as libc::socklen_t;
     // SAFETY: the kernel reads `len` bytes of a live value.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            ptr::from_ref(value).cast(),
-            len,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, ptr::from_ref(value).cast(), len) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Reading the statistics resets them.
@@ -279,13 +242,7 @@ fn statistics(socket: &OwnedFd) -> u32 {
     let (level, name) = (libc::SOL_PACKET, libc::PACKET_STATISTICS);
     // SAFETY: struct tpacket_stats is two unsigned words: packets and drops.
     unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            counts.as_mut_ptr().cast(),
-            &raw mut len,
-        );
+        libc::getsockopt(socket.as_raw_fd(), level, name, counts.as_mut_ptr().cast(), &raw mut len);
     }
     counts[1]
 }
@@ -295,16 +252,16 @@ fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Option<Frame> {
     // SAFETY: all-zero is a valid value of these structs of integers and pointers.
     let (mut from, mut message): (libc::sockaddr_ll, libc::msghdr) =
         unsafe { (mem::zeroed(), mem::zeroed()) };
-    let mut part = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     message.msg_name = (&raw mut from).cast();
     message.msg_namelen = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control) as _;
+    #[allow(trivial_numeric_casts)] // The field is narrower with musl.
+    {
+        message.msg_controllen = size_of_val(&control) as _;
+    }
     // SAFETY: every pointer in `message` points to a live buffer of the length beside it.
     let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
     let bytes = buffer.get(..usize::try_from(len).ok()?)?;
@@ -320,9 +277,7 @@ fn stamp(message: &libc::msghdr) -> Option<Duration> {
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(message);
         while !header.is_null() {
-            if (*header).cmsg_level == libc::SOL_SOCKET
-                && (*header).cmsg_type == libc::SCM_TIMESTAMPNS
-            {
+            if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_TIMESTAMPNS {
                 let time: libc::timespec = ptr::read_unaligned(libc::CMSG_DATA(header).cast());
                 return Some(Duration::new(time.tv_sec as u64, time.tv_nsec as u32));
             }
@@ -334,10 +289,7 @@ fn stamp(message: &libc::msghdr) -> Option<Duration> {
 
 impl Frame {
     fn ether_type(&self) -> Option<u16> {
-        Some(u16::from_be_bytes([
-            *self.bytes.get(12)?,
-            *self.bytes.get(13)?,
-        ]))
+        Some(u16::from_be_bytes([*self.bytes.get(12)?, *self.bytes.get(13)?]))
     }
 
     /// Where it says to come from on the Ethernet.
@@ -350,9 +302,7 @@ impl Frame {
         if let Some(vrrp) = self.vrrp() {
             return Some(Claim::Advert(vrrp));
         }
-        self.gratuitous_arp()
-            .map(Claim::Arp)
-            .or_else(|| self.neighbour_advertisement().map(Claim::Neighbour))
+        self.gratuitous_arp().map(Claim::Arp).or_else(|| self.neighbour_advertisement().map(Claim::Neighbour))
     }
 
     /// The VRRP message in it.
@@ -427,31 +377,18 @@ impl Frame {
 
 fn v4_list(listed: &[u8], count: usize) -> Vec<IpAddr> {
     let (addresses, _) = listed.as_chunks::<4>();
-    addresses
-        .iter()
-        .take(count)
-        .map(|bytes| IpAddr::from(*bytes))
-        .collect()
+    addresses.iter().take(count).map(|bytes| IpAddr::from(*bytes)).collect()
 }
 
 fn v6_list(listed: &[u8], count: usize) -> Vec<IpAddr> {
     let (addresses, _) = listed.as_chunks::<16>();
-    addresses
-        .iter()
-        .take(count)
-        .map(|bytes| IpAddr::from(*bytes))
-        .collect()
+    addresses.iter().take(count).map(|bytes| IpAddr::from(*bytes)).collect()
 }
 
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.at.subsec_micros();
-        write!(
-            f,
-            "{}.{micros:06} port {}: ",
-            self.at.as_secs() % 1000,
-            self.port
-        )?;
+        write!(f, "{}.{micros:06} port {}: ", self.at.as_secs() % 1000, self.port)?;
         match self.claim() {
             Some(Claim::Advert(vrrp)) => write!(
                 f,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
@@ -33,11 +32,8 @@ pub(crate) struct Pings {
 impl Client {
     /// Begins to ping `target` from `host`, once every `period`.
     pub(crate) fn start(host: &Host, target: IpAddr, period: Duration) -> Self {
-        let socket = Arc::new(
-            host.namespace()
-                .inside(|| open(target))
-                .expect("a raw ICMP socket can be opened"),
-        );
+        let socket =
+            Arc::new(host.namespace().inside(|| open(target)).expect("a raw ICMP socket can be opened"));
         let stop = Arc::new(AtomicBool::new(false));
         let answered = Arc::new(AtomicU64::new(0));
         let receiver = {
@@ -48,12 +44,7 @@ impl Client {
             let stop = stop.clone();
             thread::spawn(move || send(&socket, target, period, &stop))
         };
-        Self {
-            stop,
-            answered,
-            sender,
-            receiver,
-        }
+        Self { stop, answered, sender, receiver }
     }
 
     /// How many answers have come.
@@ -67,11 +58,7 @@ impl Client {
         let sent = self.sender.join().expect("the sender does not panic");
         let mut answers = self.receiver.join().expect("the receiver does not panic");
         let list = sent.into_iter().enumerate();
-        Pings {
-            list: list
-                .map(|(number, at)| (at, answers.remove(&(number as u64))))
-                .collect(),
-        }
+        Pings { list: list.map(|(number, at)| (at, answers.remove(&(number as u64)))).collect() }
     }
 }
 
@@ -106,10 +93,7 @@ fn open(target: IpAddr) -> io::Result<OwnedFd> {
         }
         OwnedFd::from_raw_fd(descriptor)
     };
-    let timeout = libc::timeval {
-        tv_sec: 0,
-        tv_usec: 100_000,
-    };
+    let timeout = libc::timeval { tv_sec: 0, tv_usec: 100_000 };
     option(&socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &timeout)?;
     // Nothing waits behind an unresolved neighbour: a ping that cannot go at once is a lost one.
     option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, &(1i32 << 20))?;
@@ -141,24 +125,14 @@ fn send(socket: &OwnedFd, target: IpAddr, period: Duration, stop: &AtomicBool) -
     sent
 }
 
-fn listen(
-    socket: &OwnedFd,
-    target: IpAddr,
-    stop: &AtomicBool,
-    count: &AtomicU64,
-) -> BTreeMap<u64, Duration> {
+fn listen(socket: &OwnedFd, target: IpAddr, stop: &AtomicBool, count: &AtomicU64) -> BTreeMap<u64, Duration> {
     let mut answers = BTreeMap::new();
     let mut buffer = [0u8; 256];
     loop {
         // SAFETY: the kernel writes at most the buffer's length.
         let len = unsafe {
             let buffer_len = buffer.len();
-            libc::recv(
-                socket.as_raw_fd(),
-                buffer.as_mut_ptr().cast(),
-                buffer_len,
-                0,
-            )
+            libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer_len, 0)
         };
         let at = now();
         match usize::try_from(len) {
@@ -186,10 +160,7 @@ fn echo_request(target: IpAddr, number: u64) -> [u8; ECHO_HEADER_BYTES + 8] {
     message[8..].copy_from_slice(&number.to_be_bytes());
     if target.is_ipv4() {
         let (words, _) = message.as_chunks::<2>();
-        let sum: u32 = words
-            .iter()
-            .map(|word| u32::from(u16::from_be_bytes(*word)))
-            .sum();
+        let sum: u32 = words.iter().map(|word| u32::from(u16::from_be_bytes(*word))).sum();
         let folded = (sum & 0xffff) + (sum >> 16);
         let folded = (folded & 0xffff) + (folded >> 16);
         message[2..4].copy_from_slice(&(!(folded as u16)).to_be_bytes());
@@ -206,6 +177,6 @@ fn echo_answer(target: IpAddr, packet: &[u8]) -> Option<u64> {
     if *message.first()? != kind || message.get(4..6)? != 0x7670u16.to_be_bytes() {
         return None;
     }
-    let number: [u8; mem::size_of::<u64>()] = message.get(8..16)?.try_into().ok()?;
+    let number: [u8; 8] = message.get(8..16)?.try_into().ok()?;
     Some(u64::from_be_bytes(number))
 }

@@ -15,10 +15,7 @@ pub(crate) struct Host {
 impl Host {
     /// A machine with nothing but a loopback device. Until [`super::Segment::attach`] it is alone.
     pub(crate) fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            namespace: Arc::new(Namespace::new()),
-        }
+        Self { name: name.into(), namespace: Arc::new(Namespace::new()) }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -46,9 +43,7 @@ impl Host {
 
     /// Adds a device that is up and has carrier but leads nowhere.
     pub(crate) fn add_idle_device(&self, device: &str) {
-        self.ip(&format!(
-            "link add {device} type veth peer name {device}-end"
-        ));
+        self.ip(&format!("link add {device} type veth peer name {device}-end"));
         self.ip(&format!("link set {device} up"));
         self.ip(&format!("link set {device}-end up"));
     }
@@ -68,8 +63,6 @@ impl Host {
     /// Whether the device has this address, whatever its prefix length.
     pub(crate) fn has(&self, device: &str, address: &str) -> bool {
         let wanted = address.split('/').next();
-        self.addresses(device)
-            .iter()
-            .any(|entry| entry.split('/').next() == wanted)
+        self.addresses(device).iter().any(|entry| entry.split('/').next() == wanted)
     }
 }

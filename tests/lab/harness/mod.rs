@@ -30,9 +30,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now, on the clock of the capture's timestamps: time since 1970.
 pub(crate) fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("the clock stands after 1970")
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock stands after 1970")
 }
 
 /// Asks again and again until there is an answer; panics with `what` after `limit`.

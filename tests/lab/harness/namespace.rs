@@ -26,9 +26,7 @@ impl Namespace {
             });
             maker.join().expect("the thread does not panic")
         });
-        let namespace = Self {
-            file: made.expect("a network namespace can be made"),
-        };
+        let namespace = Self { file: made.expect("a network namespace can be made") };
         for when in ["all", "default"] {
             namespace.sysctl(&format!("ipv6/conf/{when}/accept_dad"), "0");
             namespace.sysctl(&format!("ipv6/conf/{when}/dad_transmits"), "0");
@@ -75,16 +73,9 @@ impl Namespace {
 
     /// Runs `ip` with these words, which must succeed; returns what it prints.
     pub(crate) fn ip(&self, words: &str) -> String {
-        let output = self
-            .command("ip")
-            .args(words.split_whitespace())
-            .output()
-            .expect("iproute2 is installed");
-        assert!(
-            output.status.success(),
-            "ip {words}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output =
+            self.command("ip").args(words.split_whitespace()).output().expect("iproute2 is installed");
+        assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -125,10 +116,7 @@ pub(crate) fn become_root() {
 /// # Errors
 /// Why no namespace can be made at all.
 pub(crate) fn rootless() -> Result<bool, String> {
-    ROOTLESS
-        .get()
-        .cloned()
-        .unwrap_or_else(|| Err("the laboratory was not opened before main".to_owned()))
+    ROOTLESS.get().cloned().unwrap_or_else(|| Err("the laboratory was not opened before main".to_owned()))
 }
 
 fn map_to_root(user: u32, group: u32) -> io::Result<()> {

@@ -21,9 +21,7 @@ impl Noise {
     pub(crate) fn observer() -> &'static Self {
         static OBSERVER: OnceLock<Noise> = OnceLock::new();
         static STARTED: OnceLock<()> = OnceLock::new();
-        let observer = OBSERVER.get_or_init(|| Self {
-            stalls: Mutex::new(Vec::new()),
-        });
+        let observer = OBSERVER.get_or_init(|| Self { stalls: Mutex::new(Vec::new()) });
         STARTED.get_or_init(|| {
             let processors = thread::available_parallelism().map_or(1, usize::from);
             for processor in 0..processors.min(8) {

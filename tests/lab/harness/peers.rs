@@ -18,9 +18,7 @@ pub(crate) struct Keepalived {
 impl Keepalived {
     /// Why it cannot run here.
     pub(crate) fn missing() -> Option<String> {
-        program("keepalived")
-            .is_none()
-            .then(|| "keepalived is not installed".to_owned())
+        program("keepalived").is_none().then(|| "keepalived is not installed".to_owned())
     }
 
     /// Starts it with this `keepalived.conf`.
@@ -28,12 +26,7 @@ impl Keepalived {
         let workspace = Workspace::new();
         workspace.write("keepalived.conf", config);
         let process = launch_keepalived(host, &workspace, 0);
-        Self {
-            host: host.clone(),
-            workspace,
-            process,
-            starts: 1,
-        }
+        Self { host: host.clone(), workspace, process, starts: 1 }
     }
 
     pub(crate) fn process(&mut self) -> &mut Process {
@@ -53,15 +46,8 @@ fn launch_keepalived(host: &Host, workspace: &Workspace, start: u32) -> Process 
     let mut command = host.command(&binary.to_string_lossy());
     command.args(["-n", "-l", "-G", "-P", "--dont-fork", "--dont-respawn"]);
     command.arg("-f").arg(workspace.path("keepalived.conf"));
-    for (option, name) in [
-        ("-p", "parent"),
-        ("-r", "vrrp"),
-        ("-c", "check"),
-        ("-b", "bfd"),
-    ] {
-        command
-            .arg(option)
-            .arg(workspace.path(&format!("{name}.{start}.pid")));
+    for (option, name) in [("-p", "parent"), ("-r", "vrrp"), ("-c", "check"), ("-b", "bfd")] {
+        command.arg(option).arg(workspace.path(&format!("{name}.{start}.pid")));
     }
     let log = workspace.path(&format!("keepalived-{}.log", host.name()));
     Process::start(command, log)
@@ -111,13 +97,7 @@ impl Frr {
         let zebra = launch_frr(host, &workspace, "zebra", 0);
         wait_for_socket(&workspace, "zebra");
         let vrrpd = launch_frr(host, &workspace, "vrrpd", 0);
-        Self {
-            host: host.clone(),
-            workspace,
-            zebra,
-            vrrpd,
-            starts: 1,
-        }
+        Self { host: host.clone(), workspace, zebra, vrrpd, starts: 1 }
     }
 
     /// vrrpd; zebra goes on beside it.
@@ -139,14 +119,10 @@ fn make_virtual_device(host: &Host, family: &FrrFamily<'_>) {
     let FrrFamily { device, vrid, .. } = family;
     let v6 = family.addresses.iter().any(|address| address.contains(':'));
     let (name, kind) = if v6 { ("vrrp6", 2) } else { ("vrrp4", 1) };
-    host.ip(&format!(
-        "link add {name} link {device} type macvlan mode bridge"
-    ));
+    host.ip(&format!("link add {name} link {device} type macvlan mode bridge"));
     // Routers of one virtual MAC must not derive the same link-local address from it (RFC 9568 §7.4).
     host.ip(&format!("link set {name} addrgenmode random"));
-    host.ip(&format!(
-        "link set {name} address 00:00:5e:00:0{kind}:{vrid:02x}"
-    ));
+    host.ip(&format!("link set {name} address 00:00:5e:00:0{kind}:{vrid:02x}"));
     for address in family.addresses {
         let (bits, flags) = if v6 { (64, "nodad") } else { (24, "") };
         host.ip(&format!("address add {address}/{bits} dev {name} {flags}"));
@@ -158,11 +134,7 @@ fn frr_config(family: &FrrFamily<'_>) -> String {
     let FrrFamily { device, vrid, .. } = family;
     let mut text = format!("log stdout\ninterface {device}\n vrrp {vrid} version 3\n");
     let _ = writeln!(text, " vrrp {vrid} priority {}", family.priority);
-    let _ = writeln!(
-        text,
-        " vrrp {vrid} advertisement-interval {}",
-        family.interval_ms
-    );
+    let _ = writeln!(text, " vrrp {vrid} advertisement-interval {}", family.interval_ms);
     for address in family.addresses {
         let word = if address.contains(':') { "ipv6" } else { "ip" };
         let _ = writeln!(text, " vrrp {vrid} {word} {address}");
@@ -183,15 +155,10 @@ fn launch_frr(host: &Host, workspace: &Workspace, name: &str, start: u32) -> Pro
         .arg("--vty_socket")
         .arg(workspace.path(""))
         .args(["-P", "0"]);
-    Process::start(
-        command,
-        workspace.path(&format!("{name}-{}.log", host.name())),
-    )
+    Process::start(command, workspace.path(&format!("{name}-{}.log", host.name())))
 }
 
 fn wait_for_socket(workspace: &Workspace, name: &str) {
     let socket = workspace.path("zebra.socket");
-    eventually(&format!("{name} listens"), Duration::from_secs(10), || {
-        socket.exists().then_some(())
-    });
+    eventually(&format!("{name} listens"), Duration::from_secs(10), || socket.exists().then_some(()));
 }

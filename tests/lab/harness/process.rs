@@ -79,11 +79,7 @@ impl Process {
             .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Self {
-            child,
-            log,
-            ended: None,
-        }
+        Self { child, log, ended: None }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -130,9 +126,7 @@ impl Process {
         if let Some(status) = self.ended {
             return status;
         }
-        let status = eventually("the daemon ends", limit, || {
-            self.child.try_wait().ok().flatten()
-        });
+        let status = eventually("the daemon ends", limit, || self.child.try_wait().ok().flatten());
         self.ended = Some(status);
         status
     }

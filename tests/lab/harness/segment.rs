@@ -29,10 +29,7 @@ impl Segment {
         }
         namespace.ip("link add switch type bridge mcast_snooping 0 stp_state 0");
         namespace.ip("link set switch up");
-        Self {
-            namespace,
-            ports: AtomicU32::new(0),
-        }
+        Self { namespace, ports: AtomicU32::new(0) }
     }
 
     /// Plugs `host` in: it gets a device of this name that is up and has carrier.
@@ -40,11 +37,8 @@ impl Segment {
         let number = self.ports.fetch_add(1, Ordering::Relaxed);
         let name = format!("p{number}-{}", host.name());
         let host_path = host.namespace().path();
-        self.namespace.ip(&format!(
-            "link add {name} type veth peer name {device} netns {host_path}"
-        ));
-        self.namespace
-            .ip(&format!("link set {name} master switch up"));
+        self.namespace.ip(&format!("link add {name} type veth peer name {device} netns {host_path}"));
+        self.namespace.ip(&format!("link set {name} master switch up"));
         host.ip(&format!("link set {device} up"));
         let index = self.namespace.ip(&format!("-o link show {name}"));
         let index = index.split(':').next().and_then(|text| text.parse().ok());

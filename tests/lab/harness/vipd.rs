@@ -46,13 +46,7 @@ impl Vipd {
         workspace.write("config", config);
         let extra: Vec<String> = extra.iter().map(|&word| word.to_owned()).collect();
         let process = launch(&binary, host, &workspace, &extra);
-        Self {
-            host: host.clone(),
-            workspace,
-            extra,
-            process,
-            binary,
-        }
+        Self { host: host.clone(), workspace, extra, process, binary }
     }
 
     /// Starts it again after its end, with the same configuration; the log goes on.
@@ -108,25 +102,16 @@ impl Vipd {
 
     /// `vipd status --json`, parsed, as soon as the daemon answers.
     pub(crate) fn status(&self) -> serde_json::Value {
-        eventually("the daemon answers", Duration::from_secs(5), || {
-            self.try_status()
-        })
+        eventually("the daemon answers", Duration::from_secs(5), || self.try_status())
     }
 
     /// Waits until the log has a line with `text`.
     pub(crate) fn wait_log(&self, text: &str, limit: Duration) {
-        eventually(&format!("the log says {text:?}"), limit, || {
-            self.log().contains(text).then_some(())
-        });
+        eventually(&format!("the log says {text:?}"), limit, || self.log().contains(text).then_some(()));
     }
 }
 
-fn launch(
-    binary: &std::path::Path,
-    host: &Host,
-    workspace: &Workspace,
-    extra: &[String],
-) -> Process {
+fn launch(binary: &std::path::Path, host: &Host, workspace: &Workspace, extra: &[String]) -> Process {
     let mut command = host.command(&binary.to_string_lossy());
     command.arg("run").arg("-c").arg(workspace.path("config"));
     command.arg("--socket").arg(workspace.path("socket"));
