@@ -2,11 +2,31 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use smoltcp::wire::{
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
+    EthernetRepr, Icmpv6Packet, IpProtocol, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
+    RawHardwareAddress,
+};
+
 use super::vrrp::Discard;
 use super::{Full, Mac};
 
 /// Bytes of the longest frame written here: an unsolicited neighbour advertisement.
-pub const FRAME_BYTES_MAX: usize = 86;
+pub const FRAME_BYTES_MAX: usize = ETHERNET_BYTES + IPV6_BYTES + NA_BYTES;
+
+const ETHERNET_BYTES: usize = 14;
+/// An IPv4 header without options.
+const IPV4_BYTES: usize = 20;
+const ARP_BYTES: usize = 28;
+const IPV6_BYTES: usize = 40;
+/// A neighbour advertisement of 24 bytes and its option of 8.
+const NA_BYTES: usize = 32;
+
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const ALL_NODES_MAC: EthernetAddress = EthernetAddress([0x33, 0x33, 0, 0, 0, 1]);
+
+/// More Fragments and the fragment offset: all zero in a packet that is whole.
+const FRAGMENT_MASK: u16 = 0x3fff;
 
 /// What matters of an IPv4 header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +49,52 @@ impl<'a> Ipv4Packet<'a> {
     /// packet is a fragment, or the source is unspecified, multicast or broadcast; [`Discard::Short`] if it is
     /// cut before its total length.
     pub fn parse(packet: &'a [u8]) -> Result<Self, Discard> {
-        let _ = packet;
-        Err(Discard::IpHeader)
+        let (fixed, _) = packet
+            .split_first_chunk::<IPV4_BYTES>()
+            .ok_or(Discard::IpHeader)?;
+        let &[
+            version_ihl,
+            _,
+            t0,
+            t1,
+            _,
+            _,
+            f0,
+            f1,
+            ttl,
+            _,
+            _,
+            _,
+            s0,
+            s1,
+            s2,
+            s3,
+            d0,
+            d1,
+            d2,
+            d3,
+        ] = fixed;
+        let header_len = usize::from(version_ihl & 0x0f) * 4;
+        let total_len = usize::from(u16::from_be_bytes([t0, t1]));
+        let fragment = u16::from_be_bytes([f0, f1]) & FRAGMENT_MASK;
+        let source = Ipv4Addr::new(s0, s1, s2, s3);
+        if version_ihl >> 4 != 4
+            || header_len < IPV4_BYTES
+            || total_len < header_len
+            || fragment != 0
+            || source.is_unspecified()
+            || source.is_multicast()
+            || source.is_broadcast()
+        {
+            return Err(Discard::IpHeader);
+        }
+        let payload = packet.get(header_len..total_len).ok_or(Discard::Short)?;
+        Ok(Self {
+            source,
+            destination: Ipv4Addr::new(d0, d1, d2, d3),
+            ttl,
+            payload,
+        })
     }
 }
 
@@ -40,8 +104,24 @@ impl<'a> Ipv4Packet<'a> {
 /// # Errors
 /// [`Full`] if `buffer` is too short.
 pub fn gratuitous_arp(mac: Mac, address: Ipv4Addr, buffer: &mut [u8]) -> Result<usize, Full> {
-    let _ = (mac, address, buffer);
-    Err(Full)
+    const LEN: usize = ETHERNET_BYTES + ARP_BYTES;
+    let frame = buffer.first_chunk_mut::<LEN>().ok_or(Full)?;
+    let (ethernet, arp) = frame.split_at_mut(ETHERNET_BYTES);
+    put_ethernet(
+        mac,
+        EthernetAddress::BROADCAST,
+        EthernetProtocol::Arp,
+        ethernet,
+    );
+    ArpRepr::EthernetIpv4 {
+        operation: ArpOperation::Request,
+        source_hardware_addr: EthernetAddress(mac.0),
+        source_protocol_addr: address,
+        target_hardware_addr: EthernetAddress::BROADCAST,
+        target_protocol_addr: address,
+    }
+    .emit(&mut ArpPacket::new_unchecked(arp));
+    Ok(LEN)
 }
 
 /// Writes an unsolicited neighbour advertisement for `address` and returns its length: from the address to
@@ -51,6 +131,200 @@ pub fn gratuitous_arp(mac: Mac, address: Ipv4Addr, buffer: &mut [u8]) -> Result<
 /// # Errors
 /// [`Full`] if `buffer` is too short.
 pub fn unsolicited_na(mac: Mac, address: Ipv6Addr, buffer: &mut [u8]) -> Result<usize, Full> {
-    let _ = (mac, address, buffer);
-    Err(Full)
+    let frame = buffer.first_chunk_mut::<FRAME_BYTES_MAX>().ok_or(Full)?;
+    let (ethernet, packet) = frame.split_at_mut(ETHERNET_BYTES);
+    let (ipv6, icmp) = packet.split_at_mut(IPV6_BYTES);
+    put_ethernet(mac, ALL_NODES_MAC, EthernetProtocol::Ipv6, ethernet);
+    Ipv6Repr {
+        src_addr: address,
+        dst_addr: ALL_NODES,
+        next_header: IpProtocol::Icmpv6,
+        payload_len: NA_BYTES,
+        hop_limit: 255,
+    }
+    .emit(&mut Ipv6Packet::new_unchecked(ipv6));
+    let mut icmp = Icmpv6Packet::new_unchecked(icmp);
+    NdiscRepr::NeighborAdvert {
+        flags: NdiscNeighborFlags::ROUTER | NdiscNeighborFlags::OVERRIDE,
+        target_addr: address,
+        lladdr: Some(RawHardwareAddress::from_bytes(&mac.0)),
+    }
+    .emit(&mut icmp);
+    icmp.fill_checksum(&address, &ALL_NODES);
+    Ok(FRAME_BYTES_MAX)
+}
+
+fn put_ethernet(from: Mac, to: EthernetAddress, protocol: EthernetProtocol, header: &mut [u8]) {
+    EthernetRepr {
+        src_addr: EthernetAddress(from.0),
+        dst_addr: to,
+        ethertype: protocol,
+    }
+    .emit(&mut EthernetFrame::new_unchecked(header));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::{Icmpv6Repr, NdiscRepr};
+
+    const MAC: Mac = Mac([0x02, 0, 0, 0, 0, 0x0a]);
+    const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 10);
+    const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+
+    /// An advertisement of keepalived 2.2.7 as captured, from the IPv4 header on.
+    const PACKET: [u8; 40] = [
+        0x45, 0xc0, 0x00, 0x28, 0x00, 0x01, 0x00, 0x00, 0xff, 0x70, 0xd0, 0x7f, 10, 9, 0, 10, 224,
+        0, 0, 18, // header
+        0x21, 0x01, 0x64, 0x01, 0x00, 0x01, 0x6f, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+    ];
+
+    #[test]
+    fn a_captured_packet_is_read() {
+        assert_eq!(
+            Ipv4Packet::parse(&PACKET),
+            Ok(Ipv4Packet {
+                source: SOURCE,
+                destination: GROUP,
+                ttl: 255,
+                payload: &PACKET[20..],
+            })
+        );
+    }
+
+    /// The length is that of the header, not that of the frame, which Ethernet fills to 60 bytes.
+    #[test]
+    fn rx05_padding_behind_the_total_length_is_not_payload() {
+        let mut padded = [0x55; 46];
+        padded[..40].copy_from_slice(&PACKET);
+        assert_eq!(Ipv4Packet::parse(&padded).unwrap().payload, &PACKET[20..]);
+    }
+
+    /// RFC 791 §3.1.
+    #[test]
+    fn rx06_options_are_stripped_and_a_header_below_20_bytes_is_discarded() {
+        let mut with_options = [1; 44];
+        with_options[..20].copy_from_slice(&PACKET[..20]);
+        with_options[24..].copy_from_slice(&PACKET[20..]);
+        with_options[0] = 0x46;
+        with_options[3] = 44;
+        assert_eq!(
+            Ipv4Packet::parse(&with_options).unwrap().payload,
+            &PACKET[20..]
+        );
+        for ihl in 0..5 {
+            let mut packet = PACKET;
+            packet[0] = 0x40 | ihl;
+            assert_eq!(Ipv4Packet::parse(&packet), Err(Discard::IpHeader), "{ihl}");
+        }
+        // The longest header leaves nothing of a packet of 40 bytes.
+        let mut packet = PACKET;
+        packet[0] = 0x4f;
+        assert_eq!(Ipv4Packet::parse(&packet), Err(Discard::IpHeader));
+    }
+
+    #[test]
+    fn rx04_a_packet_cut_anywhere_is_discarded() {
+        for len in 0..20 {
+            assert_eq!(Ipv4Packet::parse(&PACKET[..len]), Err(Discard::IpHeader));
+        }
+        for len in 20..40 {
+            assert_eq!(Ipv4Packet::parse(&PACKET[..len]), Err(Discard::Short));
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_no_host_a_fragment_and_another_version_are_discarded() {
+        let broken: [(usize, &[u8]); 7] = [
+            (12, &[0, 0, 0, 0]),
+            (12, &[224, 0, 0, 18]),
+            (12, &[255, 255, 255, 255]),
+            (6, &[0x20, 0]), // more fragments
+            (6, &[0, 1]),    // an offset
+            (0, &[0x65]),    // version 6
+            (2, &[0, 19]),   // total length within the header
+        ];
+        for (at, bytes) in broken {
+            let mut packet = PACKET;
+            packet[at..at + bytes.len()].copy_from_slice(bytes);
+            assert_eq!(Ipv4Packet::parse(&packet), Err(Discard::IpHeader), "{at}");
+        }
+        // Don't Fragment is no fragment.
+        let mut packet = PACKET;
+        packet[6] = 0x40;
+        assert!(Ipv4Packet::parse(&packet).is_ok());
+    }
+
+    /// RFC 9568 §6.4.1; the bytes that keepalived 2.2.7 sends.
+    #[test]
+    fn ad11_gratuitous_arp_is_what_keepalived_sends() {
+        let mut buffer = [0xa5; 64];
+        let len = gratuitous_arp(MAC, Ipv4Addr::new(10, 9, 1, 1), &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0, 0x0a, 0x08, 0x06,
+            0, 1, 0x08, 0, 6, 4, 0, 1,
+            0x02, 0, 0, 0, 0, 0x0a, 10, 9, 1, 1,
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 10, 9, 1, 1,
+        ];
+        assert_eq!(buffer[..len], expected);
+        assert!(buffer[len..].iter().all(|byte| *byte == 0xa5));
+    }
+
+    /// RFC 4861 §4.4. keepalived's bytes for the same address, but for the Router flag, which it leaves out
+    /// on a host that does not forward (AD13), and hence the checksum.
+    #[test]
+    fn ad12_unsolicited_na_is_what_keepalived_sends_with_the_router_flag() {
+        let address = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+        let mut buffer = [0xa5; 90];
+        let len = unsolicited_na(MAC, address, &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            0x33, 0x33, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 0x0a, 0x86, 0xdd,
+            0x60, 0, 0, 0, 0, 0x20, 0x3a, 0xff,
+            0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+            0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+            0x88, 0, 0xd7, 0x91, 0xa0, 0, 0, 0,
+            0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+            2, 1, 0x02, 0, 0, 0, 0, 0x0a,
+        ];
+        assert_eq!(len, FRAME_BYTES_MAX);
+        assert_eq!(buffer[..len], expected);
+        assert!(buffer[len..].iter().all(|byte| *byte == 0xa5));
+    }
+
+    #[test]
+    fn ad12_another_parser_reads_the_na_and_finds_its_checksum_right() {
+        let address = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0xfffe, 0, 0, 0, 0x1234);
+        let mut buffer = [0xa5; FRAME_BYTES_MAX];
+        unsolicited_na(MAC, address, &mut buffer).unwrap();
+        let packet = Ipv6Packet::new_checked(&buffer[14..]).unwrap();
+        let icmp = Icmpv6Packet::new_checked(packet.payload()).unwrap();
+        let repr = Icmpv6Repr::parse(
+            &address,
+            &ALL_NODES,
+            &icmp,
+            &ChecksumCapabilities::default(),
+        );
+        assert_eq!(
+            repr,
+            Ok(Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert {
+                flags: NdiscNeighborFlags::ROUTER | NdiscNeighborFlags::OVERRIDE,
+                target_addr: address,
+                lladdr: Some(RawHardwareAddress::from_bytes(&MAC.0)),
+            }))
+        );
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_short_is_full() {
+        let (v4, v6) = (SOURCE, ALL_NODES);
+        for room in 0..42 {
+            assert_eq!(gratuitous_arp(MAC, v4, &mut [0; 64][..room]), Err(Full));
+        }
+        for room in 0..FRAME_BYTES_MAX {
+            assert_eq!(unsolicited_na(MAC, v6, &mut [0; 99][..room]), Err(Full));
+        }
+    }
 }

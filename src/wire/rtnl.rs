@@ -2,10 +2,44 @@
 
 use core::net::IpAddr;
 
+use super::netlink::{self, Request};
 use super::{Full, IfIndex, Mac};
 
 /// The mark (`IFA_PROTO`) on every address that we install, so that a restart knows its own: 112, as VRRP.
 pub const ADDRESS_MARK: u8 = 112;
+
+/// Bytes of the longest request written here: an IPv6 address with all its attributes.
+pub const REQUEST_BYTES_MAX: usize = 100;
+
+const NEW_LINK: u16 = 16;
+const DELETE_LINK: u16 = 17;
+const GET_LINK: u16 = 18;
+const NEW_ADDRESS: u16 = 20;
+const DELETE_ADDRESS: u16 = 21;
+const GET_ADDRESS: u16 = 22;
+
+const AF_UNSPEC: u8 = 0;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+const ARPHRD_ETHER: u16 = 1;
+const IFF_UP: u32 = 0x01;
+const IFF_RUNNING: u32 = 0x40;
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_EXT_MASK: u16 = 29;
+const RTEXT_FILTER_SKIP_STATS: u32 = 8;
+
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_LABEL: u16 = 3;
+const IFA_CACHEINFO: u16 = 6;
+const IFA_FLAGS: u16 = 8;
+const IFA_PROTO: u16 = 11;
+const IFA_F_NODAD: u32 = 0x02;
+const IFA_F_DADFAILED: u32 = 0x08;
+const IFA_F_TENTATIVE: u32 = 0x40;
+const FOREVER: u32 = u32::MAX;
 
 /// One message from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,19 +116,111 @@ pub struct NewAddress<'a> {
 }
 
 /// The messages in one datagram from the kernel; what we do not know is skipped, what is broken ends it.
-pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
-    let _ = datagram;
-    core::iter::empty()
+///
+/// A dump takes several datagrams, and the mark of a torn one can stand in any of them. [`Messages::torn`]
+/// carries it from one to the next.
+#[derive(Debug, Clone)]
+pub struct Messages<'a> {
+    inner: netlink::Messages<'a>,
+    torn: bool,
+}
+
+/// The messages in one datagram from the kernel, taken by itself.
+#[must_use]
+pub const fn messages(datagram: &[u8]) -> Messages<'_> {
+    messages_after(datagram, false)
+}
+
+/// The messages in one datagram from the kernel, with what [`Messages::torn`] said at the end of the one
+/// before it.
+#[must_use]
+pub const fn messages_after(datagram: &[u8], torn: bool) -> Messages<'_> {
+    Messages {
+        inner: netlink::messages(datagram),
+        torn,
+    }
+}
+
+impl Messages<'_> {
+    /// Whether the dump that is being read has been marked as torn so far.
+    #[must_use]
+    pub const fn torn(&self) -> bool {
+        self.torn
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    fn next(&mut self) -> Option<Message<'a>> {
+        loop {
+            let message = self.inner.next()?;
+            self.torn |= message.flags & netlink::DUMP_INTERRUPTED != 0;
+            let parsed = match message.kind {
+                NEW_LINK => parse_link(message.payload).map(Message::Link),
+                DELETE_LINK => parse_gone_link(message.payload).map(Message::LinkGone),
+                NEW_ADDRESS => parse_address(message.payload).map(Message::Address),
+                DELETE_ADDRESS => parse_address(message.payload).map(Message::AddressGone),
+                netlink::DONE => Some(parse_done(&message, core::mem::take(&mut self.torn))),
+                netlink::ERROR => parse_refused(&message),
+                _ => None,
+            };
+            if parsed.is_some() {
+                return parsed;
+            }
+        }
+    }
 }
 
 /// Writes a request that installs or renews an address, and returns its length in bytes. IPv6 addresses
 /// skip duplicate address detection (`IFA_F_NODAD`; RFC 9568 §8.2.2, AD17).
 ///
+/// An IPv6 address of prefix length 128 that is not link-local is installed with a preferred lifetime of
+/// zero, as keepalived does: it serves, and is never chosen as the source of new connections.
+///
 /// # Errors
-/// [`Full`] if `buffer` is too short.
+/// [`Full`] if `buffer` is shorter than [`REQUEST_BYTES_MAX`] and the request does not fit.
 pub fn add_address(new: &NewAddress<'_>, sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
-    let _ = (new, sequence, buffer);
-    Err(Full)
+    let flags = netlink::CREATE | netlink::REPLACE;
+    let mut request = Request::new(buffer, NEW_ADDRESS, flags, sequence)?;
+    let scope = match new.address {
+        IpAddr::V4(_) => new.scope,
+        // The kernel works it out.
+        IpAddr::V6(_) => 0,
+    };
+    put_address(
+        &mut request,
+        new.interface,
+        new.address,
+        new.prefix_len,
+        scope,
+    )?;
+
+    let mut preferred = new.lifetime_secs.unwrap_or(FOREVER);
+    match new.address {
+        IpAddr::V4(_) => {
+            if !new.label.is_empty() {
+                request.string(IFA_LABEL, new.label)?;
+            }
+        }
+        IpAddr::V6(address) => {
+            request.attribute(IFA_FLAGS, &IFA_F_NODAD.to_ne_bytes())?;
+            if new.prefix_len == 128 && !address.is_unicast_link_local() {
+                preferred = 0;
+            }
+        }
+    }
+    request.attribute(IFA_PROTO, &[ADDRESS_MARK])?;
+
+    let valid = new.lifetime_secs.unwrap_or(FOREVER);
+    if (preferred, valid) != (FOREVER, FOREVER) {
+        // struct ifa_cacheinfo; the two time stamps are the kernel's to say.
+        let mut cache = [0; 16];
+        let (lifetimes, _) = cache.split_at_mut(8);
+        lifetimes.copy_from_slice(&pair(preferred, valid));
+        request.attribute(IFA_CACHEINFO, &cache)?;
+    }
+    request.finish()
 }
 
 /// Writes a request that removes an address, and returns its length in bytes.
@@ -108,17 +234,20 @@ pub fn delete_address(
     sequence: u32,
     buffer: &mut [u8],
 ) -> Result<usize, Full> {
-    let _ = (interface, address, prefix_len, sequence, buffer);
-    Err(Full)
+    let mut request = Request::new(buffer, DELETE_ADDRESS, 0, sequence)?;
+    put_address(&mut request, interface, address, prefix_len, 0)?;
+    request.finish()
 }
 
-/// Writes a request for all links, and returns its length in bytes.
+/// Writes a request for all links, without their statistics, and returns its length in bytes.
 ///
 /// # Errors
 /// [`Full`] if `buffer` is too short.
 pub fn dump_links(sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
-    let _ = (sequence, buffer);
-    Err(Full)
+    let mut request = Request::new(buffer, GET_LINK, netlink::DUMP, sequence)?;
+    request.put(&[0; 16])?;
+    request.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes())?;
+    request.finish()
 }
 
 /// Writes a request for all addresses of both families, and returns its length in bytes.
@@ -126,6 +255,544 @@ pub fn dump_links(sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
 /// # Errors
 /// [`Full`] if `buffer` is too short.
 pub fn dump_addresses(sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
-    let _ = (sequence, buffer);
-    Err(Full)
+    let mut request = Request::new(buffer, GET_ADDRESS, netlink::DUMP, sequence)?;
+    request.put(&[0; 8])?;
+    request.finish()
+}
+
+/// struct ifaddrmsg, `IFA_LOCAL` and `IFA_ADDRESS`: the same address twice, for it has no far end.
+fn put_address(
+    request: &mut Request<'_>,
+    interface: IfIndex,
+    address: IpAddr,
+    prefix_len: u8,
+    scope: u8,
+) -> Result<(), Full> {
+    let family = match address {
+        IpAddr::V4(_) => AF_INET,
+        IpAddr::V6(_) => AF_INET6,
+    };
+    let [i0, i1, i2, i3] = interface.0.to_ne_bytes();
+    request.put(&[family, prefix_len, 0, scope, i0, i1, i2, i3])?;
+    for kind in [IFA_LOCAL, IFA_ADDRESS] {
+        match address {
+            IpAddr::V4(address) => request.attribute(kind, &address.octets())?,
+            IpAddr::V6(address) => request.attribute(kind, &address.octets())?,
+        }
+    }
+    Ok(())
+}
+
+/// Two numbers in host byte order.
+const fn pair(first: u32, second: u32) -> [u8; 8] {
+    let [a, b, c, d] = first.to_ne_bytes();
+    let [e, f, g, h] = second.to_ne_bytes();
+    [a, b, c, d, e, f, g, h]
+}
+
+/// struct ifinfomsg: family, type, number, flags, and what follows. Messages of other families than
+/// `AF_UNSPEC` tell of a link's part in that family: a port that leaves a bridge is not a deleted link.
+fn split_link(payload: &[u8]) -> Option<(u16, IfIndex, u32, &[u8])> {
+    let (fixed, attributes) = payload.split_first_chunk::<16>()?;
+    let &[family, _, t0, t1, i0, i1, i2, i3, f0, f1, f2, f3, ..] = fixed;
+    if family != AF_UNSPEC {
+        return None;
+    }
+    Some((
+        u16::from_ne_bytes([t0, t1]),
+        IfIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
+        u32::from_ne_bytes([f0, f1, f2, f3]),
+        attributes,
+    ))
+}
+
+/// A link; `None` without a name, for wireless drivers send such messages about other things.
+fn parse_link(payload: &[u8]) -> Option<Link<'_>> {
+    let (hardware, index, flags, attributes) = split_link(payload)?;
+    let mut name = None;
+    let mut mac = None;
+    for attribute in netlink::attributes(attributes) {
+        match attribute.kind {
+            IFLA_IFNAME => name = text(attribute.value),
+            IFLA_ADDRESS if hardware == ARPHRD_ETHER => {
+                mac = attribute.value.try_into().ok().map(Mac);
+            }
+            _ => {}
+        }
+    }
+    Some(Link {
+        index,
+        name: name?,
+        mac,
+        running: flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING,
+    })
+}
+
+fn parse_gone_link(payload: &[u8]) -> Option<IfIndex> {
+    split_link(payload).map(|(_, index, _, _)| index)
+}
+
+/// The characters before the zero byte.
+fn text(value: &[u8]) -> Option<&str> {
+    let characters = value.split(|byte| *byte == 0).next()?;
+    core::str::from_utf8(characters).ok()
+}
+
+fn parse_address(payload: &[u8]) -> Option<Address> {
+    let (fixed, attributes) = payload.split_first_chunk::<8>()?;
+    let &[family, prefix_len, flags, _, i0, i1, i2, i3] = fixed;
+    let mut flags = u32::from(flags);
+    let mut far = None;
+    let mut local = None;
+    let mut marked = false;
+    for attribute in netlink::attributes(attributes) {
+        match attribute.kind {
+            IFA_LOCAL => local = ip(family, attribute.value),
+            IFA_ADDRESS => far = ip(family, attribute.value),
+            IFA_FLAGS => flags = attribute.as_u32().unwrap_or(flags),
+            IFA_PROTO => marked = attribute.value.first() == Some(&ADDRESS_MARK),
+            _ => {}
+        }
+    }
+    Some(Address {
+        interface: IfIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
+        // `IFA_ADDRESS` is the far end of a point-to-point link, else the same.
+        address: local.or(far)?,
+        prefix_len,
+        usable: flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) == 0,
+        marked,
+    })
+}
+
+fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {
+    match family {
+        AF_INET => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
+        AF_INET6 => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
+        _ => None,
+    }
+}
+
+/// The end of a dump. Its payload is an error number; a dump that ends with one is not whole.
+fn parse_done<'a>(message: &netlink::Message<'_>, torn: bool) -> Message<'a> {
+    let failed = error_number(message.payload).is_some_and(|(error, _)| error != 0);
+    Message::Done {
+        sequence: message.sequence,
+        torn: torn || failed,
+    }
+}
+
+/// A request that failed: the error number, then the request as we sent it. `None` if it did not fail.
+fn parse_refused<'a>(message: &netlink::Message<'_>) -> Option<Message<'a>> {
+    let (error, request) = error_number(message.payload)?;
+    if error == 0 {
+        return None;
+    }
+    let address = netlink::messages(request)
+        .next()
+        .filter(|request| matches!(request.kind, NEW_ADDRESS | DELETE_ADDRESS))
+        .and_then(|request| parse_address(request.payload));
+    Some(Message::Refused {
+        sequence: message.sequence,
+        errno: i32::try_from(error.unsigned_abs()).unwrap_or(i32::MAX),
+        address,
+    })
+}
+
+fn error_number(payload: &[u8]) -> Option<(i32, &[u8])> {
+    let (error, rest) = payload.split_first_chunk::<4>()?;
+    Some((i32::from_ne_bytes(*error), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::{Ipv4Addr, Ipv6Addr};
+    use std::vec::Vec;
+
+    const V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 1));
+    const GLOBAL: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+    const LINK_LOCAL: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1));
+
+    fn new(address: IpAddr, prefix_len: u8) -> NewAddress<'static> {
+        NewAddress {
+            interface: IfIndex(3),
+            address,
+            prefix_len,
+            scope: 0,
+            label: "",
+            lifetime_secs: None,
+        }
+    }
+
+    /// A message of the kernel's with a family header and attributes.
+    fn message(kind: u16, flags: u16, header: &[u8], attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut buffer = std::vec![0xa5; 4096];
+        let mut request = Request::new(&mut buffer, kind, flags, 9).unwrap();
+        request.put(header).unwrap();
+        for (kind, value) in attributes {
+            request.attribute(*kind, value).unwrap();
+        }
+        let len = request.finish().unwrap();
+        buffer.truncate(len);
+        buffer
+    }
+
+    /// struct ifinfomsg.
+    fn link_header(family: u8, hardware: u16, index: u32, flags: u32) -> Vec<u8> {
+        let mut header = std::vec![family, 0];
+        header.extend(hardware.to_ne_bytes());
+        header.extend(index.to_ne_bytes());
+        header.extend(flags.to_ne_bytes());
+        header.extend([0; 4]);
+        header
+    }
+
+    fn address_header(family: u8, prefix_len: u8, flags: u8, index: u32) -> Vec<u8> {
+        let mut header = std::vec![family, prefix_len, flags, 0];
+        header.extend(index.to_ne_bytes());
+        header
+    }
+
+    fn only(datagram: &[u8]) -> Option<Message<'_>> {
+        let mut messages = messages(datagram);
+        let first = messages.next();
+        assert_eq!(messages.next(), None);
+        first
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn adding_an_ipv4_address_with_a_label_is_these_bytes() {
+        let mut buffer = [0xa5; REQUEST_BYTES_MAX];
+        let asked = NewAddress {
+            scope: 253,
+            label: "lan:v",
+            lifetime_secs: Some(600),
+            ..new(V4, 24)
+        };
+        let len = add_address(&asked, 7, &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            80, 0, 0, 0, 20, 0, 1, 5, 7, 0, 0, 0, 0, 0, 0, 0, // REQUEST | REPLACE | CREATE, no ACK
+            2, 24, 0, 253, 3, 0, 0, 0,
+            8, 0, 2, 0, 192, 168, 1, 1, // IFA_LOCAL
+            8, 0, 1, 0, 192, 168, 1, 1, // IFA_ADDRESS
+            10, 0, 3, 0, b'l', b'a', b'n', b':', b'v', 0, 0, 0, // IFA_LABEL
+            5, 0, 11, 0, 112, 0, 0, 0, // IFA_PROTO
+            20, 0, 6, 0, 0x58, 2, 0, 0, 0x58, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // IFA_CACHEINFO
+        ];
+        assert_eq!(buffer[..len], expected);
+        assert!(buffer[len..].iter().all(|byte| *byte == 0xa5));
+    }
+
+    /// RFC 9568 §8.2.2. The bare /128 is deprecated from the start, so that it is not chosen as a source.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn ad17_adding_a_bare_ipv6_address_skips_dad_and_prefers_it_for_nothing() {
+        let mut buffer = [0xa5; REQUEST_BYTES_MAX];
+        let len = add_address(&new(GLOBAL, 128), 7, &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            100, 0, 0, 0, 20, 0, 1, 5, 7, 0, 0, 0, 0, 0, 0, 0,
+            10, 128, 0, 0, 3, 0, 0, 0,
+            20, 0, 2, 0, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+            20, 0, 1, 0, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+            8, 0, 8, 0, 2, 0, 0, 0, // IFA_FLAGS: IFA_F_NODAD
+            5, 0, 11, 0, 112, 0, 0, 0,
+            20, 0, 6, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        assert_eq!(len, REQUEST_BYTES_MAX);
+        assert_eq!(buffer[..len], expected);
+    }
+
+    #[test]
+    fn only_a_bare_global_ipv6_address_or_one_with_a_lifetime_says_how_long_it_lives() {
+        let says = |new: &NewAddress<'_>| {
+            let mut buffer = [0xa5; REQUEST_BYTES_MAX];
+            let len = add_address(new, 7, &mut buffer).unwrap();
+            let request = netlink::messages(&buffer[..len]).next().unwrap();
+            netlink::attributes(&request.payload[8..])
+                .find(|attribute| attribute.kind == IFA_CACHEINFO)
+                .map(|attribute| attribute.value[..8].to_vec())
+        };
+        assert_eq!(says(&new(V4, 32)), None);
+        assert_eq!(says(&new(GLOBAL, 64)), None);
+        assert_eq!(says(&new(LINK_LOCAL, 128)), None);
+        assert_eq!(says(&new(LINK_LOCAL, 64)), None);
+        assert_eq!(says(&new(GLOBAL, 128)), Some(pair(0, FOREVER).to_vec()));
+        let mut lives = new(GLOBAL, 128);
+        lives.lifetime_secs = Some(60);
+        assert_eq!(says(&lives), Some(pair(0, 60).to_vec()));
+        lives.prefix_len = 64;
+        assert_eq!(says(&lives), Some(pair(60, 60).to_vec()));
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn removing_an_address_and_the_dumps_are_these_bytes() {
+        let mut buffer = [0xa5; REQUEST_BYTES_MAX];
+        let len = delete_address(IfIndex(3), V4, 24, 8, &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            40, 0, 0, 0, 21, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0,
+            2, 24, 0, 0, 3, 0, 0, 0,
+            8, 0, 2, 0, 192, 168, 1, 1,
+            8, 0, 1, 0, 192, 168, 1, 1,
+        ];
+        assert_eq!(buffer[..len], expected);
+
+        let len = dump_links(1, &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            40, 0, 0, 0, 18, 0, 1, 3, 1, 0, 0, 0, 0, 0, 0, 0,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            8, 0, 29, 0, 8, 0, 0, 0,
+        ];
+        assert_eq!(buffer[..len], expected);
+
+        let len = dump_addresses(2, &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            24, 0, 0, 0, 22, 0, 1, 3, 2, 0, 0, 0, 0, 0, 0, 0,
+            0, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        assert_eq!(buffer[..len], expected);
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_short_is_full() {
+        for room in 0..REQUEST_BYTES_MAX {
+            let mut buffer = [0; REQUEST_BYTES_MAX];
+            let full = add_address(&new(GLOBAL, 128), 7, &mut buffer[..room]);
+            assert_eq!(full, Err(Full), "{room}");
+        }
+        let longest_label = NewAddress {
+            label: "fifteen-letters",
+            lifetime_secs: Some(1),
+            ..new(V4, 24)
+        };
+        assert!(add_address(&longest_label, 7, &mut [0; REQUEST_BYTES_MAX]).is_ok());
+    }
+
+    /// The kernel's answer to our request has the layout of the request.
+    #[test]
+    fn what_is_written_is_read_back() {
+        for (address, prefix_len) in [(V4, 24), (GLOBAL, 128), (LINK_LOCAL, 64)] {
+            let mut buffer = [0xa5; REQUEST_BYTES_MAX];
+            let len = add_address(&new(address, prefix_len), 7, &mut buffer).unwrap();
+            let expected = Address {
+                interface: IfIndex(3),
+                address,
+                prefix_len,
+                usable: true,
+                marked: true,
+            };
+            assert_eq!(only(&buffer[..len]), Some(Message::Address(expected)));
+            let len = delete_address(IfIndex(3), address, prefix_len, 7, &mut buffer).unwrap();
+            assert_eq!(
+                only(&buffer[..len]),
+                Some(Message::AddressGone(Address {
+                    marked: false,
+                    ..expected
+                }))
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_has_a_name_a_mac_and_runs_with_both_flags() {
+        let mac = [2, 0, 0, 0, 0, 0x0a];
+        for (flags, running) in [(0x41, true), (0x01, false), (0x40, false), (0x1003, false)] {
+            let header = link_header(AF_UNSPEC, ARPHRD_ETHER, 5, flags);
+            let bytes = message(NEW_LINK, 0, &header, &[(3, b"br-lan\0"), (1, &mac)]);
+            assert_eq!(
+                only(&bytes),
+                Some(Message::Link(Link {
+                    index: IfIndex(5),
+                    name: "br-lan",
+                    mac: Some(Mac(mac)),
+                    running,
+                })),
+                "{flags:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_that_is_not_ethernet_has_no_mac() {
+        for (hardware, address) in [(772, &[0u8; 6][..]), (ARPHRD_ETHER, &[1, 2, 3, 4])] {
+            let header = link_header(AF_UNSPEC, hardware, 1, 0x41);
+            let bytes = message(NEW_LINK, 0, &header, &[(1, address), (3, b"lo\0")]);
+            let Some(Message::Link(link)) = only(&bytes) else {
+                panic!("no link");
+            };
+            assert_eq!((link.mac, link.name), (None, "lo"));
+        }
+    }
+
+    /// A port that leaves a bridge is told as RTM_DELLINK of family AF_BRIDGE; the link is still there.
+    #[test]
+    fn a_bridge_port_that_leaves_is_not_a_deleted_link() {
+        const AF_BRIDGE: u8 = 7;
+        let header = link_header(AF_BRIDGE, ARPHRD_ETHER, 5, 0x41);
+        let name: &[(u16, &[u8])] = &[(3, b"lan1\0")];
+        assert_eq!(only(&message(DELETE_LINK, 0, &header, name)), None);
+        assert_eq!(only(&message(NEW_LINK, 0, &header, name)), None);
+        let header = link_header(AF_UNSPEC, ARPHRD_ETHER, 5, 0x41);
+        assert_eq!(
+            only(&message(DELETE_LINK, 0, &header, name)),
+            Some(Message::LinkGone(IfIndex(5)))
+        );
+    }
+
+    #[test]
+    fn a_link_message_without_a_name_is_skipped() {
+        let header = link_header(AF_UNSPEC, ARPHRD_ETHER, 5, 0x41);
+        assert_eq!(only(&message(NEW_LINK, 0, &header, &[(11, &[1, 2])])), None);
+        let broken: &[(u16, &[u8])] = &[(3, &[0xff, 0xfe, 0])];
+        assert_eq!(only(&message(NEW_LINK, 0, &header, broken)), None);
+    }
+
+    #[test]
+    fn the_near_end_of_a_point_to_point_link_is_the_address() {
+        let header = address_header(AF_INET, 32, 0x80, 4);
+        let bytes = message(
+            NEW_ADDRESS,
+            0,
+            &header,
+            &[(IFA_ADDRESS, &[10, 0, 0, 2]), (IFA_LOCAL, &[10, 0, 0, 1])],
+        );
+        let Some(Message::Address(address)) = only(&bytes) else {
+            panic!("no address");
+        };
+        assert_eq!(address.address, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
+        assert!(address.usable);
+        assert!(!address.marked);
+    }
+
+    #[test]
+    fn a_tentative_or_duplicate_address_is_not_usable_and_the_long_flags_win() {
+        let octets = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let usable = |short: u8, long: Option<u32>, mark: u8| {
+            let header = address_header(AF_INET6, 64, short, 4);
+            let long = long.map(u32::to_ne_bytes);
+            let mut attributes: Vec<(u16, &[u8])> = std::vec![(IFA_ADDRESS, &octets[..])];
+            if let Some(long) = &long {
+                attributes.push((IFA_FLAGS, long));
+            }
+            let mark = [mark];
+            attributes.push((IFA_PROTO, &mark));
+            match only(&message(NEW_ADDRESS, 0, &header, &attributes)) {
+                Some(Message::Address(address)) => (address.usable, address.marked),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(usable(0x80, None, 112), (true, true));
+        assert_eq!(usable(0xc0, None, 3), (false, false));
+        assert_eq!(usable(0x88, None, 0), (false, false));
+        assert_eq!(usable(0xc0, Some(0x80), 112), (true, true));
+        assert_eq!(usable(0x80, Some(0xc0), 112), (false, true));
+    }
+
+    #[test]
+    fn a_refusal_carries_the_address_that_it_is_about() {
+        let mut request = [0; REQUEST_BYTES_MAX];
+        let len = add_address(&new(V4, 24), 9, &mut request).unwrap();
+        let mut payload = (-17i32).to_ne_bytes().to_vec();
+        payload.extend(&request[..len]);
+        let refused = message(netlink::ERROR, 0, &payload, &[]);
+        let Some(Message::Refused {
+            sequence: 9,
+            errno: 17,
+            address: Some(address),
+        }) = only(&refused)
+        else {
+            panic!("no refusal");
+        };
+        assert_eq!((address.address, address.interface), (V4, IfIndex(3)));
+
+        let len = dump_links(9, &mut request).unwrap();
+        let mut payload = (-1i32).to_ne_bytes().to_vec();
+        payload.extend(&request[..len]);
+        assert_eq!(
+            only(&message(netlink::ERROR, 0, &payload, &[])),
+            Some(Message::Refused {
+                sequence: 9,
+                errno: 1,
+                address: None
+            })
+        );
+    }
+
+    #[test]
+    fn an_acknowledgement_is_skipped() {
+        assert_eq!(only(&message(netlink::ERROR, 0, &[0; 20], &[])), None);
+    }
+
+    #[test]
+    fn a_torn_dump_says_so_at_its_end_even_datagrams_later() {
+        let done = message(netlink::DONE, 0, &[0; 4], &[]);
+        let whole = Message::Done {
+            sequence: 9,
+            torn: false,
+        };
+        let torn = Message::Done {
+            sequence: 9,
+            torn: true,
+        };
+        assert_eq!(only(&done), Some(whole));
+
+        let header = link_header(AF_UNSPEC, ARPHRD_ETHER, 5, 0x41);
+        let name: &[(u16, &[u8])] = &[(3, b"lan1\0")];
+        let marked = message(NEW_LINK, netlink::DUMP_INTERRUPTED, &header, name);
+        let mut first = messages(&marked);
+        assert!(matches!(first.next(), Some(Message::Link(_))));
+        assert_eq!(first.next(), None);
+
+        let mut second = messages_after(&done, first.torn());
+        assert_eq!(second.next(), Some(torn));
+        assert!(!second.torn(), "the next dump begins whole");
+
+        let itself = message(netlink::DONE, netlink::DUMP_INTERRUPTED, &[0; 4], &[]);
+        assert_eq!(only(&itself), Some(torn));
+        let failed = message(netlink::DONE, 0, &(-12i32).to_ne_bytes(), &[]);
+        assert_eq!(only(&failed), Some(torn));
+    }
+
+    #[test]
+    fn whatever_is_cut_or_random_is_read_without_a_panic() {
+        let mut datagram = message(
+            NEW_LINK,
+            0,
+            &link_header(AF_UNSPEC, ARPHRD_ETHER, 5, 0x41),
+            &[(3, b"br-lan\0"), (1, &[2, 0, 0, 0, 0, 1])],
+        );
+        let mut request = [0; REQUEST_BYTES_MAX];
+        let len = add_address(&new(GLOBAL, 128), 9, &mut request).unwrap();
+        let mut payload = (-17i32).to_ne_bytes().to_vec();
+        payload.extend(&request[..len]);
+        datagram.extend(message(netlink::ERROR, 0, &payload, &[]));
+        datagram.extend(&request[..len]);
+        let all = messages(&datagram).count();
+        assert_eq!(all, 3);
+        for len in 0..datagram.len() {
+            assert!(messages(&datagram[..len]).count() < all, "{len}");
+        }
+        let mut state = 0x2545_f491u32;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        };
+        for _ in 0..200_000 {
+            let mut mutant = datagram.clone();
+            for _ in 0..=random() % 4 {
+                let at = random() as usize % mutant.len();
+                mutant[at] = random() as u8;
+            }
+            mutant.truncate(random() as usize % (mutant.len() + 1));
+            assert!(messages(&mutant).count() <= mutant.len() / 16);
+        }
+    }
 }
