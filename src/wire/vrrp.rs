@@ -423,28 +423,23 @@ mod tests {
     const GROUP_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
 
     // Captured from keepalived 2.2.7 in a network namespace.
-    const V2: [u8; 20] = [
-        0x21, 0x01, 0x64, 0x01, 0x00, 0x01, 0x6f, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
-    ];
-    const V2_RESIGN: [u8; 20] = [
-        0x21, 0x01, 0x00, 0x01, 0x00, 0x01, 0xd3, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
-    ];
+    const V2: [u8; 20] =
+        [0x21, 0x01, 0x64, 0x01, 0x00, 0x01, 0x6f, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    const V2_RESIGN: [u8; 20] =
+        [0x21, 0x01, 0x00, 0x01, 0x00, 0x01, 0xd3, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     const V2_PASS: [u8; 24] = [
-        0x21, 0x33, 0x32, 0x02, 0x01, 0x02, 0xc8, 0x0d, 192, 168, 0, 3, 192, 168, 0, 4, b'1', b'1',
-        b'1', b'1', 0, 0, 0, 0,
+        0x21, 0x33, 0x32, 0x02, 0x01, 0x02, 0xc8, 0x0d, 192, 168, 0, 3, 192, 168, 0, 4, b'1', b'1', b'1',
+        b'1', 0, 0, 0, 0,
     ];
-    const V3: [u8; 16] = [
-        0x31, 0x07, 0xc8, 0x02, 0x00, 0x0a, 0x04, 0x31, 10, 9, 2, 1, 10, 9, 2, 2,
-    ];
+    const V3: [u8; 16] = [0x31, 0x07, 0xc8, 0x02, 0x00, 0x0a, 0x04, 0x31, 10, 9, 2, 1, 10, 9, 2, 2];
     const V3_V6: [u8; 40] = [
-        0x31, 0x09, 0x78, 0x02, 0x00, 0x32, 0x2c, 0x48, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, 1, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+        0x31, 0x09, 0x78, 0x02, 0x00, 0x32, 0x2c, 0x48, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+        0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
     ];
 
     // A vector that keepalived publishes, with the checksum of the message alone (RFC 9568 §5.2.8).
-    const V3_MESSAGE_ONLY: [u8; 12] = [
-        0x31, 0x33, 0xc8, 0x01, 0x00, 0x64, 0x44, 0x02, 0xc0, 0x00, 0x02, 0x64,
-    ];
+    const V3_MESSAGE_ONLY: [u8; 12] =
+        [0x31, 0x33, 0xc8, 0x01, 0x00, 0x64, 0x44, 0x02, 0xc0, 0x00, 0x02, 0x64];
     /// Everything valid above, with where it came from and went to.
     fn valid() -> [(&'static [u8], IpAddr, IpAddr); 6] {
         [
@@ -503,9 +498,7 @@ mod tests {
 
     fn emit(outgoing: &Outgoing, addresses: &[IpAddr]) -> Vec<u8> {
         let mut buffer = [0xa5; 2048];
-        let len = outgoing
-            .emit(addresses.iter().copied(), &mut buffer)
-            .unwrap();
+        let len = outgoing.emit(addresses.iter().copied(), &mut buffer).unwrap();
         assert!(buffer[len..].iter().all(|byte| *byte == 0xa5));
         buffer[..len].to_vec()
     }
@@ -706,10 +699,7 @@ mod tests {
     fn rx04_a_count_beyond_the_message_is_short_even_with_the_right_checksum() {
         for count in 2..=255 {
             assert_eq!(parse(&altered(&V2, 3, &[count])), Err(Discard::Short));
-            assert_eq!(
-                parse(&altered(&V3_MESSAGE_ONLY, 3, &[count])),
-                Err(Discard::Short)
-            );
+            assert_eq!(parse(&altered(&V3_MESSAGE_ONLY, 3, &[count])), Err(Discard::Short));
         }
     }
 
@@ -738,15 +728,9 @@ mod tests {
             }
             let mut wrong = message.to_vec();
             wrong[7] ^= 1;
-            assert_eq!(
-                Advert::parse(&wrong, source, destination),
-                Err(Discard::Checksum)
-            );
+            assert_eq!(Advert::parse(&wrong, source, destination), Err(Discard::Checksum));
             wrong[6..8].fill(0);
-            assert_eq!(
-                Advert::parse(&wrong, source, destination),
-                Err(Discard::Checksum)
-            );
+            assert_eq!(Advert::parse(&wrong, source, destination), Err(Discard::Checksum));
         }
     }
 
@@ -762,10 +746,7 @@ mod tests {
 
     #[test]
     fn rx07_v2_and_v3_over_ipv6_have_one_checksum_each() {
-        assert_eq!(
-            parse_v6(&altered(&V3_V6, 0, &[0x31])),
-            Err(Discard::Checksum)
-        );
+        assert_eq!(parse_v6(&altered(&V3_V6, 0, &[0x31])), Err(Discard::Checksum));
         let mut with_pseudo = V2;
         with_pseudo[6..8].fill(0);
         let sum = !oracle(&with_pseudo, Some((SOURCE, GROUP)));
@@ -831,10 +812,7 @@ mod tests {
         assert_eq!(Password::new(b""), None);
         assert_eq!(Password::new(b"123456789"), None);
         assert!(Password::new(b"12345678").is_some());
-        assert_eq!(
-            std::format!("{:?}", Password::new(b"1111").unwrap()),
-            "Password(..)"
-        );
+        assert_eq!(std::format!("{:?}", Password::new(b"1111").unwrap()), "Password(..)");
     }
 
     /// RFC 3768 §5.3.10.

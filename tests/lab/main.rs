@@ -11,10 +11,19 @@
     clippy::unwrap_used
 )] // A test may allocate, and panicking is how it fails.
 
+mod addresses;
 mod bench;
+mod command;
+mod floods;
 mod harness;
+mod hooks;
 mod interop;
+mod lone;
+mod many;
+mod reload;
 mod selfcheck;
+mod together;
+mod wire;
 
 /// Runs before `main`, while there is one thread: only then may a process enter a user namespace.
 #[used]

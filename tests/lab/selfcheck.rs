@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::bench::{Bench, Load};
-use crate::harness::{Claim, Client, Frr, FrrFamily, Host, Keepalived, Segment, now};
+use crate::harness::{Claim, Client, Frr, FrrFamily, Host, Keepalived, Pings, Segment, now};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -41,7 +41,8 @@ fn two_keepalived_move_the_address_and_the_client_follows() {
             .and_then(|claim| matches!(claim, Claim::Arp(_)).then_some(()))
     });
     std::thread::sleep(SECOND / 2);
-    let pings = client.stop();
+    assert!(client.answered() > 100, "the client was served before");
+    let pings: Pings = client.stop();
     let (_, back) = pings.outage(killed).expect("the address was away");
     let last = capture.adverts(&left_port, 7, Duration::ZERO).last().unwrap().0;
     eprintln!(

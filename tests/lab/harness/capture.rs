@@ -142,13 +142,15 @@ impl Capture {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Writes everything as a pcap file with nanoseconds (link type Ethernet).
-    pub(crate) fn save(&self, path: &Path) {
+    /// Writes what came through one port, or everything, as a pcap file with nanoseconds (link type Ethernet).
+    pub(crate) fn save(&self, path: &Path, port: Option<&Port>) {
         let mut file = Vec::new();
         for word in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 65_535, 1u32] {
             file.extend_from_slice(&word.to_le_bytes());
         }
-        for frame in self.shared.lock().iter() {
+        let frames = self.shared.lock();
+        let wanted = |frame: &&Frame| port.is_none_or(|port| port.index() == frame.port);
+        for frame in frames.iter().filter(wanted) {
             let len = frame.bytes.len() as u32;
             let seconds = frame.at.as_secs() as u32;
             for word in [seconds, frame.at.subsec_nanos(), len, len] {
@@ -290,11 +292,6 @@ fn stamp(message: &libc::msghdr) -> Option<Duration> {
 impl Frame {
     fn ether_type(&self) -> Option<u16> {
         Some(u16::from_be_bytes([*self.bytes.get(12)?, *self.bytes.get(13)?]))
-    }
-
-    /// Where it says to come from on the Ethernet.
-    pub(crate) fn source_mac(&self) -> &[u8] {
-        self.bytes.get(6..12).unwrap_or_default()
     }
 
     /// What it claims, if it claims something.

@@ -8,6 +8,7 @@
 
 mod capture;
 mod client;
+mod forge;
 mod host;
 mod namespace;
 mod noise;
@@ -18,6 +19,7 @@ mod vipd;
 
 pub(crate) use capture::{Capture, Claim, Frame, Vrrp};
 pub(crate) use client::{Client, Pings};
+pub(crate) use forge::{Flooder, Forged, Sum};
 pub(crate) use host::Host;
 pub(crate) use namespace::{become_root, rootless};
 pub(crate) use noise::Noise;

@@ -26,7 +26,8 @@ impl Vipd {
         let _ = BINARY.set(path);
     }
 
-    fn binary() -> PathBuf {
+    /// The binary on trial.
+    pub(crate) fn binary() -> PathBuf {
         BINARY.get().cloned().unwrap_or_else(|| "vipd".into())
     }
 
@@ -103,11 +104,6 @@ impl Vipd {
     /// `vipd status --json`, parsed, as soon as the daemon answers.
     pub(crate) fn status(&self) -> serde_json::Value {
         eventually("the daemon answers", Duration::from_secs(5), || self.try_status())
-    }
-
-    /// Waits until the log has a line with `text`.
-    pub(crate) fn wait_log(&self, text: &str, limit: Duration) {
-        eventually(&format!("the log says {text:?}"), limit, || self.log().contains(text).then_some(()));
     }
 }
 
