@@ -31,7 +31,7 @@ pub mod vrrp;
 pub mod wire;
 
 #[cfg(feature = "linux")]
-pub mod cli;
+//CLI pub mod cli;
 #[cfg(feature = "linux")]
 pub mod daemon;
 #[cfg(feature = "linux")]

@@ -197,7 +197,8 @@ pub struct Router {
     presence: [Presence; limits::ADDRESSES_MAX],
     sync: Sync,
     reports: Reports,
-    started_at: Instant,
+    /// `None` before [`Event::Start`].
+    started_at: Option<Instant>,
     keeps_marks: bool,
     stopping: bool,
     /// Some virtual router has changed its state in this event.
@@ -218,7 +219,7 @@ impl Router {
             presence: [Presence::Absent; limits::ADDRESSES_MAX],
             sync: Sync::new(),
             reports: Reports::new(),
-            started_at: Instant::ORIGIN,
+            started_at: None,
             keeps_marks: true,
             stopping: false,
             moved: false,
@@ -230,7 +231,7 @@ impl Router {
     pub fn handle(&mut self, now: Instant, event: Event<'_>, effects: &mut Effects) {
         match event {
             Event::Start { keeps_marks } => {
-                self.started_at = now;
+                self.started_at = Some(now);
                 self.keeps_marks = keeps_marks;
                 self.synchronise(effects);
             }

@@ -90,7 +90,11 @@ impl Router {
     /// When the startup delay ends, while it lasts.
     pub(super) fn startup_ends_at(&self) -> Option<Instant> {
         let waits = self.members.iter().any(|member| super::is_in(member, Fault::StartupDelay));
-        waits.then(|| self.started_at + self.config.globals.startup_delay)
+        self.takes_part_at().filter(|_| waits)
+    }
+
+    fn takes_part_at(&self) -> Option<Instant> {
+        self.started_at.map(|at| at + self.config.globals.startup_delay)
     }
 
     pub(super) fn instance_of(&self, member: &Member) -> Option<&Instance> {
@@ -109,7 +113,7 @@ impl Router {
             Some(Fault::Stopped)
         } else if member.fresh {
             Some(Fault::Starting)
-        } else if now < self.started_at + self.config.globals.startup_delay {
+        } else if self.takes_part_at().is_none_or(|at| now < at) {
             Some(Fault::StartupDelay)
         } else if self.links.index(instance.interface).is_none() {
             Some(Fault::NoInterface)

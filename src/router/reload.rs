@@ -85,7 +85,9 @@ impl Router {
         }
         self.moved = true;
         // Devices and addresses may be new to us; and a new member waits for the answer.
-        self.synchronise(effects);
+        if self.started_at.is_some() {
+            self.synchronise(effects);
+        }
     }
 
     fn take_over_presence(&mut self, new: &Config) {

@@ -2,6 +2,15 @@
 //! `tests/golden/transitions.txt`. A changed transition is a changed line in review.
 //!
 //! `VIPD_BLESS=1 cargo test --test golden` writes the file anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::alloc_instead_of_core,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test has std, and fails loudly"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
