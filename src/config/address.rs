@@ -46,11 +46,7 @@ const LATER: [&[u8]; 10] = [
 
 impl<'d> Reader<'d, '_> {
     /// The addresses of an instance, IPv4 and IPv6.
-    pub(super) fn addresses(
-        &mut self,
-        section: Section<'d>,
-        interface: InterfaceId,
-    ) -> (Span, Span) {
+    pub(super) fn addresses(&mut self, section: Section<'d>, interface: InterfaceId) -> (Span, Span) {
         let start = self.config.addresses.len();
         let mut v4_end = start;
         for value in entries(section, "virtual_ipaddress") {
@@ -63,35 +59,21 @@ impl<'d> Reader<'d, '_> {
                 let address = self.virtual_address(word, &written, interface);
                 self.check_new(word, written.address, start);
                 let is_v4 = Family::of(written.address) == Family::V4;
-                let at = if is_v4 {
-                    v4_end
-                } else {
-                    self.config.addresses.len()
-                };
+                let at = if is_v4 { v4_end } else { self.config.addresses.len() };
                 if !insert(&mut self.config.addresses, at, address) {
                     self.full(word.line, "VIPD_ADDRESSES", limits::ADDRESSES_MAX);
-                    return (
-                        span(start, v4_end),
-                        span(v4_end, self.config.addresses.len()),
-                    );
+                    return (span(start, v4_end), span(v4_end, self.config.addresses.len()));
                 }
                 v4_end += usize::from(is_v4);
             }
         }
-        (
-            span(start, v4_end),
-            span(v4_end, self.config.addresses.len()),
-        )
+        (span(start, v4_end), span(v4_end, self.config.addresses.len()))
     }
 
     fn check_new(&mut self, word: Value<'d>, address: IpAddr, start: usize) {
         let mine = self.config.addresses.get(start..).unwrap_or(&[]);
         if mine.iter().any(|other| other.address == address) {
-            self.error(
-                word.line,
-                "virtual_ipaddress %A is written twice: remove one",
-                &[word.text],
-            );
+            self.error(word.line, "virtual_ipaddress %A is written twice: remove one", &[word.text]);
         }
     }
 
@@ -131,12 +113,7 @@ impl<'d> Reader<'d, '_> {
         written: Option<&mut Written<'d>>,
     ) -> bool {
         let is_later = LATER.contains(&attribute);
-        if !is_later
-            && !matches!(
-                attribute,
-                b"dev" | b"label" | b"scope" | b"brd" | b"broadcast"
-            )
-        {
+        if !is_later && !matches!(attribute, b"dev" | b"label" | b"scope" | b"brd" | b"broadcast") {
             return false;
         }
         words.next();
@@ -229,18 +206,10 @@ impl<'d> Reader<'d, '_> {
             return None;
         }
         if value::is_network_or_broadcast(address, prefix_len) {
-            self.error(
-                value.line,
-                "%a %B stands for its whole network: write an address inside it",
-                words,
-            );
+            self.error(value.line, "%a %B stands for its whole network: write an address inside it", words);
             return None;
         }
-        Some(Written {
-            address,
-            prefix_len,
-            ..Written::NOWHERE
-        })
+        Some(Written { address, prefix_len, ..Written::NOWHERE })
     }
 
     /// IPv6 addresses have the scope that their first bits say, whatever the file says.
@@ -292,16 +261,12 @@ impl<'d> Reader<'d, '_> {
         let fits = match written.label {
             Label::None => return Text::default(),
             Label::Whole(text) => label.extend_from_slice(text).is_ok(),
-            Label::Suffix(text) => [device, b":", text]
-                .iter()
-                .all(|part| label.extend_from_slice(part).is_ok()),
+            Label::Suffix(text) => {
+                [device, b":", text].iter().all(|part| label.extend_from_slice(part).is_ok())
+            }
         };
         if Family::of(written.address) == Family::V6 {
-            self.warn(
-                word.line,
-                "the label of %A has no effect: an IPv6 address has none",
-                &[word.text],
-            );
+            self.warn(word.line, "the label of %A has no effect: an IPv6 address has none", &[word.text]);
             return Text::default();
         }
         if !fits || !value::is_device(&label) {

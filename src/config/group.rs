@@ -63,16 +63,10 @@ impl<'d> Reader<'d, '_> {
     /// The index of the enabled instance that is called so.
     fn member(&mut self, word: Value<'d>) -> Option<usize> {
         let Some(section) = self.resolve("vrrp_instance", word.text) else {
-            self.error(
-                word.line,
-                "group member %A is no vrrp_instance: write the name of one",
-                &[word.text],
-            );
+            self.error(word.line, "group member %A is no vrrp_instance: write the name of one", &[word.text]);
             return None;
         };
-        self.instance_sections
-            .iter()
-            .position(|index| *index == section.index())
+        self.instance_sections.iter().position(|index| *index == section.index())
     }
 
     fn second_group(&mut self, section: Section<'d>, word: Value<'d>, prior: GroupId) {

@@ -48,11 +48,7 @@ impl<'d> Reader<'d, '_> {
         if self.virtual_routers > limits::VIRTUAL_ROUTERS_MAX {
             let last = self.instance_sections.last().copied().unwrap_or(0);
             let section = self.document.sections().nth(usize::from(last));
-            self.full(
-                section.map_or(1, Section::line),
-                "VIPD_VIRTUAL_ROUTERS",
-                limits::VIRTUAL_ROUTERS_MAX,
-            );
+            self.full(section.map_or(1, Section::line), "VIPD_VIRTUAL_ROUTERS", limits::VIRTUAL_ROUTERS_MAX);
         }
     }
 
@@ -69,10 +65,7 @@ impl<'d> Reader<'d, '_> {
         self.check_accept(section);
         self.flag(section, "native_ipv6", false);
 
-        let mut halves = Halves {
-            v4: FamilyConfig::default(),
-            v6: FamilyConfig::default(),
-        };
+        let mut halves = Halves { v4: FamilyConfig::default(), v6: FamilyConfig::default() };
         let addresses = self.addresses(section, interface.unwrap_or_default());
         (halves.v4.addresses, halves.v6.addresses) = addresses;
         self.check_addresses(section, &halves);
@@ -127,11 +120,7 @@ impl<'d> Reader<'d, '_> {
         let is_entered = self.config.instances.push(instance).is_ok()
             && self.instance_sections.push(section.index()).is_ok();
         if !is_entered {
-            self.full(
-                section.line(),
-                "VIPD_VIRTUAL_ROUTERS",
-                limits::VIRTUAL_ROUTERS_MAX,
-            );
+            self.full(section.line(), "VIPD_VIRTUAL_ROUTERS", limits::VIRTUAL_ROUTERS_MAX);
         }
     }
 
@@ -168,11 +157,7 @@ impl<'d> Reader<'d, '_> {
                 true
             }
             _ => {
-                self.error(
-                    state.line,
-                    "state %A is unknown: write MASTER or BACKUP",
-                    &[state.text],
-                );
+                self.error(state.line, "state %A is unknown: write MASTER or BACKUP", &[state.text]);
                 false
             }
         }
@@ -206,11 +191,7 @@ impl<'d> Reader<'d, '_> {
             return;
         }
         if let Some(value) = entries(section, "accept").next() {
-            self.error(
-                value.line,
-                "accept %A is not in this release: write 1, or remove it",
-                &[value.text],
-            );
+            self.error(value.line, "accept %A is not in this release: write 1, or remove it", &[value.text]);
         }
     }
 
@@ -260,11 +241,7 @@ impl<'d> Reader<'d, '_> {
             };
             let mine = self.config.peers.get(start..).unwrap_or(&[]);
             if mine.iter().any(|other| other.address == peer.address) {
-                self.error(
-                    word.line,
-                    "unicast_peer %A is written twice: remove one",
-                    &[word.text],
-                );
+                self.error(word.line, "unicast_peer %A is written twice: remove one", &[word.text]);
             }
             let at = match Family::of(peer.address) {
                 Family::V4 => v4_end,
@@ -292,11 +269,7 @@ impl<'d> Reader<'d, '_> {
                 );
                 return None;
             }
-            return Some(Peer {
-                address,
-                min_ttl: 0,
-                max_ttl: 255,
-            });
+            return Some(Peer { address, min_ttl: 0, max_ttl: 255 });
         }
         let Some(section) = self.resolve("peer", word.text) else {
             self.error(
@@ -333,11 +306,7 @@ impl<'d> Reader<'d, '_> {
                 &[value.text],
             );
         }
-        Some(Peer {
-            address: address?,
-            min_ttl,
-            max_ttl,
-        })
+        Some(Peer { address: address?, min_ttl, max_ttl })
     }
 
     /// With unicast, every family that has addresses needs peers, and no other has any.
@@ -345,18 +314,12 @@ impl<'d> Reader<'d, '_> {
         if !halves.has_unicast() || !halves.has_addresses() {
             return;
         }
-        let line = entries(section, "unicast_peer")
-            .next()
-            .map_or(0, |value| value.line);
+        let line = entries(section, "unicast_peer").next().map_or(0, |value| value.line);
         let families = [(&halves.v4, "IPv4"), (&halves.v6, "IPv6")];
         for (half, family) in families {
             let sentence = match (half.addresses.is_empty(), half.peers.is_empty()) {
-                (false, true) => {
-                    "there are %a addresses, but no %a peer: write one, or split the instance"
-                }
-                (true, false) => {
-                    "there are %a peers, but no %a address: write one, or remove the peers"
-                }
+                (false, true) => "there are %a addresses, but no %a peer: write one, or split the instance",
+                (true, false) => "there are %a peers, but no %a address: write one, or remove the peers",
                 (true, true) | (false, false) => continue,
             };
             self.error(line, sentence, &[family.as_bytes()]);
@@ -364,22 +327,14 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// The source address of each family: with peers `unicast_src_ip` first, without `mcast_src_ip` first.
-    fn sources(
-        &mut self,
-        section: Section<'d>,
-        halves: &Halves,
-    ) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
+    fn sources(&mut self, section: Section<'d>, halves: &Halves) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
         let unicast = self.source(section, "unicast_src_ip", halves);
         let multicast = self.source(section, "mcast_src_ip", halves);
         let (first, second) = if halves.has_unicast() {
             (unicast, multicast)
         } else {
             if let Some(value) = entries(section, "unicast_src_ip").next() {
-                self.warn(
-                    value.line,
-                    "there is no unicast_peer: multicast is used, from this address",
-                    &[],
-                );
+                self.warn(value.line, "there is no unicast_peer: multicast is used, from this address", &[]);
             }
             (multicast, unicast)
         };
@@ -420,13 +375,7 @@ impl<'d> Reader<'d, '_> {
         sources
     }
 
-    fn check_source(
-        &mut self,
-        word: Value<'d>,
-        name: &str,
-        address: Option<IpAddr>,
-        halves: &Halves,
-    ) {
+    fn check_source(&mut self, word: Value<'d>, name: &str, address: Option<IpAddr>, halves: &Halves) {
         let Some(address) = address else {
             return;
         };
@@ -463,9 +412,8 @@ impl<'d> Reader<'d, '_> {
             .and_then(|centis| u16::try_from(centis).ok())
             .and_then(Interval::from_centis);
         let is_whole = interval.is_some_and(|interval| interval.whole_secs().is_some());
-        let fitting = interval.filter(|interval| {
-            (is_whole || !speaks_v2) && (*interval <= Interval::V3_MAX || !speaks_v3)
-        });
+        let fitting = interval
+            .filter(|interval| (is_whole || !speaks_v2) && (*interval <= Interval::V3_MAX || !speaks_v3));
         if let Some(interval) = fitting {
             return interval;
         }
@@ -484,12 +432,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// PASS is all there is, in version 2 alone: RFC 3768 and its successors dropped authentication.
-    fn password(
-        &mut self,
-        section: Section<'d>,
-        version: Version,
-        halves: &Halves,
-    ) -> Option<Password> {
+    fn password(&mut self, section: Section<'d>, version: Version, halves: &Halves) -> Option<Password> {
         let kind = self.scalar(section, "auth_type");
         let pass = self.scalar(section, "auth_pass");
         if let Some(kind) = kind.filter(|kind| kind.text != b"PASS") {
@@ -546,12 +489,7 @@ impl<'d> Reader<'d, '_> {
         password
     }
 
-    fn checksum(
-        &mut self,
-        section: Section<'d>,
-        version: Version,
-        halves: &Halves,
-    ) -> ChecksumForm {
+    fn checksum(&mut self, section: Section<'d>, version: Version, halves: &Halves) -> ChecksumForm {
         let Some(value) = self.scalar(section, "checksum") else {
             return ChecksumForm::PseudoHeader;
         };
@@ -559,21 +497,13 @@ impl<'d> Reader<'d, '_> {
             b"rfc5798" => ChecksumForm::PseudoHeader,
             b"rfc9568" => ChecksumForm::MessageOnly,
             _ => {
-                self.error(
-                    value.line,
-                    "checksum %A is unknown: write rfc5798 or rfc9568",
-                    &[value.text],
-                );
+                self.error(value.line, "checksum %A is unknown: write rfc5798 or rfc9568", &[value.text]);
                 return ChecksumForm::PseudoHeader;
             }
         };
         let has_choice = version == Version::V3 && !halves.is_only_v6();
         if !has_choice {
-            self.warn(
-                value.line,
-                "checksum has no effect: only version 3 over IPv4 has a choice",
-                &[],
-            );
+            self.warn(value.line, "checksum has no effect: only version 3 over IPv4 has a choice", &[]);
         }
         form
     }
@@ -600,9 +530,7 @@ impl<'d> Reader<'d, '_> {
     /// Whole seconds, 0..=65535.
     fn seconds(&mut self, section: Section<'d>, name: &str, default: u16) -> u16 {
         let number = self.number(section, name, [0, 65_535]);
-        number
-            .and_then(|number| u16::try_from(number).ok())
-            .unwrap_or(default)
+        number.and_then(|number| u16::try_from(number).ok()).unwrap_or(default)
     }
 
     fn tracks(&mut self, section: Section<'d>) -> Span {
@@ -624,11 +552,7 @@ impl<'d> Reader<'d, '_> {
         };
         let mine = self.config.tracks.get(start..).unwrap_or(&[]);
         if mine.iter().any(|other| other.interface == track.interface) {
-            self.error(
-                word.line,
-                "track_interface %A is written twice: remove one",
-                &[word.text],
-            );
+            self.error(word.line, "track_interface %A is written twice: remove one", &[word.text]);
         } else if self.config.tracks.push(track).is_err() {
             self.full(word.line, "VIPD_TRACKS", limits::TRACKS_MAX);
         }
@@ -638,10 +562,7 @@ impl<'d> Reader<'d, '_> {
     fn track(&mut self, word: Value<'d>, words: &mut Words<'d>) -> Option<Track> {
         let mut track = match self.resolve("track_interface", word.text) {
             Some(section) => self.silently(|reader| reader.defined_track(section)),
-            None => self.device(word, "track_interface").map(|interface| Track {
-                interface,
-                weight: 0,
-            }),
+            None => self.device(word, "track_interface").map(|interface| Track { interface, weight: 0 }),
         };
         loop {
             match words.peek() {
@@ -682,11 +603,7 @@ impl<'d> Reader<'d, '_> {
             return;
         };
         if value.text == b"2" && halves.is_only_v6() {
-            self.warn(
-                value.line,
-                "version 2 has no effect: IPv6 is always version 3",
-                &[],
-            );
+            self.warn(value.line, "version 2 has no effect: IPv6 is always version 3", &[]);
         }
     }
 
@@ -711,28 +628,18 @@ impl<'d> Reader<'d, '_> {
             "the instance of line %m has virtual_router_id %n on this interface already: write another \
              number",
             &[],
-            [
-                other.map_or(0, Section::line) as i32,
-                i32::from(instance.vrid.get()),
-            ],
+            [other.map_or(0, Section::line) as i32, i32::from(instance.vrid.get())],
         );
     }
 }
 
 /// The run `start..end` of a table whose indices fit 16 bits.
 pub(super) const fn span(start: usize, end: usize) -> Span {
-    Span {
-        start: start as u16,
-        len: (end - start) as u16,
-    }
+    Span { start: start as u16, len: (end - start) as u16 }
 }
 
 /// Inserts `item` before the entry `at`; false if the table is full.
-pub(super) fn insert<T: Copy, const N: usize>(
-    table: &mut heapless::Vec<T, N>,
-    at: usize,
-    item: T,
-) -> bool {
+pub(super) fn insert<T: Copy, const N: usize>(table: &mut heapless::Vec<T, N>, at: usize, item: T) -> bool {
     if table.push(item).is_err() {
         return false;
     }

@@ -38,13 +38,7 @@ impl<'a> Problem<'a> {
         words: &'a [&'a [u8]],
         numbers: [i32; 2],
     ) -> Self {
-        Self {
-            line,
-            severity,
-            sentence,
-            words,
-            numbers,
-        }
+        Self { line, severity, sentence, words, numbers }
     }
 
     fn word(&self, index: usize) -> &[u8] {

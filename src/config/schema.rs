@@ -90,13 +90,8 @@ pub(super) struct Reader<'d, 'r> {
 }
 
 /// Section types that others refer to by name.
-const NAMED_KINDS: [&[u8]; 5] = [
-    b"ipaddress",
-    b"peer",
-    b"track_interface",
-    b"vrrp_instance",
-    b"vrrp_sync_group",
-];
+const NAMED_KINDS: [&[u8]; 5] =
+    [b"ipaddress", b"peer", b"track_interface", b"vrrp_instance", b"vrrp_sync_group"];
 
 impl<'d> Reader<'d, '_> {
     /// Every section type and every option must be known; what is not in this release must not be asked
@@ -114,16 +109,12 @@ impl<'d> Reader<'d, '_> {
                 .filter(|entry| entry.name == b"enabled")
                 .all(|entry| value::flag(entry.value.trim_ascii()) != Some(false));
             match words.standing {
-                Standing::Later if is_enabled => self.error(
-                    section.line(),
-                    "%a is not in this release: remove the section",
-                    &[kind],
-                ),
-                Standing::Idle(reason) if is_enabled => self.warn(
-                    section.line(),
-                    "%a has no effect: %b",
-                    &[kind, reason.as_bytes()],
-                ),
+                Standing::Later if is_enabled => {
+                    self.error(section.line(), "%a is not in this release: remove the section", &[kind])
+                }
+                Standing::Idle(reason) if is_enabled => {
+                    self.warn(section.line(), "%a has no effect: %b", &[kind, reason.as_bytes()])
+                }
                 Standing::Built | Standing::Later | Standing::Idle(_) => {}
             }
             for entry in section.entries() {
@@ -133,16 +124,12 @@ impl<'d> Reader<'d, '_> {
                         let nearest = words.nearest_option(entry.name);
                         self.unknown_option(entry.line, entry.name, kind, nearest);
                     }
-                    Some(Standing::Later) if is_asking => self.error(
-                        entry.line,
-                        "%a is not in this release: remove it",
-                        &[entry.name],
-                    ),
-                    Some(Standing::Idle(reason)) if is_asking => self.warn(
-                        entry.line,
-                        "%a has no effect: %b",
-                        &[entry.name, reason.as_bytes()],
-                    ),
+                    Some(Standing::Later) if is_asking => {
+                        self.error(entry.line, "%a is not in this release: remove it", &[entry.name])
+                    }
+                    Some(Standing::Idle(reason)) if is_asking => {
+                        self.warn(entry.line, "%a has no effect: %b", &[entry.name, reason.as_bytes()])
+                    }
                     Some(Standing::Built | Standing::Later | Standing::Idle(_)) => {}
                 }
             }
@@ -166,11 +153,9 @@ impl<'d> Reader<'d, '_> {
 
     fn unknown_option(&mut self, line: u32, name: &[u8], kind: &[u8], nearest: Option<&[u8]>) {
         match nearest {
-            Some(nearest) => self.error(
-                line,
-                "option %A is unknown in %b: did you mean %C?",
-                &[name, kind, nearest],
-            ),
+            Some(nearest) => {
+                self.error(line, "option %A is unknown in %b: did you mean %C?", &[name, kind, nearest])
+            }
             None => self.error(line, "option %A is unknown in %b: remove it", &[name, kind]),
         }
     }
@@ -304,8 +289,8 @@ impl<'d> Reader<'d, '_> {
     /// What a section is called: `option name`, else its UCI name, else the one that libuci gives it.
     pub(super) fn section_name(&mut self, section: Section<'d>) -> Text {
         let mut buffer = [0; ANONYMOUS_NAME_BYTES];
-        let name = explicit_name(section)
-            .map_or_else(|| section.anonymous_name(&mut buffer), |name| name.text);
+        let name =
+            explicit_name(section).map_or_else(|| section.anonymous_name(&mut buffer), |name| name.text);
         if !value::is_name(name) {
             return Text::default(); // Reported by `check_name`.
         }
@@ -327,11 +312,7 @@ impl<'d> Reader<'d, '_> {
         let mut values = entries(section, name);
         let first = values.next()?;
         if values.next().is_some() {
-            self.error(
-                first.line,
-                "%a has several values: write one option line",
-                &[name.as_bytes()],
-            );
+            self.error(first.line, "%a has several values: write one option line", &[name.as_bytes()]);
         }
         Some(first)
     }
@@ -351,22 +332,12 @@ impl<'d> Reader<'d, '_> {
         flag.unwrap_or(default)
     }
 
-    pub(super) fn number(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        range: [i32; 2],
-    ) -> Option<i32> {
+    pub(super) fn number(&mut self, section: Section<'d>, name: &str, range: [i32; 2]) -> Option<i32> {
         let value = self.scalar(section, name)?;
         self.number_of(value, name, range)
     }
 
-    pub(super) fn number_of(
-        &mut self,
-        value: Value<'d>,
-        name: &str,
-        range: [i32; 2],
-    ) -> Option<i32> {
+    pub(super) fn number_of(&mut self, value: Value<'d>, name: &str, range: [i32; 2]) -> Option<i32> {
         let [least, greatest] = range;
         let number = value::integer(value.text);
         let sentence = match number {
@@ -379,17 +350,9 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// A number that fits a byte: 0..=255 at most.
-    pub(super) fn byte(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        range: [i32; 2],
-        default: u8,
-    ) -> u8 {
+    pub(super) fn byte(&mut self, section: Section<'d>, name: &str, range: [i32; 2], default: u8) -> u8 {
         let number = self.number(section, name, range);
-        number
-            .and_then(|number| u8::try_from(number).ok())
-            .unwrap_or(default)
+        number.and_then(|number| u8::try_from(number).ok()).unwrap_or(default)
     }
 
     /// Seconds with up to three decimals, from zero to a number of whole seconds, as milliseconds.
@@ -412,23 +375,13 @@ impl<'d> Reader<'d, '_> {
         u32::try_from(millis?).ok()
     }
 
-    pub(super) fn duration(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        greatest_secs: i32,
-    ) -> Duration {
+    pub(super) fn duration(&mut self, section: Section<'d>, name: &str, greatest_secs: i32) -> Duration {
         let millis = self.milliseconds(section, name, greatest_secs).unwrap_or(0);
         // Not `from_millis`: that divides a 64-bit number.
         Duration::new(u64::from(millis / 1000), millis % 1000 * 1_000_000)
     }
 
-    pub(super) fn version(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        default: Version,
-    ) -> Version {
+    pub(super) fn version(&mut self, section: Section<'d>, name: &str, default: Version) -> Version {
         match self.number(section, name, [2, 3]) {
             Some(2) => Version::V2,
             Some(_) => Version::V3,
@@ -484,10 +437,7 @@ impl<'d> Reader<'d, '_> {
 
     /// The name of a device, with the aliases applied.
     pub(super) fn device_name(&mut self, value: Value<'d>, option: &str) -> Option<&'d [u8]> {
-        let alias = self
-            .aliases
-            .iter()
-            .find(|alias| alias.name.as_bytes() == value.text);
+        let alias = self.aliases.iter().find(|alias| alias.name.as_bytes() == value.text);
         let device = alias.map_or(value.text, |alias| alias.device.as_bytes());
         if !value::is_device(device) {
             self.error_with(
@@ -513,11 +463,7 @@ impl<'d> Reader<'d, '_> {
     // Problems.
 
     pub(super) fn missing(&mut self, section: Section<'d>, option: &str) {
-        self.error(
-            section.line(),
-            "%a has no %b: write one",
-            &[section.kind(), option.as_bytes()],
-        );
+        self.error(section.line(), "%a has no %b: write one", &[section.kind(), option.as_bytes()]);
     }
 
     /// A table of the configuration is full.
@@ -542,23 +488,11 @@ impl<'d> Reader<'d, '_> {
         numbers: [i32; 2],
     ) {
         self.is_usable = false;
-        self.say(Problem::new(
-            line,
-            Severity::Error,
-            sentence,
-            words,
-            numbers,
-        ));
+        self.say(Problem::new(line, Severity::Error, sentence, words, numbers));
     }
 
     pub(super) fn warn(&mut self, line: u32, sentence: &'static str, words: &[&[u8]]) {
-        self.say(Problem::new(
-            line,
-            Severity::Warning,
-            sentence,
-            words,
-            [0, 0],
-        ));
+        self.say(Problem::new(line, Severity::Warning, sentence, words, [0, 0]));
     }
 
     fn say(&mut self, problem: Problem<'_>) {
@@ -573,20 +507,13 @@ pub(super) fn entries<'d>(section: Section<'d>, name: &str) -> impl Iterator<Ite
     section
         .entries()
         .filter(move |entry| entry.name == name.as_bytes())
-        .map(|entry| Value {
-            text: entry.value.trim_ascii(),
-            line: entry.line,
-        })
+        .map(|entry| Value { text: entry.value.trim_ascii(), line: entry.line })
 }
 
 /// The words of an option or list: one option with two words is a list of two.
 pub(super) fn words_of<'d>(section: Section<'d>, name: &str) -> impl Iterator<Item = Value<'d>> {
-    entries(section, name).flat_map(|value| {
-        Words::new(value.text).map(move |text| Value {
-            text,
-            line: value.line,
-        })
-    })
+    entries(section, name)
+        .flat_map(|value| Words::new(value.text).map(move |text| Value { text, line: value.line }))
 }
 
 /// The name that the file gives to a section: `option name`, else its UCI name.
@@ -594,8 +521,5 @@ pub(super) fn explicit_name(section: Section<'_>) -> Option<Value<'_>> {
     if let Some(name) = entries(section, "name").next() {
         return Some(name);
     }
-    (!section.name().is_empty()).then(|| Value {
-        text: section.name(),
-        line: section.line(),
-    })
+    (!section.name().is_empty()).then(|| Value { text: section.name(), line: section.line() })
 }

@@ -110,21 +110,13 @@ impl Error {
                 &[],
                 0,
             ),
-            ErrorKind::TooFewWords => (
-                "a word is missing: write config TYPE NAME, option NAME VALUE or list NAME VALUE",
-                &[],
-                0,
-            ),
-            ErrorKind::TooManyWords => (
-                "too many words: put a value that has blanks in quotes",
-                &[],
-                0,
-            ),
-            ErrorKind::NameCharacter => (
-                "a name has a character that UCI does not allow: use letters, digits and _",
-                &[],
-                0,
-            ),
+            ErrorKind::TooFewWords => {
+                ("a word is missing: write config TYPE NAME, option NAME VALUE or list NAME VALUE", &[], 0)
+            }
+            ErrorKind::TooManyWords => ("too many words: put a value that has blanks in quotes", &[], 0),
+            ErrorKind::NameCharacter => {
+                ("a name has a character that UCI does not allow: use letters, digits and _", &[], 0)
+            }
             ErrorKind::TypeCharacter => (
                 "a section type has a character that UCI does not allow: use printable ASCII without blanks",
                 &[],
@@ -135,11 +127,9 @@ impl Error {
                 if quote == b'"' { &[b"\""] } else { &[b"'"] },
                 opened,
             ),
-            ErrorKind::BeforeSection => (
-                "an option stands before the first section: write a config line above it",
-                &[],
-                0,
-            ),
+            ErrorKind::BeforeSection => {
+                ("an option stands before the first section: write a config line above it", &[], 0)
+            }
             ErrorKind::TypeDiffers { first } => (
                 "the section of line %m has this name and another type: give one of them another name",
                 &[],
@@ -162,13 +152,7 @@ impl Error {
                 OPTIONS_MAX as u32,
             ),
         };
-        Problem::new(
-            self.line,
-            Severity::Error,
-            sentence,
-            words,
-            [first as i32, 0],
-        )
+        Problem::new(self.line, Severity::Error, sentence, words, [first as i32, 0])
     }
 }
 
@@ -176,12 +160,7 @@ impl Document {
     /// An empty document.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            bytes: [0; CONFIG_BYTES_MAX + 1],
-            sections: Vec::new(),
-            entries: Vec::new(),
-            dropped_line: 0,
-        }
+        Self { bytes: [0; CONFIG_BYTES_MAX + 1], sections: Vec::new(), entries: Vec::new(), dropped_line: 0 }
     }
 
     /// Where the bytes of a file go. The buffer has room for one byte more than a file may have: fill it
@@ -224,11 +203,7 @@ impl Document {
     /// The sections, in the file's order.
     pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
         let indices = 0..self.sections.len() as u16;
-        indices.zip(&self.sections).map(|(index, record)| Section {
-            document: self,
-            record,
-            index,
-        })
+        indices.zip(&self.sections).map(|(index, record)| Section { document: self, record, index })
     }
 
     /// The first line, from 1, on which libuci's grammar drops words without a complaint: what follows a
@@ -343,24 +318,21 @@ impl<'a> Section<'a> {
     /// Its options and list items, in the file's order.
     pub fn entries(self) -> impl Iterator<Item = Entry<'a>> {
         let document = self.document;
-        document
-            .entries
-            .iter()
-            .filter(move |record| record.section == self.index)
-            .map(move |record| Entry {
-                name: document.piece(record.name),
-                value: document.piece(record.value),
-                line: record.line,
-                is_list: record.is_list,
-            })
+        document.entries.iter().filter(move |record| record.section == self.index).map(move |record| Entry {
+            name: document.piece(record.name),
+            value: document.piece(record.value),
+            line: record.line,
+            is_list: record.is_list,
+        })
     }
 
     /// The name that libuci gives to an anonymous section: `cfg`, the running number of the section in at
     /// least two hexadecimal digits, and four digits of a hash of its type.
     pub fn anonymous_name(self, buffer: &mut [u8; ANONYMOUS_NAME_BYTES]) -> &[u8] {
-        let hash = self.kind().iter().fold(5381u32, |hash, byte| {
-            hash.wrapping_mul(33).wrapping_add(u32::from(*byte))
-        });
+        let hash = self
+            .kind()
+            .iter()
+            .fold(5381u32, |hash, byte| hash.wrapping_mul(33).wrapping_add(u32::from(*byte)));
         let number = u32::from(self.index) + 1;
         let mut digits: u32 = 2;
         while number >> (4 * digits) != 0 {
@@ -382,11 +354,7 @@ impl<'a> Section<'a> {
 /// The hexadecimal digit of the lowest four bits.
 const fn hexadecimal(number: u32) -> u8 {
     let digit = (number & 0xf) as u8;
-    if digit < 10 {
-        b'0' + digit
-    } else {
-        b'a' + digit - 10
-    }
+    if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }
 }
 
 struct Parser<'d> {
@@ -434,9 +402,7 @@ impl Parser<'_> {
             return Ok(false);
         }
         let newline = rest.iter().position(|byte| *byte == b'\n');
-        let line = rest
-            .get(..newline.map_or(rest.len(), |at| at + 1))
-            .unwrap_or(rest);
+        let line = rest.get(..newline.map_or(rest.len(), |at| at + 1)).unwrap_or(rest);
         let has_zero = line.contains(&0);
         self.line_end += line.len();
         self.line += 1;
@@ -493,10 +459,7 @@ impl Parser<'_> {
         self.end_of_statement()?;
 
         let named = self.document.piece(name);
-        let prior = self
-            .document
-            .sections()
-            .find(|section| !named.is_empty() && section.name() == named);
+        let prior = self.document.sections().find(|section| !named.is_empty() && section.name() == named);
         if let Some(prior) = prior {
             if prior.kind() != self.document.piece(kind) {
                 let first = prior.line();
@@ -507,9 +470,7 @@ impl Parser<'_> {
         }
         let sections = &mut self.document.sections;
         self.section = Some(sections.len() as u16);
-        sections
-            .push(SectionRecord { kind, name, line })
-            .map_err(|_| self.error(ErrorKind::TooManySections))
+        sections.push(SectionRecord { kind, name, line }).map_err(|_| self.error(ErrorKind::TooManySections))
     }
 
     /// `option NAME [VALUE]` or `list NAME [VALUE]`. An option without value changes nothing.
@@ -523,23 +484,10 @@ impl Parser<'_> {
         let value = self.word()?;
         self.end_of_statement()?;
 
-        let entry = EntryRecord {
-            name,
-            value,
-            line,
-            section,
-            is_list,
-        };
-        let fits = if is_list {
-            self.document.add(entry)
-        } else {
-            value.len == 0 || self.document.set(entry)
-        };
-        if fits {
-            Ok(())
-        } else {
-            Err(self.error(ErrorKind::TooManyOptions))
-        }
+        let entry = EntryRecord { name, value, line, section, is_list };
+        let fits =
+            if is_list { self.document.add(entry) } else { value.len == 0 || self.document.set(entry) };
+        if fits { Ok(()) } else { Err(self.error(ErrorKind::TooManyOptions)) }
     }
 
     fn check_name(&self, name: Piece) -> Result<(), Error> {
@@ -552,11 +500,7 @@ impl Parser<'_> {
     }
 
     fn end_of_statement(&mut self) -> Result<(), Error> {
-        if self.word()?.len == 0 {
-            Ok(())
-        } else {
-            Err(self.error(ErrorKind::TooManyWords))
-        }
+        if self.word()?.len == 0 { Ok(()) } else { Err(self.error(ErrorKind::TooManyWords)) }
     }
 
     fn required_word(&mut self) -> Result<Piece, Error> {
@@ -602,10 +546,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        Ok(Piece {
-            start: start as u32,
-            len: (end - start) as u32,
-        })
+        Ok(Piece { start: start as u32, len: (end - start) as u32 })
     }
 
     fn single_quoted(&mut self, end: &mut usize) -> Result<(), Error> {
@@ -688,18 +629,11 @@ impl Parser<'_> {
 
     /// The byte at the position, if the line is not at its end.
     fn byte(&self) -> Option<u8> {
-        if self.position < self.line_end {
-            self.document.bytes.get(self.position).copied()
-        } else {
-            None
-        }
+        if self.position < self.line_end { self.document.bytes.get(self.position).copied() } else { None }
     }
 
     const fn error(&self, kind: ErrorKind) -> Error {
-        Error {
-            line: self.line,
-            kind,
-        }
+        Error { line: self.line, kind }
     }
 }
 

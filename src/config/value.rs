@@ -110,9 +110,7 @@ pub(super) enum PrefixFault {
 /// An address with or without a prefix length; without, it is the whole address, as with keepalived.
 pub(super) fn address_with_prefix(text: &[u8]) -> Result<(IpAddr, u8), PrefixFault> {
     let slash = text.iter().position(|byte| *byte == b'/');
-    let (before, after) = text
-        .split_at_checked(slash.unwrap_or(text.len()))
-        .unwrap_or((text, &[]));
+    let (before, after) = text.split_at_checked(slash.unwrap_or(text.len())).unwrap_or((text, &[]));
     let address = address(before).ok_or(PrefixFault::Address)?;
     let whole = match address {
         IpAddr::V4(_) => 32,
@@ -209,9 +207,7 @@ mod tests {
         assert_eq!(decimal(b"5.", 2), Some(500));
         assert_eq!(decimal(b"40.950", 2), Some(4095));
         assert_eq!(decimal(b"9999999.99", 2), Some(999_999_999));
-        for bad in [
-            "", ".", "1.005", "-1", "+1", "1e3", "1,5", "1.2.3", " 1", "10000000",
-        ] {
+        for bad in ["", ".", "1.005", "-1", "+1", "1e3", "1,5", "1.2.3", " 1", "10000000"] {
             assert_eq!(decimal(bad.as_bytes(), 2), None, "{bad}");
         }
         assert_eq!(decimal(b"1.0", 0), Some(1));
@@ -245,8 +241,6 @@ mod tests {
             Err(PrefixFault::Address | PrefixFault::Length(_)) => panic!(),
         };
         assert!(is(b"192.168.1.0/24") && is(b"192.168.1.255/24") && is(b"10.0.0.3/30"));
-        assert!(
-            !is(b"192.168.1.0/23") && !is(b"10.0.0.2/31") && !is(b"10.0.0.0") && !is(b"fe80::/64")
-        );
+        assert!(!is(b"192.168.1.0/23") && !is(b"10.0.0.2/31") && !is(b"10.0.0.0") && !is(b"fe80::/64"));
     }
 }

@@ -41,14 +41,8 @@ pub(super) const SECTIONS: &[SectionWords] = &[
                 alt_config_file notify",
         later: "realtime",
         idle: &[
-            (
-                "notification_email notification_email_from smtp_server smtp_connect_timeout",
-                MAIL,
-            ),
-            (
-                "linkbeat_use_polling",
-                "the kernel reports every change of a link",
-            ),
+            ("notification_email notification_email_from smtp_server smtp_connect_timeout", MAIL),
+            ("linkbeat_use_polling", "the kernel reports every change of a link"),
         ],
     },
     SectionWords {
@@ -72,10 +66,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         idle: &[
             ("smtp_alert", MAIL),
             ("debug", "run vipd with -v for more to read"),
-            (
-                "lvs_sync_daemon_interface",
-                "connections are not synchronised",
-            ),
+            ("lvs_sync_daemon_interface", "connections are not synchronised"),
         ],
     },
     SectionWords {
@@ -83,13 +74,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         standing: Standing::Built,
         built: "name group notify",
         later: "track_script",
-        idle: &[
-            ("smtp_alert", MAIL),
-            (
-                "global_tracking",
-                "a group goes to fault with any of its instances",
-            ),
-        ],
+        idle: &[("smtp_alert", MAIL), ("global_tracking", "a group goes to fault with any of its instances")],
     },
     SectionWords {
         kind: "peer",
@@ -123,13 +108,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         later: "",
         idle: &[],
     },
-    SectionWords {
-        kind: "static_routes",
-        standing: Standing::Later,
-        built: "route",
-        later: "",
-        idle: &[],
-    },
+    SectionWords { kind: "static_routes", standing: Standing::Later, built: "route", later: "", idle: &[] },
     SectionWords {
         kind: "route",
         standing: Standing::Idle(NOT_YET),
@@ -203,9 +182,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
 
 /// The section type of this name.
 pub(super) fn section(kind: &[u8]) -> Option<&'static SectionWords> {
-    SECTIONS
-        .iter()
-        .find(|section| section.kind.as_bytes() == kind)
+    SECTIONS.iter().find(|section| section.kind.as_bytes() == kind)
 }
 
 /// The section type that is spelled most like this one.
@@ -297,11 +274,7 @@ mod tests {
             ("abc", "", 3),
         ];
         for (from, to, expected) in cases {
-            assert_eq!(
-                distance(from.as_bytes(), to.as_bytes()),
-                expected,
-                "{from} {to}"
-            );
+            assert_eq!(distance(from.as_bytes(), to.as_bytes()), expected, "{from} {to}");
         }
     }
 
@@ -311,10 +284,7 @@ mod tests {
         assert_eq!(instance.nearest_option(b"priorty"), Some(&b"priority"[..]));
         assert_eq!(instance.nearest_option(b"vrid"), None);
         assert_eq!(instance.nearest_option(&[b'x'; 300]), None);
-        assert_eq!(
-            nearest_section(b"vrrp_instnace"),
-            Some(&b"vrrp_instance"[..])
-        );
+        assert_eq!(nearest_section(b"vrrp_instnace"), Some(&b"vrrp_instance"[..]));
         assert_eq!(nearest_section(b"x"), None);
     }
 
@@ -326,12 +296,7 @@ mod tests {
                 split(section.built).chain(split(section.later)).chain(idle)
             };
             for word in all() {
-                assert_eq!(
-                    all().filter(|other| *other == word).count(),
-                    1,
-                    "{}",
-                    section.kind
-                );
+                assert_eq!(all().filter(|other| *other == word).count(), 1, "{}", section.kind);
                 assert!(word.len() <= COMPARED_BYTES_MAX);
             }
         }

@@ -99,7 +99,8 @@ impl Siege {
     fn unmoved(&self, since: Duration, interval: Duration, during: &str) {
         let until = now();
         let others = self.capture.adverts(&self.ports[1], VRID, since);
-        assert!(others.is_empty(), "{during}: the backup took over: {others:?}");
+        let count = others.len();
+        assert!(others.is_empty(), "{during}: the backup took over and sent {count} adverts");
         let adverts = self.capture.adverts(&self.ports[0], VRID, since);
         let expected = (until - since).as_millis() / interval.as_millis();
         assert!(adverts.len() as u128 + 1 >= expected, "{during}: {} of {expected} adverts", adverts.len());
