@@ -1,17 +1,24 @@
 //! What a user types: words in, one [`Command`] out; and the exit codes.
 
 use core::ffi::CStr;
-use core::fmt;
+use core::fmt::{self, Write};
 
 use heapless::Vec;
 
 use crate::config::schema::Alias;
+use crate::daemon::{self, Memory, load};
+use crate::limits;
+use crate::linux::entry::Args;
+use crate::linux::memory::Once;
+use crate::linux::output::Output;
+use crate::linux::{self, log, signals};
+use crate::status::Reply;
 
 pub mod ask;
 pub mod show;
 
 /// Aliases that one command line can hold.
-const ALIASES_MAX: usize = crate::limits::INTERFACES_MAX;
+const ALIASES_MAX: usize = limits::INTERFACES_MAX;
 
 /// What `vipd --help` prints.
 pub const HELP: &str = "\
@@ -98,6 +105,14 @@ pub enum Format {
     Prometheus,
 }
 
+impl Command<'_> {
+    /// The configuration's path, for messages.
+    #[must_use]
+    pub fn config_name(&self) -> &str {
+        self.config.to_str().unwrap_or("configuration")
+    }
+}
+
 /// Why a command line is not understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage<'a> {
@@ -125,7 +140,9 @@ impl fmt::Display for Usage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoVerb => f.write_str("say what to do: run, check, status or reload"),
-            Self::UnknownVerb(word) => write!(f, "'{word}' is no command: write run, check, status or reload"),
+            Self::UnknownVerb(word) => {
+                write!(f, "'{word}' is no command: write run, check, status or reload")
+            }
             Self::UnknownOption(word) => write!(f, "'{word}' is no option here: see vipd --help"),
             Self::NoValue(word) => write!(f, "{word} needs a word after it"),
             Self::Log(word) => write!(f, "--log '{word}': write stderr or syslog"),
@@ -192,6 +209,148 @@ pub fn parse<'a>(mut words: impl Iterator<Item = &'a CStr>) -> Result<Command<'a
     Ok(command)
 }
 
+static MEMORY: Once<Memory> = Once::new(Memory::new());
+static RECORDS: Once<ask::Records> = Once::new(ask::Records::new());
+
+/// The program: does what the words say, and answers with the exit code.
+#[must_use]
+pub fn main(args: Args) -> i32 {
+    signals::ignore_pipe();
+    let exit = match parse(args.skip(1)) {
+        Ok(command) => carry_out(&command),
+        Err(usage) => {
+            complain(format_args!("{usage}"));
+            Exit::Usage
+        }
+    };
+    exit as i32
+}
+
+fn carry_out(command: &Command<'_>) -> Exit {
+    match command.verb {
+        Verb::Run => run(command),
+        Verb::Check => check(command),
+        Verb::Status => status(command),
+        Verb::Reload => reload(command),
+        Verb::Help => print(|out| out.write_str(HELP)),
+        Verb::Version => version(command),
+    }
+}
+
+fn run(command: &Command<'_>) -> Exit {
+    let target = if command.to_syslog { log::Target::Syslog } else { log::Target::Stderr };
+    let level = if command.verbose { ::log::LevelFilter::Debug } else { ::log::LevelFilter::Info };
+    log::start(target, level);
+    let exit = MEMORY.take().map_or(Exit::Refused, |memory| daemon::run(memory, command));
+    ::log::logger().flush();
+    exit
+}
+
+/// Every problem on standard output as `FILE:LINE: sentence`, since that is what was asked for.
+fn check(command: &Command<'_>) -> Exit {
+    let Some(memory) = MEMORY.take() else { return Exit::Refused };
+    let (document, config) = memory.for_check();
+    let mut out = Output::stdout();
+    let name = command.config_name();
+    let result = load(document, config, command, &mut |problem| {
+        // What cannot be written is known in the end.
+        let _ = writeln!(out, "{name}:{}: {}{problem}", problem.line, problem.severity.prefix());
+    });
+    let exit = match result {
+        Ok(()) => Exit::Done,
+        Err(daemon::Trouble::Wrong) => Exit::Wrong,
+        Err(daemon::Trouble::Unreadable(error)) => {
+            complain(format_args!("{name}: {error}"));
+            Exit::Wrong
+        }
+    };
+    if out.finish().is_ok() { exit } else { Exit::Refused }
+}
+
+fn status(command: &Command<'_>) -> Exit {
+    let Some(records) = RECORDS.take() else { return Exit::Refused };
+    let mut stray = show::Stray::default();
+    if let Err(error) = ask::status(command.socket, command.instance, records, &mut stray) {
+        return unreachable_daemon(command, &error);
+    }
+    if let Some(name) = command.instance.filter(|_| records.is_empty()) {
+        complain(format_args!("there is no instance '{name}'"));
+        return Exit::Wrong;
+    }
+    print(|out| match command.format {
+        Format::Table => show::table(records, &stray, out),
+        Format::Json => show::json(records, &stray, out),
+        Format::Prometheus => show::prometheus(records, &stray, out),
+    })
+}
+
+fn reload(command: &Command<'_>) -> Exit {
+    let mut is_taken = false;
+    let mut out = Output::stdout();
+    let answer = ask::reload(command.socket, &mut |reply| match reply {
+        Reply::Problem { line, is_warning, text } => {
+            let prefix = if is_warning { "warning: " } else { "" };
+            let _ = writeln!(out, "line {line}: {prefix}{text}");
+        }
+        Reply::Reloaded(taken) => is_taken = taken,
+        Reply::Record(_) | Reply::Stray(_) | Reply::End => {}
+    });
+    let _ = out.finish();
+    match answer {
+        Ok(()) if is_taken => Exit::Done,
+        Ok(()) => {
+            complain(format_args!("the configuration is not taken; the old one goes on"));
+            Exit::Wrong
+        }
+        Err(error) => unreachable_daemon(command, &error),
+    }
+}
+
+fn version(command: &Command<'_>) -> Exit {
+    print(|out| {
+        writeln!(out, "vipd {}", env!("CARGO_PKG_VERSION"))?;
+        if command.verbose {
+            writeln!(
+                out,
+                "virtual routers {}, groups {}, interfaces {}, addresses {}, peers {}, tracked {}\n\
+                 configuration {} bytes, {} sections, {} options\n\
+                 state and buffers {} bytes, of at most {}",
+                limits::VIRTUAL_ROUTERS_MAX,
+                limits::GROUPS_MAX,
+                limits::INTERFACES_MAX,
+                limits::ADDRESSES_MAX,
+                limits::PEERS_MAX,
+                limits::TRACKS_MAX,
+                limits::CONFIG_BYTES_MAX,
+                limits::SECTIONS_MAX,
+                limits::OPTIONS_MAX,
+                Memory::BYTES,
+                limits::RAM_BYTES_MAX,
+            )?;
+        }
+        Ok(())
+    })
+}
+
+fn unreachable_daemon(command: &Command<'_>, error: &linux::Error) -> Exit {
+    complain(format_args!("{}: {error}", command.socket.to_str().unwrap_or("socket")));
+    if error.is_privilege() { Exit::Refused } else { Exit::Unreachable }
+}
+
+fn complain(what: fmt::Arguments<'_>) {
+    let mut out = Output::stderr();
+    // There is nowhere else to say it.
+    let _ = writeln!(out, "vipd: {what}");
+    let _ = out.finish();
+}
+
+fn print(what: impl FnOnce(&mut Output) -> fmt::Result) -> Exit {
+    let mut out = Output::stdout();
+    // The first error is kept, and known in the end.
+    let _ = what(&mut out);
+    if out.finish().is_ok() { Exit::Done } else { Exit::Refused }
+}
+
 fn text(word: &CStr) -> Result<&str, Usage<'_>> {
     word.to_str().map_err(|_| Usage::NotText)
 }
@@ -225,7 +384,8 @@ mod tests {
         let command = parse_words(&run).unwrap();
         assert_eq!((command.config, command.socket), (c"/tmp/c", c"/tmp/s"));
         assert!(command.to_syslog && command.verbose);
-        let aliases = parse_words(&[c"check", c"--alias", c"lan=br-lan", c"--alias", c"wan=eth1"]).unwrap().aliases;
+        let aliases =
+            parse_words(&[c"check", c"--alias", c"lan=br-lan", c"--alias", c"wan=eth1"]).unwrap().aliases;
         assert_eq!(aliases[1], Alias { name: "wan", device: "eth1" });
         let status = parse_words(&[c"status", c"--json", c"lan"]).unwrap();
         assert_eq!((status.format, status.instance), (Format::Json, Some("lan")));

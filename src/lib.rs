@@ -31,7 +31,7 @@ pub mod vrrp;
 pub mod wire;
 
 #[cfg(feature = "linux")]
-//CLI pub mod cli;
+pub mod cli;
 #[cfg(feature = "linux")]
 pub mod daemon;
 #[cfg(feature = "linux")]

@@ -68,6 +68,18 @@ pub const PACKET_BYTES_MAX: usize = IPV4_HEADER_BYTES_MAX + MESSAGE_BYTES_MAX;
 /// Packets that one system call can bring in.
 pub const PACKETS_PER_BATCH_MAX: usize = 16;
 
+/// Messages or frames that one system call can let go. More of them take another call.
+pub const SENDS_PER_BATCH_MAX: usize = 64;
+
+/// Bytes of the messages or frames that wait to be let go together. When they are used up, what waits goes.
+pub const SEND_BYTES_MAX: usize = 6144;
+
+/// Bytes of the netlink requests that wait to be sent together. When they are used up, what waits goes.
+pub const REQUEST_BYTES_MAX: usize = 4096;
+
+/// Failures of effects that wait to be told to the router; a further one is counted and forgotten.
+pub const FAILURES_MAX: usize = 16;
+
 /// Packets that one turn of the loop takes from one socket before it looks at anything else.
 ///
 /// More than the socket's receive buffer can hold ([`SOCKET_BUFFER_BYTES`]), so a turn that begins
@@ -76,13 +88,16 @@ pub const PACKETS_PER_TURN_MAX: usize = 512;
 
 /// Bytes of a raw socket's receive buffer. The kernel charges at least 512 bytes for any packet and
 /// doubles what it is asked for, so at most 2 × this / 512 packets can wait.
-pub const SOCKET_BUFFER_BYTES: usize = 98_304;
+pub const SOCKET_BUFFER_BYTES: usize = 131_072;
 
 /// Effects of one event for one virtual router; see `vipd::router`.
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 
 /// Effects of one event: every virtual router moves, and every address is withdrawn.
 pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + 8;
+
+/// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
+pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 262_144);
 
 /// Control connections (`vipd status`) that are served at the same time; a further one waits in the
 /// listening socket's queue.
@@ -100,6 +115,8 @@ const_assert!(CONFIG_BYTES_MAX <= 1 << 24); // Offsets into the file are 32-bit,
 const_assert!(OPTIONS_MAX >= SECTIONS_MAX);
 const_assert!(PATH_BYTES_MAX <= u8::MAX as usize); // A `Text` has an 8-bit length.
 const_assert!(MESSAGE_BYTES_MAX >= 8 + 4 * IPV4_ADDRESSES_PER_ADVERT_MAX + 8);
+const_assert!(SEND_BYTES_MAX >= MESSAGE_BYTES_MAX); // One always fits, so waiting for room ends.
+const_assert!(SEND_BYTES_MAX <= u16::MAX as usize); // Offsets into them are 16-bit.
 // Whatever can wait in the kernel is read within one turn.
 const_assert!(PACKETS_PER_TURN_MAX * 512 >= 2 * SOCKET_BUFFER_BYTES);
 const_assert!(PACKETS_PER_TURN_MAX.is_multiple_of(PACKETS_PER_BATCH_MAX));

@@ -13,7 +13,7 @@ use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX};
 use crate::router::{Router, Slot};
 use crate::time::Instant;
 use crate::vrrp::{Counters, Fault, Phase, State};
-use crate::wire::vrrp::{ChecksumForm, Discard};
+use crate::wire::vrrp::{ChecksumForm, Discard, Version};
 
 /// Bytes of the longest packet on the control socket.
 pub const PACKET_BYTES_MAX: usize = 512;
@@ -86,7 +86,8 @@ pub struct Record {
     pub master: Option<IpAddr>,
     /// The master's priority.
     pub master_priority: Option<u8>,
-    /// The router that was heard last, whatever its claim, sends its checksum without the pseudo-header.
+    /// Version 3: the router that was heard last, whatever its claim, sends its checksum without the
+    /// pseudo-header.
     pub peer_checksum_is_rfc9568: bool,
     /// Milliseconds since a router was heard last.
     pub heard_ms: Option<u32>,
@@ -134,7 +135,8 @@ impl Router {
             addresses: view.addresses().count() as u16,
             master,
             master_priority,
-            peer_checksum_is_rfc9568: heard.is_some_and(|heard| heard.checksum == ChecksumForm::MessageOnly),
+            peer_checksum_is_rfc9568: view.rules.version == Version::V3
+                && heard.is_some_and(|heard| heard.checksum == ChecksumForm::MessageOnly),
             heard_ms: heard.map(|heard| millis(now.since(heard.at))),
             deadline_ms: deadline.map(|at| millis(at.since(now))),
             counters: virtual_router.counters,

@@ -17,13 +17,23 @@ pub type Stray = [u32; Discard::ALL.len()];
 pub fn table(records: &[Record], stray: &Stray, out: &mut impl Write) -> fmt::Result {
     writeln!(
         out,
-        "{:<16} {:<10} {:>4} {:<10} {:>8} {:>4} {:<26} {:>9} {:>9} {:>7}",
-        "INSTANCE", "INTERFACE", "VRID", "STATE", "SINCE", "PRIO", "MASTER", "SENT", "RECEIVED", "DROPPED"
+        "{:<14} {:<4} {:<10} {:>4} {:<10} {:>8} {:>4} {:<26} {:>9} {:>9} {:>7}",
+        "INSTANCE",
+        "IP",
+        "INTERFACE",
+        "VRID",
+        "STATE",
+        "SINCE",
+        "PRIO",
+        "MASTER",
+        "SENT",
+        "RECEIVED",
+        "DROPPED"
     )?;
     for record in records {
         let dropped: u32 = record.counters.discards().iter().fold(0, |sum, count| sum.wrapping_add(*count));
-        let family = if record.is_ipv6 { 6 } else { 4 };
-        write!(out, "{:<14}/{family} {:<10} {:>4} ", record.name, record.interface, record.vrid)?;
+        let family = if record.is_ipv6 { "v6" } else { "v4" };
+        write!(out, "{:<14} {family:<4} {:<10} {:>4} ", record.name, record.interface, record.vrid)?;
         write!(out, "{:<10} {:>8} {:>4} ", record.phase.name(), Age(record.since_secs), record.priority)?;
         match record.master {
             Some(IpAddr::V4(master)) => write!(out, "{master:<26} ")?,
@@ -78,7 +88,8 @@ fn json_record(record: &Record, out: &mut impl Write) -> fmt::Result {
         write!(out, ",\"{name}\":{value}")?;
     }
     write!(out, ",\"state\":\"{}\",\"reason\":{}", record.phase.name(), Quoted(&record.cause))?;
-    for (name, address) in [("source", record.source), ("address", record.address), ("master", record.master)] {
+    for (name, address) in [("source", record.source), ("address", record.address), ("master", record.master)]
+    {
         match address {
             Some(address) => write!(out, ",\"{name}\":\"{address}\"")?,
             None => write!(out, ",\"{name}\":null")?,
@@ -139,7 +150,10 @@ pub fn prometheus(records: &[Record], stray: &Stray, out: &mut impl Write) -> fm
             writeln!(out, "vipd_dropped_total{{{},reason=\"{}\"}} {count}", Labels(record), reason.name())?;
         }
     }
-    writeln!(out, "# HELP vipd_stray_total Packets for nobody here, by reason\n# TYPE vipd_stray_total counter")?;
+    writeln!(
+        out,
+        "# HELP vipd_stray_total Packets for nobody here, by reason\n# TYPE vipd_stray_total counter"
+    )?;
     for (reason, count) in Discard::ALL.iter().zip(stray) {
         writeln!(out, "vipd_stray_total{{reason=\"{}\"}} {count}", reason.name())?;
     }
@@ -168,7 +182,11 @@ fn counters(record: &Record) -> [(&'static str, &'static str, u32); 11] {
         ("adverts_received", "Advertisements accepted", counters.received),
         ("resignations_sent", "Advertisements sent with priority 0", counters.sent_zero),
         ("resignations_received", "Advertisements accepted with priority 0", counters.received_zero),
-        ("other_interval", "Advertisements accepted with another interval than ours", counters.other_interval),
+        (
+            "other_interval",
+            "Advertisements accepted with another interval than ours",
+            counters.other_interval,
+        ),
         ("contended", "Advertisements of others who believed to be master", counters.contended),
         ("became_master", "Transitions to master", counters.became_master),
         ("released_master", "Transitions from master", counters.released_master),

@@ -4,8 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use heapless::Vec;
 
-use super::instance::{insert, span};
-use super::schema::{Reader, Value, entries};
+use super::reader::{Reader, Value, entries, insert, span};
 use super::uci::Section;
 use super::value::{self, PrefixFault, Words};
 use super::{Family, InterfaceId, Span, Text, VirtualAddress};
@@ -16,7 +15,7 @@ use crate::limits;
 pub(super) struct Written<'d> {
     address: IpAddr,
     prefix_len: u8,
-    device: Option<InterfaceId>,
+    device: Option<Value<'d>>,
     scope: u8,
     label: Label<'d>,
 }
@@ -141,7 +140,7 @@ impl<'d> Reader<'d, '_> {
         let mut nowhere = Written::NOWHERE;
         let written = written.unwrap_or(&mut nowhere);
         match attribute {
-            b"dev" => written.device = self.device(value, "dev"),
+            b"dev" => written.device = self.device_name(value, "dev"),
             b"label" => written.label = Label::Whole(text),
             b"scope" => written.scope = self.scope(value, written.address),
             _ => self.warn(
@@ -156,22 +155,22 @@ impl<'d> Reader<'d, '_> {
     /// `config ipaddress`.
     pub(super) fn defined_address(&mut self, section: Section<'d>) -> Option<Written<'d>> {
         let device = self.scalar(section, "device");
-        let device = device.and_then(|value| self.device(value, "device"));
+        let device = device.and_then(|value| self.device_name(value, "device"));
         let label = self.scalar(section, "label_suffix");
-        let scope = self.scalar(section, "scope");
-        let Some(value) = self.scalar(section, "address") else {
+        let address = self.scalar(section, "address");
+        if address.is_none() {
             self.missing(section, "address");
-            return None;
-        };
-        let mut written = self.address(value, "address")?;
-        written.device = device;
-        if let Some(scope) = scope {
-            written.scope = self.scope(scope, written.address);
         }
-        if let Some(label) = label {
-            written.label = Label::Suffix(label.text);
-        }
-        Some(written)
+        let written = address.and_then(|value| self.address(value, "address"));
+        let scope = self
+            .scalar(section, "scope")
+            .map_or(0, |value| self.scope(value, written.unwrap_or(Written::NOWHERE).address));
+        Some(Written {
+            device,
+            scope,
+            label: label.map_or(Label::None, |label| Label::Suffix(label.text)),
+            ..written?
+        })
     }
 
     /// An address that a virtual router can have, alone.
@@ -200,7 +199,7 @@ impl<'d> Reader<'d, '_> {
         if !value::is_host(address) {
             self.error(
                 value.line,
-                "%a %B is loopback, multicast, broadcast or nothing: write an address that a router can have",
+                "%a %B is loopback, multicast, broadcast or unspecified: write an address that a router can have",
                 words,
             );
             return None;
@@ -244,7 +243,8 @@ impl<'d> Reader<'d, '_> {
         written: &Written<'d>,
         interface: InterfaceId,
     ) -> VirtualAddress {
-        let interface = written.device.unwrap_or(interface);
+        let device = written.device.and_then(|device| self.enter_device(device));
+        let interface = device.unwrap_or(interface);
         let label = self.label(word, written, interface);
         VirtualAddress {
             address: written.address,

@@ -2,7 +2,7 @@
 
 use static_assertions::const_assert;
 
-use super::schema::{Reader, Value, words_of};
+use super::reader::{Reader, Value, words_of};
 use super::uci::Section;
 use super::{Group, GroupId};
 use crate::limits;
@@ -40,8 +40,8 @@ impl<'d> Reader<'d, '_> {
             if differs {
                 self.warn(
                     word.line,
-                    "instance %A has another priority than the first of its group: both sides would win \
-                     some, so write the same",
+                    "instance %A has another priority than the first of its group: they could have different \
+                     winners, so write the same",
                     &[word.text],
                 );
             }

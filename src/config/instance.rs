@@ -1,11 +1,11 @@
 //! `config vrrp_instance`.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 
-use super::schema::{Reader, Value, entries, words_of};
+use super::reader::{Reader, entries, words_of};
 use super::uci::Section;
-use super::value::{self, Words};
-use super::{Announcements, Family, FamilyConfig, Instance, InterfaceId, Peer, Span, Track};
+use super::value;
+use super::{Announcements, Family, FamilyConfig, Instance, InterfaceId};
 use crate::limits;
 use crate::time::Interval;
 use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
@@ -18,17 +18,17 @@ const PREEMPT_DELAY_SECS_MAX: i32 = 1000;
 
 /// What an instance has of each family.
 #[derive(Clone, Copy)]
-struct Halves {
-    v4: FamilyConfig,
-    v6: FamilyConfig,
+pub(super) struct Halves {
+    pub(super) v4: FamilyConfig,
+    pub(super) v6: FamilyConfig,
 }
 
 impl Halves {
-    const fn has_unicast(&self) -> bool {
+    pub(super) const fn has_unicast(&self) -> bool {
         !self.v4.peers.is_empty() || !self.v6.peers.is_empty()
     }
 
-    const fn has_addresses(&self) -> bool {
+    pub(super) const fn has_addresses(&self) -> bool {
         !self.v4.addresses.is_empty() || !self.v6.addresses.is_empty()
     }
 
@@ -44,11 +44,6 @@ impl<'d> Reader<'d, '_> {
             if section.kind() == b"vrrp_instance" && self.flag(section, "enabled", true) {
                 self.read_instance(section);
             }
-        }
-        if self.virtual_routers > limits::VIRTUAL_ROUTERS_MAX {
-            let last = self.instance_sections.last().copied().unwrap_or(0);
-            let section = self.document.sections().nth(usize::from(last));
-            self.full(section.map_or(1, Section::line), "VIPD_VIRTUAL_ROUTERS", limits::VIRTUAL_ROUTERS_MAX);
         }
     }
 
@@ -112,14 +107,14 @@ impl<'d> Reader<'d, '_> {
 
     /// Takes an instance into the configuration.
     fn enter(&mut self, section: Section<'d>, instance: Instance) {
-        for family in [Family::V4, Family::V6] {
-            if !instance.family(family).addresses.is_empty() {
-                self.virtual_routers += 1;
-            }
-        }
-        let is_entered = self.config.instances.push(instance).is_ok()
+        let has = |family| !instance.family(family).addresses.is_empty();
+        let virtual_routers = usize::from(has(Family::V4)) + usize::from(has(Family::V6));
+        let is_entered = self.virtual_routers + virtual_routers <= limits::VIRTUAL_ROUTERS_MAX
+            && self.config.instances.push(instance).is_ok()
             && self.instance_sections.push(section.index()).is_ok();
-        if !is_entered {
+        if is_entered {
+            self.virtual_routers += virtual_routers;
+        } else {
             self.full(section.line(), "VIPD_VIRTUAL_ROUTERS", limits::VIRTUAL_ROUTERS_MAX);
         }
     }
@@ -228,174 +223,6 @@ impl<'d> Reader<'d, '_> {
                 "the first IPv6 address is not link-local: strict peers drop such advertisements, so write \
                  one of fe80::/10 first",
                 &[],
-            );
-        }
-    }
-
-    fn peers(&mut self, section: Section<'d>) -> (Span, Span) {
-        let start = self.config.peers.len();
-        let mut v4_end = start;
-        for word in words_of(section, "unicast_peer") {
-            let Some(peer) = self.peer(word) else {
-                continue;
-            };
-            let mine = self.config.peers.get(start..).unwrap_or(&[]);
-            if mine.iter().any(|other| other.address == peer.address) {
-                self.error(word.line, "unicast_peer %A is written twice: remove one", &[word.text]);
-            }
-            let at = match Family::of(peer.address) {
-                Family::V4 => v4_end,
-                Family::V6 => self.config.peers.len(),
-            };
-            if !insert(&mut self.config.peers, at, peer) {
-                self.full(word.line, "VIPD_PEERS", limits::PEERS_MAX);
-                break;
-            }
-            if Family::of(peer.address) == Family::V4 {
-                v4_end += 1;
-            }
-        }
-        (span(start, v4_end), span(v4_end, self.config.peers.len()))
-    }
-
-    /// A peer by its address, or by the name of its section.
-    fn peer(&mut self, word: Value<'d>) -> Option<Peer> {
-        if let Some(address) = value::address(word.text) {
-            if !value::is_host(address) {
-                self.error(
-                    word.line,
-                    "unicast_peer %A is no address of a router: write one that a single router has",
-                    &[word.text],
-                );
-                return None;
-            }
-            return Some(Peer { address, min_ttl: 0, max_ttl: 255 });
-        }
-        let Some(section) = self.resolve("peer", word.text) else {
-            self.error(
-                word.line,
-                "unicast_peer %A is neither an address nor the name of a peer section: write one of them",
-                &[word.text],
-            );
-            return None;
-        };
-        self.silently(|reader| reader.defined_peer(section))
-    }
-
-    /// `config peer`.
-    pub(super) fn defined_peer(&mut self, section: Section<'d>) -> Option<Peer> {
-        let min_ttl = self.byte(section, "min_ttl", [0, 255], 0);
-        let max_ttl = self.byte(section, "max_ttl", [0, 255], 255);
-        if min_ttl > max_ttl {
-            self.error_with(
-                section.line(),
-                "min_ttl %m is greater than max_ttl %n: nothing would be accepted, so swap them",
-                &[],
-                [i32::from(min_ttl), i32::from(max_ttl)],
-            );
-        }
-        let Some(value) = self.scalar(section, "address") else {
-            self.missing(section, "address");
-            return None;
-        };
-        let address = value::address(value.text).filter(|address| value::is_host(*address));
-        if address.is_none() {
-            self.error(
-                value.line,
-                "address %A is no address of a router: write one like 192.168.1.2 or fe80::2",
-                &[value.text],
-            );
-        }
-        Some(Peer { address: address?, min_ttl, max_ttl })
-    }
-
-    /// With unicast, every family that has addresses needs peers, and no other has any.
-    fn check_peers(&mut self, section: Section<'d>, halves: &Halves) {
-        if !halves.has_unicast() || !halves.has_addresses() {
-            return;
-        }
-        let line = entries(section, "unicast_peer").next().map_or(0, |value| value.line);
-        let families = [(&halves.v4, "IPv4"), (&halves.v6, "IPv6")];
-        for (half, family) in families {
-            let sentence = match (half.addresses.is_empty(), half.peers.is_empty()) {
-                (false, true) => "there are %a addresses, but no %a peer: write one, or split the instance",
-                (true, false) => "there are %a peers, but no %a address: write one, or remove the peers",
-                (true, true) | (false, false) => continue,
-            };
-            self.error(line, sentence, &[family.as_bytes()]);
-        }
-    }
-
-    /// The source address of each family: with peers `unicast_src_ip` first, without `mcast_src_ip` first.
-    fn sources(&mut self, section: Section<'d>, halves: &Halves) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
-        let unicast = self.source(section, "unicast_src_ip", halves);
-        let multicast = self.source(section, "mcast_src_ip", halves);
-        let (first, second) = if halves.has_unicast() {
-            (unicast, multicast)
-        } else {
-            if let Some(value) = entries(section, "unicast_src_ip").next() {
-                self.warn(value.line, "there is no unicast_peer: multicast is used, from this address", &[]);
-            }
-            (multicast, unicast)
-        };
-        (first.0.or(second.0), first.1.or(second.1))
-    }
-
-    /// The addresses of one option: at most one per family.
-    fn source(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        halves: &Halves,
-    ) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
-        let mut sources = (None, None);
-        for word in words_of(section, name) {
-            let address = value::address(word.text).filter(|address| value::is_host(*address));
-            let is_second = match address {
-                Some(IpAddr::V4(address)) => sources.0.replace(address).is_some(),
-                Some(IpAddr::V6(address)) => sources.1.replace(address).is_some(),
-                None => {
-                    self.error(
-                        word.line,
-                        "%a %B is no address of a router: write one that this router has",
-                        &[name.as_bytes(), word.text],
-                    );
-                    continue;
-                }
-            };
-            if is_second {
-                self.error(
-                    word.line,
-                    "%a %B is the second of its family: write one for IPv4 and one for IPv6 at most",
-                    &[name.as_bytes(), word.text],
-                );
-            }
-            self.check_source(word, name, address, halves);
-        }
-        sources
-    }
-
-    fn check_source(&mut self, word: Value<'d>, name: &str, address: Option<IpAddr>, halves: &Halves) {
-        let Some(address) = address else {
-            return;
-        };
-        let half = match Family::of(address) {
-            Family::V4 => &halves.v4,
-            Family::V6 => &halves.v6,
-        };
-        let peers = half.peers.of(&self.config.peers);
-        if peers.iter().any(|peer| peer.address == address) {
-            self.error(
-                word.line,
-                "%a %B is a unicast_peer too: peers are the other routers, so remove it there",
-                &[name.as_bytes(), word.text],
-            );
-        }
-        if half.addresses.is_empty() && halves.has_addresses() {
-            self.warn(
-                word.line,
-                "%a %B has no effect: there is no virtual address of its family",
-                &[name.as_bytes(), word.text],
             );
         }
     }
@@ -533,71 +360,6 @@ impl<'d> Reader<'d, '_> {
         number.and_then(|number| u16::try_from(number).ok()).unwrap_or(default)
     }
 
-    fn tracks(&mut self, section: Section<'d>) -> Span {
-        let start = self.config.tracks.len();
-        for value in entries(section, "track_interface") {
-            let mut words = Words::new(value.text);
-            while let Some(text) = words.next() {
-                let word = Value { text, ..value };
-                let track = self.track(word, &mut words);
-                self.enter_track(word, track, start);
-            }
-        }
-        span(start, self.config.tracks.len())
-    }
-
-    fn enter_track(&mut self, word: Value<'d>, track: Option<Track>, start: usize) {
-        let Some(track) = track else {
-            return;
-        };
-        let mine = self.config.tracks.get(start..).unwrap_or(&[]);
-        if mine.iter().any(|other| other.interface == track.interface) {
-            self.error(word.line, "track_interface %A is written twice: remove one", &[word.text]);
-        } else if self.config.tracks.push(track).is_err() {
-            self.full(word.line, "VIPD_TRACKS", limits::TRACKS_MAX);
-        }
-    }
-
-    /// A link to track, by the name of a `track_interface` section or a device, and perhaps `weight N`.
-    fn track(&mut self, word: Value<'d>, words: &mut Words<'d>) -> Option<Track> {
-        let mut track = match self.resolve("track_interface", word.text) {
-            Some(section) => self.silently(|reader| reader.defined_track(section)),
-            None => self.device(word, "track_interface").map(|interface| Track { interface, weight: 0 }),
-        };
-        loop {
-            match words.peek() {
-                Some(b"weight") => {
-                    words.next();
-                    let text = words.next().unwrap_or(&[]);
-                    let weight = self.number_of(Value { text, ..word }, "weight", [-253, 253]);
-                    if let (Some(track), Some(weight)) = (&mut track, weight) {
-                        track.weight = weight as i16;
-                    }
-                }
-                Some(b"reverse") => {
-                    words.next();
-                    self.error(
-                        word.line,
-                        "reverse is not in this release: write a weight of the other sign",
-                        &[],
-                    );
-                }
-                Some(_) | None => return track,
-            }
-        }
-    }
-
-    /// `config track_interface`.
-    pub(super) fn defined_track(&mut self, section: Section<'d>) -> Option<Track> {
-        let weight = self.number(section, "weight", [-253, 253]).unwrap_or(0) as i16;
-        let Some(value) = self.scalar(section, "value") else {
-            self.missing(section, "value");
-            return None;
-        };
-        let interface = self.device(value, "value")?;
-        Some(Track { interface, weight })
-    }
-
     fn check_version(&mut self, section: Section<'d>, halves: &Halves) {
         let Some(value) = entries(section, "version").next() else {
             return;
@@ -631,21 +393,4 @@ impl<'d> Reader<'d, '_> {
             [other.map_or(0, Section::line) as i32, i32::from(instance.vrid.get())],
         );
     }
-}
-
-/// The run `start..end` of a table whose indices fit 16 bits.
-pub(super) const fn span(start: usize, end: usize) -> Span {
-    Span { start: start as u16, len: (end - start) as u16 }
-}
-
-/// Inserts `item` before the entry `at`; false if the table is full.
-pub(super) fn insert<T: Copy, const N: usize>(table: &mut heapless::Vec<T, N>, at: usize, item: T) -> bool {
-    if table.push(item).is_err() {
-        return false;
-    }
-    let mut carried = item;
-    for slot in table.get_mut(at..).unwrap_or(&mut []) {
-        core::mem::swap(slot, &mut carried);
-    }
-    true
 }

@@ -1,9 +1,9 @@
 //! What the user asked for: UCI text in, a [`Config`] out, with line numbers for whatever is wrong.
 //!
-//! [`uci`] is libuci's grammar, strict. [`schema`] gives the words their meaning, with `instance`,
-//! `address` and `group` for the sections that have much of it; `words` is the table of all that are
-//! known, and `value` reads numbers, addresses and flags. [`problem`] says in a sentence what to write
-//! instead. None of them does I/O: text enters as bytes in the caller's buffer.
+//! [`uci`] is libuci's grammar, strict. [`schema`] gives the words their meaning, with one file for each kind
+//! of section that has much of it; `words` is the table of all that are known, and `value` reads numbers,
+//! addresses and flags. [`problem`] says in a sentence what to write instead. None of them does I/O: text
+//! enters as bytes in the caller's buffer.
 //!
 //! A [`Config`] is flat: instances refer to addresses, peers and tracks by [`Span`]s of shared tables,
 //! and every name lies in one table of text, so its size is one constant whatever the file says.
@@ -24,6 +24,9 @@ pub mod uci;
 mod address;
 mod group;
 mod instance;
+mod peer;
+mod reader;
+mod track;
 mod value;
 mod words;
 

@@ -11,6 +11,17 @@ pub enum Severity {
     Warning,
 }
 
+impl Severity {
+    /// What stands before the sentence: nothing for an error.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Error => "",
+            Self::Warning => "warning: ",
+        }
+    }
+}
+
 /// Something wrong with a configuration. Its `Display` says what, and what to write instead; the caller
 /// puts the file's name and [`Problem::line`] before it.
 ///

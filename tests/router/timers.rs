@@ -293,7 +293,7 @@ fn st18_a_tracked_weight_counts_from_the_next_advert_on() {
 #[test]
 fn st21_preempt_delay_runs_from_the_first_losing_advert_and_never_delays_a_takeover_from_silence() {
     let spec = Spec { preempt_delay: Duration::from_secs(10), ..Spec::default() };
-    let mut bench = Bench::new(&[spec.clone()]);
+    let mut bench = Bench::new(std::slice::from_ref(&spec));
     for _ in 0..9 {
         bench.run_for(Duration::from_secs(1));
         bench.hear(7, 50, "10.0.0.9");
@@ -305,7 +305,7 @@ fn st21_preempt_delay_runs_from_the_first_losing_advert_and_never_delays_a_takeo
     }
     assert_eq!(bench.phase(0), Phase::Master, "pre-empted after the delay");
 
-    let mut bench = Bench::new(&[spec.clone()]);
+    let mut bench = Bench::new(std::slice::from_ref(&spec));
     bench.hear(7, 50, "10.0.0.9");
     bench.run_for(Duration::from_millis(3_610));
     assert_eq!(bench.phase(0), Phase::Master, "silence is not delayed");

@@ -1,0 +1,450 @@
+//! Many messages in one system call: recvmmsg(2) into an [`Inbox`], sendmmsg(2) out of an [`Outbox`].
+//!
+//! Beside its bytes a message has an address and control data: which device, which source, which hop limit.
+//! The headers that tie them together hold pointers, so they live on the stack, for one call each.
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::RawFd;
+
+use heapless::Vec;
+
+use super::{Errno, Error};
+use crate::limits;
+use crate::limits::{PACKET_BYTES_MAX, PACKETS_PER_BATCH_MAX, SENDS_PER_BATCH_MAX};
+use crate::router::Packet;
+use crate::wire::{Full, IfIndex};
+
+/// Room for the control data of one received message: the device and the hop limit take 64 bytes.
+const CONTROL_BYTES: usize = 96;
+
+/// Aligned as its headers must be.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; CONTROL_BYTES]);
+
+/// What the kernel told about a message.
+#[derive(Clone, Copy)]
+struct Envelope {
+    len: usize,
+    interface: u32,
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    hop_limit: u8,
+}
+
+impl Envelope {
+    const EMPTY: Self = Self {
+        len: 0,
+        interface: 0,
+        source: Ipv6Addr::UNSPECIFIED,
+        destination: Ipv6Addr::UNSPECIFIED,
+        hop_limit: 0,
+    };
+}
+
+/// Where received messages lie until they have been handled.
+pub struct Inbox {
+    packets: [[u8; PACKET_BYTES_MAX]; PACKETS_PER_BATCH_MAX],
+    envelopes: [Envelope; PACKETS_PER_BATCH_MAX],
+}
+
+impl Inbox {
+    /// An empty one.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            packets: [[0; PACKET_BYTES_MAX]; PACKETS_PER_BATCH_MAX],
+            envelopes: [Envelope::EMPTY; PACKETS_PER_BATCH_MAX],
+        }
+    }
+
+    /// Receives what waits at an IPv4 raw socket, up to [`PACKETS_PER_BATCH_MAX`] packets. A packet that is
+    /// longer than [`PACKET_BYTES_MAX`] is cut; its length field tells.
+    pub(super) fn receive_v4(
+        &mut self,
+        socket: RawFd,
+    ) -> Result<impl ExactSizeIterator<Item = Packet<'_>>, Error> {
+        let messages = self.receive(socket)?;
+        Ok(messages
+            .map(|(envelope, bytes)| Packet::V4 { interface: IfIndex(envelope.interface), packet: bytes }))
+    }
+
+    /// Receives what waits at an IPv6 raw socket, as [`Self::receive_v4`] does.
+    pub(super) fn receive_v6(
+        &mut self,
+        socket: RawFd,
+    ) -> Result<impl ExactSizeIterator<Item = Packet<'_>>, Error> {
+        let messages = self.receive(socket)?;
+        Ok(messages.map(|(envelope, bytes)| Packet::V6 {
+            interface: IfIndex(envelope.interface),
+            source: envelope.source,
+            destination: envelope.destination,
+            hop_limit: envelope.hop_limit,
+            message: bytes,
+        }))
+    }
+
+    fn receive(&mut self, socket: RawFd) -> Result<impl ExactSizeIterator<Item = (&Envelope, &[u8])>, Error> {
+        let count = self.receive_batch(socket)?;
+        let messages = self.envelopes.iter().zip(&self.packets).take(count);
+        Ok(messages.map(|(envelope, bytes)| {
+            let bytes = bytes.get(..envelope.len).unwrap_or(bytes);
+            (envelope, bytes)
+        }))
+    }
+
+    #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
+    fn receive_batch(&mut self, socket: RawFd) -> Result<usize, Error> {
+        // SAFETY: sockaddr_in6 is an aggregate of integers, so all zeros is one.
+        let mut names: [libc::sockaddr_in6; PACKETS_PER_BATCH_MAX] = unsafe { core::mem::zeroed() };
+        let mut controls = [Control([0; CONTROL_BYTES]); PACKETS_PER_BATCH_MAX];
+        let mut buffers = self
+            .packets
+            .each_mut()
+            .map(|packet| libc::iovec { iov_base: packet.as_mut_ptr().cast(), iov_len: packet.len() });
+        // SAFETY: mmsghdr is an aggregate of integers and pointers, so all zeros is one.
+        let mut headers: [libc::mmsghdr; PACKETS_PER_BATCH_MAX] = unsafe { core::mem::zeroed() };
+        let parts = names.iter_mut().zip(&mut controls).zip(&mut buffers);
+        for (header, ((name, control), buffer)) in headers.iter_mut().zip(parts) {
+            header.msg_hdr.msg_name = (&raw mut *name).cast();
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+            header.msg_hdr.msg_iov = buffer;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
+        }
+        // SAFETY: every header points to a name, a control buffer and one buffer, all with their true lengths
+        // and all alive until the end of this function.
+        let count = unsafe {
+            libc::recvmmsg(
+                socket,
+                headers.as_mut_ptr(),
+                PACKETS_PER_BATCH_MAX as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+                core::ptr::null_mut(),
+            )
+        };
+        let count = match Errno::result(count) {
+            Ok(count) => usize::try_from(count).unwrap_or(0),
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(0),
+            Err(errno) => return Err(Error::of("receiving packets")(errno)),
+        };
+        let filled = headers.iter().zip(&names).take(count);
+        for (envelope, (header, name)) in self.envelopes.iter_mut().zip(filled) {
+            *envelope = Envelope {
+                len: header.msg_len as usize,
+                source: Ipv6Addr::from(name.sin6_addr.s6_addr),
+                ..Envelope::EMPTY
+            };
+            // SAFETY: the kernel has filled this header, and its control buffer is alive.
+            unsafe { read_control(&header.msg_hdr, envelope) };
+        }
+        Ok(count)
+    }
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Copies what is known from the control data of a received message.
+///
+/// # Safety
+/// The kernel has filled `header`, and its control buffer is alive.
+unsafe fn read_control(header: &libc::msghdr, envelope: &mut Envelope) {
+    // SAFETY: the header is as the kernel left it; the macros stay within its control buffer, and the kernel
+    // writes each of these three kinds whole. Nothing is said of their alignment, hence unaligned reads.
+    unsafe {
+        let mut control = libc::CMSG_FIRSTHDR(header);
+        while let Some(item) = control.as_ref() {
+            let data = libc::CMSG_DATA(item);
+            match (item.cmsg_level, item.cmsg_type) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    let info: libc::in_pktinfo = data.cast::<libc::in_pktinfo>().read_unaligned();
+                    envelope.interface = info.ipi_ifindex as u32;
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let info: libc::in6_pktinfo = data.cast::<libc::in6_pktinfo>().read_unaligned();
+                    envelope.interface = info.ipi6_ifindex;
+                    envelope.destination = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                    let hop_limit: libc::c_int = data.cast::<libc::c_int>().read_unaligned();
+                    envelope.hop_limit = hop_limit as u8;
+                }
+                _ => {}
+            }
+            control = libc::CMSG_NXTHDR(header, item);
+        }
+    }
+}
+
+/// How a message travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Through an IPv4 raw socket.
+    V4 {
+        /// Source address.
+        from: Ipv4Addr,
+        /// Peer or group.
+        to: Ipv4Addr,
+    },
+    /// Through an IPv6 raw socket.
+    V6 {
+        /// Source address.
+        from: Ipv6Addr,
+        /// Peer or group.
+        to: Ipv6Addr,
+    },
+    /// A frame through a packet socket.
+    Frame,
+}
+
+/// A message that waits.
+#[derive(Debug, Clone, Copy)]
+struct Post {
+    interface: IfIndex,
+    way: Way,
+    start: u16,
+    len: u16,
+}
+
+/// Where messages for one socket wait until they are let go together.
+pub struct Outbox {
+    posts: Vec<Post, SENDS_PER_BATCH_MAX>,
+    bytes: Vec<u8, { limits::SEND_BYTES_MAX }>,
+}
+
+impl Outbox {
+    /// An empty one.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { posts: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.posts.is_empty()
+    }
+
+    /// Adds a message; its bytes are copied.
+    ///
+    /// # Errors
+    /// [`Full`] if it does not fit what waits already; into an empty one every message fits.
+    pub fn put(&mut self, interface: IfIndex, way: Way, payload: &[u8]) -> Result<(), Full> {
+        if self.posts.is_full() {
+            return Err(Full);
+        }
+        let post = Post {
+            interface,
+            way,
+            start: u16::try_from(self.bytes.len()).map_err(|_| Full)?,
+            len: u16::try_from(payload.len()).map_err(|_| Full)?,
+        };
+        self.bytes.extend_from_slice(payload).map_err(|_| Full)?;
+        self.posts.push(post).map_err(|_| Full)
+    }
+
+    /// Lets everything go. A message that is refused is told to `failed` and does not hold up the others.
+    pub(super) fn send(&mut self, socket: RawFd, failed: &mut dyn FnMut(IfIndex, Errno)) {
+        let mut rest = self.posts.as_slice();
+        while let Some(first) = rest.first() {
+            let sent = match send_batch(socket, rest, &self.bytes) {
+                Ok(sent) => sent.max(1),
+                Err(Errno::EINTR) => 0,
+                Err(errno) => {
+                    failed(first.interface, errno);
+                    1
+                }
+            };
+            rest = rest.get(sent..).unwrap_or(&[]);
+        }
+        self.posts.clear();
+        self.bytes.clear();
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The address that a message goes to.
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Name {
+    v4: libc::sockaddr_in,
+    v6: libc::sockaddr_in6,
+    link: libc::sockaddr_ll,
+}
+
+/// Control data: a header and what follows it at once, since nothing in it is aligned to more than that.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Item<T> {
+    header: libc::cmsghdr,
+    value: T,
+}
+
+/// Device and source of a message.
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Info {
+    v4: Item<libc::in_pktinfo>,
+    v6: Item<libc::in6_pktinfo>,
+}
+
+/// Sends as many of `posts` as the kernel takes in one call.
+#[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
+fn send_batch(socket: RawFd, posts: &[Post], bytes: &[u8]) -> Result<usize, Errno> {
+    let mut names: Vec<Name, SENDS_PER_BATCH_MAX> = Vec::new();
+    let mut infos: Vec<Info, SENDS_PER_BATCH_MAX> = Vec::new();
+    let mut buffers: Vec<libc::iovec, SENDS_PER_BATCH_MAX> = Vec::new();
+    // SAFETY: mmsghdr is an aggregate of integers and pointers, so all zeros is one.
+    let mut headers: [libc::mmsghdr; SENDS_PER_BATCH_MAX] = unsafe { core::mem::zeroed() };
+    // Nothing moves once it is pointed to: the three vectors only grow, in place.
+    for (post, header) in posts.iter().zip(&mut headers) {
+        let start = usize::from(post.start);
+        let payload = bytes.get(start..start + usize::from(post.len));
+        let payload = payload.unwrap_or(&[]);
+        let (name, name_len, info, info_len) = addressed(post);
+        let _ = names.push(name);
+        let _ = infos.push(info);
+        let _ = buffers
+            .push(libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() });
+        header.msg_hdr.msg_namelen = name_len as libc::socklen_t;
+        header.msg_hdr.msg_iovlen = 1;
+        header.msg_hdr.msg_controllen = info_len as _;
+    }
+    let parts = names.iter_mut().zip(&mut infos).zip(&mut buffers);
+    for (header, ((name, info), buffer)) in headers.iter_mut().zip(parts) {
+        header.msg_hdr.msg_name = (&raw mut *name).cast();
+        header.msg_hdr.msg_iov = buffer;
+        if header.msg_hdr.msg_controllen != 0 {
+            header.msg_hdr.msg_control = (&raw mut *info).cast();
+        }
+    }
+    // SAFETY: as many headers as are counted point to a name, to control data if there is any, and to one
+    // buffer, with lengths that do not exceed them; all live until the end of this function, and the kernel
+    // only reads them.
+    let count = unsafe {
+        libc::sendmmsg(socket, headers.as_mut_ptr(), buffers.len() as libc::c_uint, libc::MSG_DONTWAIT as _)
+    };
+    usize::try_from(count).map_err(|_| Errno::last())
+}
+
+/// Address and control data of a message, and how many bytes of each count.
+#[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
+fn addressed(post: &Post) -> (Name, usize, Info, usize) {
+    // SAFETY: both unions are aggregates of integers, so all zeros is one; some of their padding is private
+    // to the C library.
+    let (mut name, mut info): (Name, Info) = unsafe { core::mem::zeroed() };
+    let index = post.interface.0 as libc::c_int;
+    match post.way {
+        Way::V4 { from, to } => {
+            name.v4 = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: 0,
+                sin_addr: in_addr(to),
+                sin_zero: [0; 8],
+            };
+            let value = libc::in_pktinfo {
+                ipi_ifindex: index,
+                ipi_spec_dst: in_addr(from),
+                ipi_addr: in_addr(Ipv4Addr::UNSPECIFIED),
+            };
+            let header = item_header(libc::IPPROTO_IP, libc::IP_PKTINFO, size_of_val(&value));
+            info.v4 = Item { header, value };
+            let len = size_of::<Item<libc::in_pktinfo>>();
+            (name, size_of::<libc::sockaddr_in>(), info, len)
+        }
+        Way::V6 { from, to } => {
+            name.v6 = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: 0,
+                sin6_flowinfo: 0,
+                sin6_addr: in6_addr(to),
+                sin6_scope_id: scope_of(to, post.interface),
+            };
+            let value = libc::in6_pktinfo { ipi6_addr: in6_addr(from), ipi6_ifindex: post.interface.0 as _ };
+            let header = item_header(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, size_of_val(&value));
+            info.v6 = Item { header, value };
+            let len = size_of::<Item<libc::in6_pktinfo>>();
+            (name, size_of::<libc::sockaddr_in6>(), info, len)
+        }
+        Way::Frame => {
+            name.link = libc::sockaddr_ll {
+                sll_family: libc::AF_PACKET as libc::c_ushort,
+                sll_protocol: 0,
+                sll_ifindex: index,
+                sll_hatype: 0,
+                sll_pkttype: 0,
+                sll_halen: 6,
+                sll_addr: [0; 8],
+            };
+            (name, size_of::<libc::sockaddr_ll>(), info, 0)
+        }
+    }
+}
+
+#[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
+fn item_header(level: libc::c_int, kind: libc::c_int, value_len: usize) -> libc::cmsghdr {
+    // SAFETY: cmsghdr is an aggregate of integers, some of them padding that is private to the C library.
+    let mut header: libc::cmsghdr = unsafe { core::mem::zeroed() };
+    header.cmsg_level = level;
+    header.cmsg_type = kind;
+    // This is CMSG_LEN: the value begins right behind the header.
+    header.cmsg_len = (size_of::<libc::cmsghdr>() + value_len) as _;
+    header
+}
+
+/// Link-local addresses mean something on one device only.
+const fn scope_of(address: Ipv6Addr, interface: IfIndex) -> u32 {
+    if address.is_unicast_link_local() || address.is_multicast() { interface.0 } else { 0 }
+}
+
+const fn in_addr(address: Ipv4Addr) -> libc::in_addr {
+    libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) }
+}
+
+const fn in6_addr(address: Ipv6Addr) -> libc::in6_addr {
+    libc::in6_addr { s6_addr: address.octets() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_data_lies_where_the_c_library_looks_for_it() {
+        let header = size_of::<libc::cmsghdr>();
+        // SAFETY: plain arithmetic.
+        let (expected, info_len) = unsafe {
+            let value_len = size_of::<libc::in6_pktinfo>() as u32;
+            (libc::CMSG_LEN(0) as usize, libc::CMSG_LEN(value_len) as usize)
+        };
+        assert_eq!(header, expected);
+        assert_eq!(core::mem::offset_of!(Item<libc::in_pktinfo>, value), header);
+        assert_eq!(core::mem::offset_of!(Item<libc::in6_pktinfo>, value), header);
+        assert_eq!(header + size_of::<libc::in6_pktinfo>(), info_len);
+    }
+
+    #[test]
+    fn an_outbox_is_full_by_messages_and_by_bytes() {
+        let mut outbox = Outbox::new();
+        for _ in 0..SENDS_PER_BATCH_MAX {
+            outbox.put(IfIndex(1), Way::Frame, &[0; 86]).unwrap();
+        }
+        assert_eq!(outbox.put(IfIndex(1), Way::Frame, &[]), Err(Full));
+
+        let mut outbox = Outbox::new();
+        let message = [0; limits::MESSAGE_BYTES_MAX];
+        let count = (0..).take_while(|_| outbox.put(IfIndex(1), Way::Frame, &message).is_ok());
+        assert_eq!(count.count(), limits::SEND_BYTES_MAX / limits::MESSAGE_BYTES_MAX);
+        assert_eq!(outbox.posts.len(), 4);
+    }
+}

@@ -1,0 +1,110 @@
+//! For tests: a process of its own, and a network of its own.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::process::Command;
+use std::string::String;
+use std::{env, eprintln, format};
+
+use crate::wire::IfIndex;
+
+const MARK: &str = "VIPD_TEST_ALONE";
+
+/// Runs `body`, that of the test `name`, in a process of its own.
+pub(super) fn alone(name: &str, body: impl FnOnce()) {
+    if env::var_os(MARK).is_some() {
+        return body();
+    }
+    let binary = env::current_exe().unwrap();
+    run_again(Command::new(binary), name);
+}
+
+/// Runs `body`, that of the test `name`, in a process with an empty network, as its root. Says SKIPPED where
+/// that is not to be had.
+pub(super) fn networked(name: &str, body: impl FnOnce()) {
+    if env::var_os(MARK).is_some() {
+        return body();
+    }
+    let possible = Command::new("unshare")
+        .args(["-rn", "ip", "link", "add", "type", "veth"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !possible {
+        eprintln!("SKIPPED {name}: needs unshare(1), ip(8) and user namespaces");
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command.arg("-rn").arg(env::current_exe().unwrap());
+    run_again(command, name);
+}
+
+/// Runs ip(8), which must succeed, and returns what it says.
+pub(super) fn ip(arguments: &str) -> String {
+    let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {arguments}: {complaint}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The number of a device.
+pub(super) fn index_of(name: &str) -> IfIndex {
+    IfIndex(nix::net::if_::if_nametoindex(name).unwrap())
+}
+
+/// Two networks with a cable between them: `v0` with 10.9.0.1/24 and fe80::1/64 at home, where we are, and
+/// `v1` with 10.9.0.2/24 and fe80::2/64 away.
+pub(super) struct Cable {
+    home: File,
+    away: File,
+}
+
+impl Cable {
+    pub(super) fn lay() -> Self {
+        let here = || File::open("/proc/thread-self/ns/net").unwrap();
+        let home = here();
+        // SAFETY: it concerns this thread alone.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0);
+        let away = here();
+        enter(&home);
+        let cable = Self { home, away };
+        cable.plug("");
+        cable
+    }
+
+    /// Makes the two devices; `with` is more for the one at home.
+    pub(super) fn plug(&self, with: &str) {
+        let (pid, away) = (std::process::id(), self.away.as_raw_fd());
+        ip(&format!("link add v0 {with} type veth peer name v1"));
+        ip(&format!("link set v1 netns /proc/{pid}/fd/{away}"));
+        set_up("v0", 1);
+        self.away(|| set_up("v1", 2));
+    }
+
+    /// Does something in the network at the other end.
+    pub(super) fn away<T>(&self, body: impl FnOnce() -> T) -> T {
+        enter(&self.away);
+        let result = body();
+        enter(&self.home);
+        result
+    }
+}
+
+fn enter(network: &File) {
+    // SAFETY: it concerns this thread alone.
+    let result = unsafe { libc::setns(network.as_raw_fd(), libc::CLONE_NEWNET) };
+    assert_eq!(result, 0);
+}
+
+fn set_up(device: &str, number: u8) {
+    ip(&format!("link set {device} addrgenmode none up"));
+    ip(&format!("address add 10.9.0.{number}/24 dev {device}"));
+    ip(&format!("address add fe80::{number}/64 dev {device} nodad"));
+}
+
+fn run_again(mut command: Command, name: &str) {
+    let output = command.args(["--exact", name, "--nocapture"]).env(MARK, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{complained}");
+    assert!(said.contains("1 passed"), "there is no test {name}: {said}");
+}

@@ -1,0 +1,333 @@
+//! The rtnetlink socket: requests out, answers and news in.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Errno, Error, set_option};
+
+/// Bytes of the buffer for one datagram. The kernel makes dumps to fit the buffer; news about one link are
+/// shorter.
+pub const DATAGRAM_BYTES_MAX: usize = 16_384;
+
+/// Bytes that may wait in the socket: a board that renames all its ports at boot makes a few hundred.
+const QUEUE_BYTES: libc::c_int = 262_144;
+
+/// What was waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// One datagram from the kernel, for [`rtnl::messages`](crate::wire::rtnl::messages).
+    Datagram(&'a [u8]),
+    /// Some were lost for want of room (ENOBUFS): ask for everything again.
+    Overrun,
+    /// Nothing.
+    Nothing,
+}
+
+/// A NETLINK_ROUTE socket that hears of links and of addresses of both families.
+///
+/// The kernel answers a request that fails with the error and the request itself. It performs one dump at a
+/// time: a second one that is asked for before the first is done may be refused with EBUSY.
+pub struct NetlinkSocket {
+    socket: Socket,
+}
+
+impl NetlinkSocket {
+    /// Opens the socket.
+    ///
+    /// # Errors
+    /// That of the calls; reading needs no privilege.
+    pub fn open() -> Result<Self, Error> {
+        const CALL: &str = "netlink socket";
+        let kind = Type::RAW.nonblocking().cloexec();
+        let protocol = Protocol::from(libc::NETLINK_ROUTE);
+        let domain = Domain::from(libc::AF_NETLINK);
+        let socket = Socket::new(domain, kind, Some(protocol)).map_err(Error::io(CALL))?;
+        let level = libc::SOL_SOCKET;
+        let forced = set_option(&socket, level, libc::SO_RCVBUFFORCE, &QUEUE_BYTES, CALL);
+        if forced.is_err() {
+            let asked = set_option(&socket, level, libc::SO_RCVBUF, &QUEUE_BYTES, "SO_RCVBUF");
+            super::optional(asked);
+        }
+        // SAFETY: sockaddr_nl is an aggregate of integers, so all zeros is one; its padding is private.
+        let mut address: libc::sockaddr_nl = unsafe { core::mem::zeroed() };
+        address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
+        address.nl_groups = (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
+        // SAFETY: the pointer and the length are those of a live sockaddr_nl.
+        let result = unsafe {
+            libc::bind(
+                socket.as_raw_fd(),
+                (&raw const address).cast(),
+                size_of::<libc::sockaddr_nl>() as libc::socklen_t,
+            )
+        };
+        if result < 0 {
+            return Err(Error::last(CALL));
+        }
+        Ok(Self { socket })
+    }
+
+    /// Sends requests, one after another in one datagram. The kernel performs them all before this returns;
+    /// its answers wait in the socket.
+    ///
+    /// # Errors
+    /// That of the call: then none of them was performed.
+    pub fn send(&self, requests: &[u8]) -> Result<(), Error> {
+        let sent = self.socket.send(requests);
+        sent.map(drop).map_err(Error::io("netlink request"))
+    }
+
+    /// Receives one datagram into `buffer`. What does not come from the kernel is dropped.
+    ///
+    /// # Errors
+    /// None that is known to happen.
+    pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Result<Received<'a>, Error> {
+        loop {
+            // SAFETY: sockaddr_nl is an aggregate of integers, so all zeros is one.
+            let mut sender: libc::sockaddr_nl = unsafe { core::mem::zeroed() };
+            let mut sender_len = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+            // SAFETY: buffer and sender are alive, and their lengths are true.
+            let count = unsafe {
+                libc::recvfrom(
+                    self.socket.as_raw_fd(),
+                    buffer.as_mut_ptr().cast(),
+                    buffer.len(),
+                    libc::MSG_DONTWAIT,
+                    (&raw mut sender).cast(),
+                    &raw mut sender_len,
+                )
+            };
+            match Errno::result(count) {
+                Ok(len) if sender.nl_pid == 0 => {
+                    let datagram = usize::try_from(len).ok().and_then(|len| buffer.get(..len));
+                    return Ok(Received::Datagram(datagram.unwrap_or(&[])));
+                }
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(Received::Nothing),
+                Err(Errno::ENOBUFS) => return Ok(Received::Overrun),
+                Err(errno) => return Err(Error::of("reading netlink")(errno)),
+            }
+        }
+    }
+}
+
+impl AsFd for NetlinkSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::namespace;
+    use super::*;
+    use crate::wire::IfIndex;
+    use crate::wire::rtnl::{self, Message, NewAddress};
+    use core::net::IpAddr;
+    use nix::poll::{PollFd, PollFlags};
+    use std::format;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    const LO: IfIndex = IfIndex(1);
+
+    fn new(address: &str, prefix_len: u8) -> NewAddress<'static> {
+        NewAddress {
+            interface: LO,
+            address: address.parse().unwrap(),
+            prefix_len,
+            scope: 0,
+            label: "",
+            lifetime_secs: None,
+        }
+    }
+
+    fn add(socket: &NetlinkSocket, new: &NewAddress<'_>) {
+        let mut buffer = [0; rtnl::REQUEST_BYTES_MAX];
+        let len = rtnl::add_address(new, 7, &mut buffer).unwrap();
+        socket.send(&buffer[..len]).unwrap();
+    }
+
+    fn delete(socket: &NetlinkSocket, address: IpAddr, prefix_len: u8) {
+        let mut buffer = [0; rtnl::REQUEST_BYTES_MAX];
+        let len = rtnl::delete_address(LO, address, prefix_len, 8, &mut buffer).unwrap();
+        socket.send(&buffer[..len]).unwrap();
+    }
+
+    /// All that waits, in short. News of an IPv6 address come a moment after it.
+    fn said(socket: &NetlinkSocket) -> Vec<String> {
+        let mut poll = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+        nix::poll::poll(&mut poll, 200u16).unwrap();
+        let mut buffer = [0; DATAGRAM_BYTES_MAX];
+        let mut all = Vec::new();
+        loop {
+            match socket.receive(&mut buffer).unwrap() {
+                Received::Nothing => return all,
+                Received::Overrun => all.push("overrun".to_string()),
+                Received::Datagram(datagram) => {
+                    all.extend(rtnl::messages(datagram).map(|message| short(&message)));
+                }
+            }
+        }
+    }
+
+    fn short(message: &Message<'_>) -> String {
+        match message {
+            Message::Link(link) => {
+                let state = if link.running { "up" } else { "down" };
+                format!("link {} {} {state} {:?}", link.index.0, link.name, link.mac)
+            }
+            Message::LinkGone(index) => format!("link {} gone", index.0),
+            Message::Address(address) => {
+                let (ip, len) = (address.address, address.prefix_len);
+                let mark = if address.marked { " marked" } else { "" };
+                let usable = if address.usable { "" } else { " unusable" };
+                format!("{ip}/{len} on {}{mark}{usable}", address.interface.0)
+            }
+            Message::AddressGone(address) => format!("{} gone", address.address),
+            Message::Done { sequence, torn } => format!("done {sequence} {torn}"),
+            Message::Refused { sequence, errno, address } => {
+                format!("refused {sequence} {errno} {:?}", address.map(|a| a.address))
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_come_and_go_with_their_mark() {
+        let name = "linux::netlink::tests::addresses_come_and_go_with_their_mark";
+        namespace::networked(name, || {
+            namespace::ip("link set lo up");
+            let socket = NetlinkSocket::open().unwrap();
+            for (address, len) in [("10.9.1.1", 32), ("2001:db8::1", 128), ("fe80::1", 64)] {
+                let wanted = new(address, len);
+                add(&socket, &wanted);
+                assert_eq!(said(&socket), [format!("{address}/{len} on 1 marked")]);
+                // Once more changes nothing, and is no error.
+                add(&socket, &wanted);
+                let again = said(&socket);
+                assert!(!again.iter().any(|line| line.starts_with("refused")), "{again:?}");
+                let shown = namespace::ip("-o address show dev lo");
+                assert!(shown.contains(&format!("{address}/{len}")), "{shown}");
+                delete(&socket, wanted.address, len);
+                assert_eq!(said(&socket), [format!("{address} gone")]);
+            }
+        });
+    }
+
+    /// So that the address is not the source of new connections, as keepalived does it.
+    #[test]
+    fn a_bare_ipv6_address_is_deprecated_from_the_start_and_stays() {
+        let name = "linux::netlink::tests::a_bare_ipv6_address_is_deprecated_from_the_start_and_stays";
+        namespace::networked(name, || {
+            namespace::ip("link set lo up");
+            let socket = NetlinkSocket::open().unwrap();
+            add(&socket, &new("2001:db8::1", 128));
+            add(&socket, &new("2001:db8::2", 64));
+            let mut labelled = new("10.9.1.1", 24);
+            labelled.label = "lo:vip";
+            labelled.lifetime_secs = Some(600);
+            labelled.scope = 253;
+            add(&socket, &labelled);
+            let shown = namespace::ip("address show dev lo");
+            let of = |address: &str| {
+                let (_, line) = shown.split_once(address).unwrap();
+                let mut lines = line.lines();
+                format!("{}{}", lines.next().unwrap(), lines.next().unwrap())
+            };
+            let bare = of("2001:db8::1/128");
+            assert!(bare.contains("deprecated"), "{bare}");
+            assert!(bare.contains("nodad"), "{bare}");
+            assert!(bare.contains("valid_lft forever preferred_lft 0sec"), "{bare}");
+            let subnet = of("2001:db8::2/64");
+            assert!(!subnet.contains("deprecated"), "{subnet}");
+            assert!(subnet.contains("preferred_lft forever"), "{subnet}");
+            let v4 = of("10.9.1.1/24");
+            assert!(v4.contains("scope link dynamic") && v4.contains("lo:vip"), "{v4}");
+            assert!(v4.contains("valid_lft 600sec preferred_lft 600sec"), "{v4}");
+        });
+    }
+
+    #[test]
+    fn a_refused_request_comes_back_and_those_behind_it_are_performed() {
+        let name = "linux::netlink::tests::a_refused_request_comes_back_and_those_behind_it_are_performed";
+        namespace::networked(name, || {
+            let socket = NetlinkSocket::open().unwrap();
+            let mut elsewhere = new("10.9.1.1", 24);
+            elsewhere.interface = IfIndex(99);
+            let mut buffer = [0; 2 * rtnl::REQUEST_BYTES_MAX];
+            let first = rtnl::add_address(&elsewhere, 5, &mut buffer).unwrap();
+            let rest = &mut buffer[first..];
+            let second = rtnl::add_address(&new("10.9.1.2", 24), 6, rest).unwrap();
+            socket.send(&buffer[..first + second]).unwrap();
+            delete(&socket, "10.9.1.3".parse().unwrap(), 24);
+            let mut said = said(&socket);
+            said.sort();
+            assert_eq!(
+                said,
+                ["10.9.1.2/24 on 1 marked", "refused 5 19 Some(10.9.1.1)", "refused 8 99 Some(10.9.1.3)"]
+            );
+        });
+    }
+
+    #[test]
+    fn dumps_tell_all_links_and_addresses_and_news_follow() {
+        let name = "linux::netlink::tests::dumps_tell_all_links_and_addresses_and_news_follow";
+        namespace::networked(name, || {
+            namespace::ip("link add v0 address 02:00:00:00:00:0a type veth peer name v1");
+            let socket = NetlinkSocket::open().unwrap();
+            let mut buffer = [0; 64];
+            let len = rtnl::dump_links(1, &mut buffer).unwrap();
+            socket.send(&buffer[..len]).unwrap();
+            let links = said(&socket);
+            assert_eq!(links[0], "link 1 lo down None");
+            let index = namespace::index_of("v0").0;
+            let v0 = format!("link {index} v0 down Some(Mac([2, 0, 0, 0, 0, 10]))");
+            assert!(links.contains(&v0), "{links:?}");
+            assert_eq!(links.last().unwrap(), "done 1 false");
+
+            namespace::ip("link set v1 up");
+            namespace::ip("link set v0 up");
+            let news = said(&socket);
+            assert!(news.contains(&v0.replace("down", "up")), "{news:?}");
+            namespace::ip("address add 10.9.0.1/24 dev v0");
+            let news = said(&socket);
+            assert!(news.contains(&format!("10.9.0.1/24 on {index}")), "{news:?}");
+            let len = rtnl::dump_addresses(2, &mut buffer).unwrap();
+            socket.send(&buffer[..len]).unwrap();
+            let addresses = said(&socket);
+            assert!(addresses.contains(&format!("10.9.0.1/24 on {index}")));
+            assert!(addresses.iter().any(|line| line.starts_with("fe80::")));
+            assert_eq!(addresses.last().unwrap(), "done 2 false");
+
+            // A port joins a bridge and leaves it: the link was never gone.
+            namespace::ip("link add b0 type bridge");
+            namespace::ip("link set v0 master b0");
+            said(&socket);
+            namespace::ip("link set v0 nomaster");
+            let news = said(&socket);
+            assert!(!news.iter().any(|line| line.ends_with("gone")), "{news:?}");
+            namespace::ip("link delete v0");
+            let news = said(&socket);
+            assert!(news.contains(&format!("link {index} gone")), "{news:?}");
+        });
+    }
+
+    #[test]
+    fn news_that_are_not_read_overrun_and_reading_goes_on_after() {
+        let name = "linux::netlink::tests::news_that_are_not_read_overrun_and_reading_goes_on_after";
+        namespace::networked(name, || {
+            let socket = NetlinkSocket::open().unwrap();
+            let other = NetlinkSocket::open().unwrap();
+            let address = "10.9.1.1".parse().unwrap();
+            for _ in 0..2000 {
+                add(&other, &new("10.9.1.1", 32));
+                delete(&other, address, 32);
+            }
+            let all = said(&socket);
+            assert!(all.contains(&"overrun".to_string()));
+            assert!(all.len() < 4001);
+            add(&socket, &new("10.9.1.1", 32));
+            assert_eq!(said(&socket), ["10.9.1.1/32 on 1 marked"]);
+        });
+    }
+}

@@ -1,0 +1,425 @@
+//! The kernel as an [`Outlet`]: what leaves is gathered, and goes in few system calls.
+
+use core::net::IpAddr;
+
+use heapless::{Deque, Vec};
+
+use super::batch::{Outbox, Way};
+use super::netlink::NetlinkSocket;
+use super::packet::PacketSocket;
+use super::raw::{V4, V6};
+use super::{Errno, Error};
+use crate::config::Family;
+use crate::limits;
+use crate::perform::{Fault, Outlet};
+use crate::router::{Failure, Outgoing};
+use crate::wire::IfIndex;
+
+/// What waits to leave, and what has failed to.
+pub struct Arena {
+    v4: Outbox,
+    v6: Outbox,
+    frames: Outbox,
+    requests: Vec<u8, { limits::REQUEST_BYTES_MAX }>,
+    /// The groups that we are a member of, each on a device that was there when it was joined.
+    memberships: Vec<(IfIndex, IpAddr), { 2 * limits::INTERFACES_MAX }>,
+    failures: Failures,
+}
+
+impl Arena {
+    /// An empty one.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            v4: Outbox::new(),
+            v6: Outbox::new(),
+            frames: Outbox::new(),
+            requests: Vec::new(),
+            memberships: Vec::new(),
+            failures: Failures { queue: Deque::new(), lost: 0 },
+        }
+    }
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+struct Failures {
+    queue: Deque<Failure, { limits::FAILURES_MAX }>,
+    lost: u32,
+}
+
+impl Failures {
+    fn add(&mut self, interface: IfIndex, what: Outgoing, errno: Errno) {
+        let failure = Failure { interface, what, errno: errno as i32 };
+        if self.queue.push_back(failure).is_err() {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+}
+
+/// The kernel.
+///
+/// Nothing leaves before [`Self::flush`], unless an arena is full. What leaves together leaves in the order
+/// messages, requests, frames: first the peers learn of a takeover, then the address is there, then the
+/// segment is told.
+pub struct Kernel<'a> {
+    /// IP protocol 112 over IPv4.
+    pub v4: V4,
+    /// IP protocol 112 over IPv6, if the kernel has it.
+    pub v6: Option<V6>,
+    /// Whole frames.
+    pub packet: PacketSocket,
+    /// Links and addresses.
+    pub netlink: NetlinkSocket,
+    arena: &'a mut Arena,
+}
+
+impl<'a> Kernel<'a> {
+    /// Opens every socket.
+    ///
+    /// # Errors
+    /// EPERM without CAP_NET_RAW. A kernel without IPv6 is none.
+    pub fn open(arena: &'a mut Arena) -> Result<Self, Error> {
+        let v6 = match V6::open() {
+            Ok(v6) => Some(v6),
+            Err(error) if error.errno == Errno::EAFNOSUPPORT => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            v4: V4::open()?,
+            v6,
+            packet: PacketSocket::open()?,
+            netlink: NetlinkSocket::open()?,
+            arena,
+        })
+    }
+
+    /// Lets go what has been gathered.
+    pub fn flush(&mut self) {
+        self.flush_messages();
+        self.flush_requests();
+        let failures = &mut self.arena.failures;
+        self.packet.send(&mut self.arena.frames, &mut |interface, errno| {
+            failures.add(interface, Outgoing::Frame, errno);
+        });
+    }
+
+    /// The oldest failure that has not been taken yet. That of requests that could not be sent at all has
+    /// interface 0; a request that is refused is answered through the netlink socket.
+    pub fn take_failure(&mut self) -> Option<Failure> {
+        self.arena.failures.queue.pop_front()
+    }
+
+    /// Whether there is a failure to take.
+    #[must_use]
+    pub fn has_failures(&self) -> bool {
+        !self.arena.failures.queue.is_empty()
+    }
+
+    /// How many failures were forgotten since the last call, because nobody took them.
+    pub fn take_lost_failures(&mut self) -> u32 {
+        core::mem::take(&mut self.arena.failures.lost)
+    }
+
+    fn flush_messages(&mut self) {
+        let failures = &mut self.arena.failures;
+        self.v4.send(&mut self.arena.v4, &mut |interface, errno| {
+            failures.add(interface, Outgoing::Message(Family::V4), errno);
+        });
+        if let Some(socket) = &self.v6 {
+            socket.send(&mut self.arena.v6, &mut |interface, errno| {
+                failures.add(interface, Outgoing::Message(Family::V6), errno);
+            });
+        }
+    }
+
+    fn flush_requests(&mut self) {
+        if self.arena.requests.is_empty() {
+            return;
+        }
+        if let Err(error) = self.netlink.send(&self.arena.requests) {
+            let failures = &mut self.arena.failures;
+            failures.add(IfIndex(0), Outgoing::Netlink, error.errno);
+        }
+        self.arena.requests.clear();
+    }
+
+    /// A membership on a deleted device still takes up room in its socket.
+    fn leave_deleted(&mut self) {
+        let Self { v4, v6, arena, .. } = self;
+        arena.memberships.retain(|(interface, group)| {
+            if super::file::has_interface(*interface) {
+                return true;
+            }
+            match (*group, &mut *v6) {
+                (IpAddr::V4(group), _) => v4.leave(*interface, group),
+                (IpAddr::V6(group), Some(v6)) => v6.leave(*interface, group),
+                (IpAddr::V6(_), None) => {}
+            }
+            false
+        });
+    }
+
+    fn put_message(&mut self, interface: IfIndex, way: Way, payload: &[u8]) -> Result<(), Fault> {
+        let outbox = match way {
+            Way::V4 { .. } => &mut self.arena.v4,
+            Way::V6 { .. } => &mut self.arena.v6,
+            Way::Frame => return Err(Fault),
+        };
+        outbox.put(interface, way, payload).map_err(|_| Fault)
+    }
+}
+
+impl Outlet for Kernel<'_> {
+    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Fault> {
+        if self.arena.memberships.contains(&(interface, group)) {
+            return Ok(());
+        }
+        self.leave_deleted();
+        let joined = match (group, &mut self.v6) {
+            (IpAddr::V4(group), _) => self.v4.join(interface, group),
+            (IpAddr::V6(group), Some(v6)) => v6.join(interface, group),
+            (IpAddr::V6(_), None) => return Err(Fault),
+        };
+        match joined {
+            // If the list is full, the next time joins again, which is harmless.
+            Ok(()) => drop(self.arena.memberships.push((interface, group))),
+            Err(error) => {
+                self.arena.failures.add(interface, Outgoing::Join, error.errno);
+                return Err(Fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Fault> {
+        let way = match (from, to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => Way::V4 { from, to },
+            (IpAddr::V6(from), IpAddr::V6(to)) if self.v6.is_some() => Way::V6 { from, to },
+            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => return Err(Fault),
+        };
+        if self.put_message(interface, way, payload).is_ok() {
+            return Ok(());
+        }
+        self.flush_messages();
+        self.put_message(interface, way, payload)
+    }
+
+    fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Fault> {
+        if self.arena.frames.put(interface, Way::Frame, frame).is_ok() {
+            return Ok(());
+        }
+        self.flush();
+        let put = self.arena.frames.put(interface, Way::Frame, frame);
+        put.map_err(|_| Fault)
+    }
+
+    fn netlink(&mut self, request: &[u8]) -> Result<(), Fault> {
+        if self.arena.requests.extend_from_slice(request).is_ok() {
+            return Ok(());
+        }
+        self.flush_messages();
+        self.flush_requests();
+        let put = self.arena.requests.extend_from_slice(request);
+        put.map_err(|_| Fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::Inbox;
+    use super::super::namespace::{self, Cable};
+    use super::*;
+    use crate::router::Packet;
+    use crate::wire::Mac;
+    use crate::wire::frame;
+    use crate::wire::rtnl;
+    use core::net::Ipv4Addr;
+    use core::time::Duration;
+    use socket2::{Domain, Protocol, Socket, Type};
+    use std::vec::Vec as Heap;
+
+    const MAC: Mac = Mac([2, 0, 0, 0, 0, 0x0a]);
+    const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 1));
+    const AWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2));
+
+    /// A socket that sees every frame of one kind in the network where it is opened.
+    fn listen(ethertype: u16) -> Socket {
+        let protocol = Protocol::from(i32::from(ethertype.to_be()));
+        let kind = Type::RAW.nonblocking();
+        let socket = Socket::new(Domain::PACKET, kind, Some(protocol)).unwrap();
+        let _ = socket.set_recv_buffer_size(4_000_000);
+        socket
+    }
+
+    fn frames(socket: &Socket) -> Heap<Heap<u8>> {
+        std::thread::sleep(Duration::from_millis(20));
+        let mut all = Heap::new();
+        let mut buffer = [core::mem::MaybeUninit::new(0u8); 2000];
+        while let Ok(len) = socket.recv(&mut buffer) {
+            // SAFETY: all of it is initialised above.
+            let bytes = buffer[..len].iter().map(|byte| unsafe { byte.assume_init() });
+            all.push(bytes.collect::<Heap<u8>>());
+        }
+        // The kernels' own multicast reports (RFC 3810 §5.2.14) are none of ours.
+        all.retain(|frame| !frame.starts_with(&[0x33, 0x33, 0, 0, 0, 0x16]));
+        all
+    }
+
+    /// Lengths of the messages that wait.
+    fn lengths(socket: &V4) -> Heap<usize> {
+        std::thread::sleep(Duration::from_millis(20));
+        let mut inbox = Inbox::new();
+        let mut all = Heap::new();
+        loop {
+            let packets = socket.receive(&mut inbox).unwrap();
+            if packets.len() == 0 {
+                return all;
+            }
+            all.extend(packets.map(|packet| match packet {
+                Packet::V4 { packet, .. } => packet.len() - 20,
+                Packet::V6 { .. } => 0,
+            }));
+        }
+    }
+
+    fn arp(last: u8) -> Heap<u8> {
+        let mut buffer = [0xa5; frame::FRAME_BYTES_MAX];
+        let address = Ipv4Addr::new(10, 9, 1, last);
+        let len = frame::gratuitous_arp(MAC, address, &mut buffer).unwrap();
+        buffer[..len].to_vec()
+    }
+
+    fn claim(interface: IfIndex, last: u8) -> Heap<u8> {
+        let mut buffer = [0xa5; rtnl::REQUEST_BYTES_MAX];
+        let wanted = rtnl::NewAddress {
+            interface,
+            address: IpAddr::from([10, 9, 1, last]),
+            prefix_len: 32,
+            scope: 0,
+            label: "",
+            lifetime_secs: None,
+        };
+        let len = rtnl::add_address(&wanted, 1, &mut buffer).unwrap();
+        buffer[..len].to_vec()
+    }
+
+    #[test]
+    fn a_takeover_leaves_in_its_order_and_only_on_flush() {
+        let name = "linux::outlet::tests::a_takeover_leaves_in_its_order_and_only_on_flush";
+        namespace::networked(name, || {
+            let cable = Cable::lay();
+            let mut arena = Arena::new();
+            let mut kernel = Kernel::open(&mut arena).unwrap();
+            let v0 = namespace::index_of("v0");
+            let all = cable.away(|| listen(libc::ETH_P_ALL as u16));
+            kernel.frame(v0, &arp(1)).unwrap();
+            kernel.netlink(&claim(v0, 1)).unwrap();
+            let group = IpAddr::from([224, 0, 0, 18]);
+            kernel.message(v0, HOME, group, &[0x21; 20]).unwrap();
+            let from = "fe80::1".parse().unwrap();
+            let group = "ff02::12".parse().unwrap();
+            kernel.message(v0, from, group, &[0x31; 24]).unwrap();
+            assert_eq!(frames(&all), Heap::<Heap<u8>>::new());
+            kernel.flush();
+            let seen = frames(&all);
+            assert_eq!(kernel.take_failure(), None);
+            let shown = namespace::ip("address show dev v0");
+            assert!(shown.contains("10.9.1.1/32"), "{shown}");
+            let position = |prefix: &[u8]| {
+                let found = seen.iter().position(|frame| frame.starts_with(prefix));
+                found.unwrap_or_else(|| panic!("{seen:?}"))
+            };
+            let advert = position(&[1, 0, 0x5e, 0, 0, 0x12]); // TX04
+            let advert_v6 = position(&[0x33, 0x33, 0, 0, 0, 0x12]); // TX05
+            let announcement = position(&arp(1));
+            assert!(advert < advert_v6 && advert_v6 < announcement);
+            let ipv6 = &seen[advert_v6][14..];
+            // Traffic class 0xc0, next header 112, hop limit 255 (TX27, TX03, TX02); the payload untouched.
+            assert_eq!((ipv6[0], ipv6[1] & 0xf0, ipv6[6], ipv6[7]), (0x6c, 0, 112, 255));
+            assert_eq!(ipv6[40..], [0x31; 24]);
+        });
+    }
+
+    #[test]
+    fn what_is_refused_is_told_and_does_not_hold_up_the_rest() {
+        let name = "linux::outlet::tests::what_is_refused_is_told_and_does_not_hold_up_the_rest";
+        namespace::networked(name, || {
+            let cable = Cable::lay();
+            let mut arena = Arena::new();
+            let mut kernel = Kernel::open(&mut arena).unwrap();
+            let v0 = namespace::index_of("v0");
+            let gone = IfIndex(99);
+            let all = cable.away(|| listen(libc::ETH_P_ALL as u16));
+            for interface in [v0, gone, v0] {
+                kernel.frame(interface, &arp(1)).unwrap();
+                kernel.message(interface, HOME, AWAY, &[0x21; 20]).unwrap();
+            }
+            kernel.flush();
+            let failure = |what, errno| Some(Failure { interface: gone, what, errno });
+            let message = Outgoing::Message(Family::V4);
+            assert_eq!(kernel.take_failure(), failure(message, libc::ENODEV));
+            assert_eq!(kernel.take_failure(), failure(Outgoing::Frame, libc::ENXIO));
+            assert_eq!(kernel.take_failure(), None);
+            let seen = frames(&all);
+            let arps = seen.iter().filter(|frame| **frame == arp(1)).count();
+            assert_eq!(arps, 2);
+            let is_advert = |frame: &&Heap<u8>| frame.len() > 33 && frame[23] == 112;
+            assert_eq!(seen.iter().filter(is_advert).count(), 2);
+
+            for _ in 0..limits::FAILURES_MAX + 3 {
+                kernel.frame(gone, &arp(1)).unwrap();
+            }
+            kernel.flush();
+            assert_eq!(kernel.take_lost_failures(), 3);
+            assert_eq!(core::iter::from_fn(|| kernel.take_failure()).count(), 16);
+            kernel.netlink(&[0; 15]).unwrap(); // too short for a header: the kernel ignores it
+            kernel.flush();
+            assert_eq!(kernel.take_failure(), None);
+        });
+    }
+
+    #[test]
+    fn hundreds_at_once_all_leave_whatever_the_arenas_hold() {
+        let name = "linux::outlet::tests::hundreds_at_once_all_leave_whatever_the_arenas_hold";
+        namespace::networked(name, || {
+            let cable = Cable::lay();
+            let mut arena = Arena::new();
+            let mut kernel = Kernel::open(&mut arena).unwrap();
+            let v0 = namespace::index_of("v0");
+            let (arps, peer) = cable.away(|| (listen(0x0806), V4::open().unwrap()));
+            kernel.message(v0, HOME, AWAY, &[1]).unwrap(); // lets the neighbour be resolved
+            kernel.flush();
+            frames(&arps);
+            for last in 0..=254 {
+                kernel.message(v0, HOME, AWAY, &[last; 20]).unwrap();
+                kernel.netlink(&claim(v0, last)).unwrap();
+                kernel.frame(v0, &arp(last)).unwrap();
+            }
+            kernel.flush();
+            assert_eq!(kernel.take_failure(), None);
+            let seen = frames(&arps);
+            let announced = seen.iter().filter(|frame| frame[..6] == [0xff; 6]);
+            let announced: Heap<_> = announced.map(|frame| frame[31]).collect();
+            assert_eq!(announced, (0..=254).collect::<Heap<u8>>());
+            let shown = namespace::ip("-o -4 address show dev v0");
+            assert_eq!(shown.matches("10.9.1.").count(), 255);
+            // 255 virtual routers that advertise at once fit the receive buffer of a peer that is not reading.
+            let arrived = lengths(&peer);
+            assert_eq!(arrived.len(), 256);
+            assert_eq!(arrived[1..], [20; 255]);
+
+            let long = [0x31; limits::MESSAGE_BYTES_MAX];
+            for _ in 0..9 {
+                kernel.message(v0, HOME, AWAY, &long).unwrap();
+            }
+            kernel.flush();
+            assert_eq!(lengths(&peer), [limits::MESSAGE_BYTES_MAX; 9]);
+            assert_eq!(kernel.take_failure(), None);
+        });
+    }
+}

@@ -1,0 +1,113 @@
+//! Standard output and standard error, through a fixed buffer.
+
+use core::fmt;
+
+use super::{Errno, Error};
+
+const BUFFER_BYTES: usize = 512;
+
+/// A descriptor to write text to. What is still in the buffer leaves with [`Self::finish`].
+#[derive(Debug)]
+pub struct Output {
+    descriptor: libc::c_int,
+    buffer: heapless::Vec<u8, BUFFER_BYTES>,
+    error: Option<Errno>,
+}
+
+impl Output {
+    /// Standard output.
+    #[must_use]
+    pub const fn stdout() -> Self {
+        Self::new(libc::STDOUT_FILENO)
+    }
+
+    /// Standard error.
+    #[must_use]
+    pub const fn stderr() -> Self {
+        Self::new(libc::STDERR_FILENO)
+    }
+
+    /// Writes bytes that need not be text.
+    pub fn put(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(BUFFER_BYTES) {
+            if self.buffer.extend_from_slice(piece).is_err() {
+                self.flush();
+                // An empty buffer holds a piece.
+                let _ = self.buffer.extend_from_slice(piece);
+            }
+        }
+    }
+
+    /// Lets everything go.
+    ///
+    /// # Errors
+    /// The first one since the beginning, EPIPE among them: then the rest has not been written.
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.flush();
+        self.error.map_or(Ok(()), |errno| Err(Error::of("writing")(errno)))
+    }
+
+    const fn new(descriptor: libc::c_int) -> Self {
+        Self { descriptor, buffer: heapless::Vec::new(), error: None }
+    }
+
+    fn flush(&mut self) {
+        let mut rest = self.buffer.as_slice();
+        while self.error.is_none() && !rest.is_empty() {
+            // SAFETY: the pointer and the length are those of a live slice; the kernel only reads it.
+            let count = unsafe { libc::write(self.descriptor, rest.as_ptr().cast(), rest.len()) };
+            match usize::try_from(count) {
+                Ok(count) => rest = rest.get(count..).unwrap_or(&[]),
+                Err(_) if Errno::last() == Errno::EINTR => {}
+                Err(_) => self.error = Some(Errno::last()),
+            }
+        }
+        self.buffer.clear();
+    }
+}
+
+impl fmt::Write for Output {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        match self.error {
+            None => Ok(()),
+            Some(_) => Err(fmt::Error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::fmt::Write as _;
+    use std::io::Read as _;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn everything_arrives_in_order_however_long() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut output = Output::new(writer.as_raw_fd());
+        let mut expected = std::string::String::new();
+        for number in 0..900 {
+            write!(output, "{number},").unwrap();
+            expected.push_str(&std::format!("{number},"));
+        }
+        let long = [b'x'; 3 * BUFFER_BYTES + 1];
+        output.put(&long);
+        output.finish().unwrap();
+        drop(writer);
+        let mut read = std::vec::Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        assert_eq!(&read[..expected.len()], expected.as_bytes());
+        assert_eq!(&read[expected.len()..], long);
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_an_error_and_no_signal() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut output = Output::new(writer.as_raw_fd());
+        output.put(b"hello");
+        assert_eq!(output.finish().unwrap_err().errno, Errno::EPIPE);
+    }
+}

@@ -1,0 +1,65 @@
+//! The one place to wait.
+
+use core::time::Duration;
+
+pub use nix::poll::{PollFd, PollFlags};
+use nix::sys::time::TimeSpec;
+
+use super::signals::Signals;
+use super::{Errno, Error};
+
+/// The longest wait that every C library's time can express. Waking early is harmless.
+const WAIT_MAX: Duration = Duration::from_secs(86_400);
+
+/// Waits until one of `descriptors` is ready, a signal arrives, or `timeout` (nanoseconds count; `None`: for
+/// ever) has passed. Returns how many descriptors are ready. Signals are delivered here and nowhere else.
+///
+/// # Errors
+/// None that is known to happen.
+pub fn wait(
+    descriptors: &mut [PollFd<'_>],
+    timeout: Option<Duration>,
+    signals: &Signals,
+) -> Result<usize, Error> {
+    let timeout = timeout.map(|timeout| TimeSpec::from_duration(timeout.min(WAIT_MAX)));
+    match nix::poll::ppoll(descriptors, timeout, Some(signals.waiting())) {
+        Ok(ready) => Ok(usize::try_from(ready).unwrap_or(0)),
+        Err(Errno::EINTR) => Ok(0),
+        Err(errno) => Err(Error::of("waiting")(errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::signals::Signal;
+    use super::*;
+    use std::os::fd::AsFd;
+    use std::time::Instant;
+
+    /// Signals belong to the process, so this is one test, and the only one that installs handlers.
+    #[test]
+    fn a_wait_ends_by_time_by_descriptor_and_by_signal() {
+        let mut signals = Signals::install().unwrap();
+        let begun = Instant::now();
+        let nothing = wait(&mut [], Some(Duration::from_micros(1500)), &signals);
+        assert_eq!(nothing, Ok(0));
+        assert!(begun.elapsed() >= Duration::from_micros(1500));
+        assert!(begun.elapsed() < Duration::from_secs(5));
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        nix::unistd::write(&writer, b"x").unwrap();
+        let mut descriptors = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(wait(&mut descriptors, None, &signals), Ok(1));
+        assert_eq!(descriptors[0].any(), Some(true));
+
+        // Sent to this thread while blocked: nothing happens until it waits, and then it does not wait.
+        // SAFETY: the thread is this one, and a handler is installed.
+        unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGHUP) };
+        assert_eq!(signals.take(), None);
+        let begun = Instant::now();
+        assert_eq!(wait(&mut [], Some(Duration::from_secs(20)), &signals), Ok(0));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert_eq!(signals.take(), Some(Signal::Reload));
+        assert_eq!(signals.take(), None);
+    }
+}
