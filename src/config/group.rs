@@ -38,12 +38,8 @@ impl<'d> Reader<'d, '_> {
                 self.second_group(section, word, prior);
             }
             if differs {
-                self.warn(
-                    word.line,
-                    "instance %A has another priority than the first of its group: they could have different \
-                     winners, so write the same",
-                    &[word.text],
-                );
+                self.idle(word, "instance %A has another priority than the first of its group: they could have different \
+                     winners, so write the same");
             }
         }
         if !has_words {
@@ -63,10 +59,9 @@ impl<'d> Reader<'d, '_> {
     /// The index of the enabled instance that is called so.
     fn member(&mut self, word: Value<'d>) -> Option<usize> {
         let Some(section) = self.resolve("vrrp_instance", word.text) else {
-            self.error(
-                word.line,
+            self.wrong(
+                word,
                 "group member %A is no vrrp_instance: write the name of one",
-                &[word.text],
             );
             return None;
         };

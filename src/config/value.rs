@@ -36,11 +36,10 @@ impl<'a> Iterator for Words<'a> {
 
 /// A boolean as OpenWrt's shell functions read it (`get_bool`), in lower case.
 pub(super) fn flag(text: &[u8]) -> Option<bool> {
-    match text {
-        b"1" | b"on" | b"true" | b"yes" | b"enabled" => Some(true),
-        b"0" | b"off" | b"false" | b"no" | b"disabled" => Some(false),
-        _ => None,
-    }
+    // The true ones stand first.
+    let known = b"1 on true yes enabled 0 off false no disabled";
+    let position = Words::new(known).position(|word| word == text)?;
+    Some(position < 5)
 }
 
 /// Whether a value asks for something: it is neither an "off" nor a zero nor empty.
