@@ -1,6 +1,6 @@
 //! The meaning of the words: a [`Document`] in, a [`Config`] and every problem out.
 //!
-//! Four passes: [`Reader::check_words`] sees that every word is known and built, the definitions
+//! Four passes: `Reader::check_words` sees that every word is known and built, the definitions
 //! (`ipaddress`, `peer`, `track_interface`) are checked whether anything refers to them or not, then come
 //! the instances, and the groups last, since they refer to instances. An error does not end a pass: its
 //! place is taken by a default, and the configuration is unusable.
