@@ -16,7 +16,7 @@ const_assert!(SECTIONS_MAX <= u16::MAX as usize); // Options name their section 
 
 mod parser;
 
-/// Bytes that [`Section::uci_name`] may need for the name of an anonymous section.
+/// Bytes that [`Section::anonymous_name`] may need for the name of an anonymous section.
 pub const ANONYMOUS_NAME_BYTES: usize = 11;
 
 /// A run of bytes of the document.
