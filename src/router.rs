@@ -233,7 +233,7 @@ impl Router {
             Event::Start { keeps_marks } => {
                 self.started_at = Some(now);
                 self.keeps_marks = keeps_marks;
-                self.synchronise(effects);
+                self.synchronise(now, effects);
             }
             Event::Stop => {
                 self.stopping = true;
@@ -244,7 +244,7 @@ impl Router {
             Event::Kernel(message) => self.kernel(now, message, effects),
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
-                self.synchronise(effects);
+                self.synchronise(now, effects);
             }
             Event::Failed(failure) => self.failed(now, failure),
             Event::HookEnded(ticket) => self.hook_ended(ticket, effects),
@@ -387,7 +387,7 @@ impl Router {
 
     fn timer(&mut self, now: Instant, effects: &mut Effects) {
         if self.sync.retry_at().is_some_and(|at| at <= now) {
-            self.synchronise(effects);
+            self.synchronise_again(now, effects);
         }
         if self.members.iter().any(|member| is_in(member, Fault::StartupDelay)) {
             self.settle(now, effects);

@@ -17,7 +17,7 @@ use crate::vrrp::Phase;
 use crate::wire::vrrp::PRIORITY_OWNER;
 use crate::wire::{IfIndex, Mac, rtnl};
 
-/// How long to wait before looking again after the kernel refused something.
+/// How long to wait before looking again after the kernel refused something, or has not finished its answer.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// errno of what is no failure: the address to be added is there, the one to be removed is not, or its
@@ -127,11 +127,19 @@ impl Sync {
 }
 
 impl Router {
-    /// Asks the kernel for everything.
-    pub(super) fn synchronise(&mut self, effects: &mut Effects) {
-        self.sync.retry_at = None;
+    /// The time of [`Sync::retry_at`] has come: whatever was under way is given up.
+    pub(super) fn synchronise_again(&mut self, now: Instant, effects: &mut Effects) {
+        self.sync.step = Step::Idle;
+        self.sync.again = false;
+        self.synchronise(now, effects);
+    }
+
+    /// Asks the kernel for everything. The end of its answer may be among messages that are lost, so the wait
+    /// for it is not endless.
+    pub(super) fn synchronise(&mut self, now: Instant, effects: &mut Effects) {
         match self.sync.step {
             Step::Idle => {
+                self.sync.retry_at = Some(now + RETRY_PAUSE);
                 self.links.0.iter_mut().for_each(|link| link.seen = false);
                 self.sync.step = Step::Links;
                 self.sync.sequence = self.sync.sequence.wrapping_add(1);
@@ -311,7 +319,7 @@ impl Router {
         }
         if lost {
             // There may be another one. Ask, and let things stand until the answer.
-            self.synchronise(effects);
+            self.synchronise(now, effects);
         }
     }
 
@@ -338,8 +346,9 @@ impl Router {
             }
             Step::Addresses => {
                 self.sync.step = Step::Idle;
+                self.sync.retry_at = None;
                 if core::mem::take(&mut self.sync.again) {
-                    self.synchronise(effects);
+                    self.synchronise(now, effects);
                     return;
                 }
                 self.whole_picture(now, effects);
@@ -367,6 +376,10 @@ impl Router {
             let Some(view) = self.view(slot) else {
                 continue;
             };
+            // A device may have been made anew behind our back, and memberships went with the old one.
+            if view.virtual_router().phase() != Phase::Initialize {
+                push(effects, Effect::Join(slot));
+            }
             let misses =
                 view.addresses().any(|(position, _)| self.presence.get(position) == Some(&Presence::Absent));
             if misses {

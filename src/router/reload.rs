@@ -86,7 +86,7 @@ impl Router {
         self.moved = true;
         // Devices and addresses may be new to us; and a new member waits for the answer.
         if self.started_at.is_some() {
-            self.synchronise(effects);
+            self.synchronise(now, effects);
         }
     }
 

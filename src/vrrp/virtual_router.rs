@@ -365,6 +365,10 @@ impl VirtualRouter {
         self.note(rules, advert, from, now);
         if advert.priority == PRIORITY_RESIGN {
             self.answer(rules, true, now, actions);
+            // It was master beside us, and hosts may have learned it (ST22).
+            if let State::Master { timetable, .. } = &mut self.state {
+                timetable.provoke(now);
+            }
             return;
         }
         let loses = rules.source.is_some_and(|address| {
@@ -373,6 +377,9 @@ impl VirtualRouter {
             election::compare(ours, theirs) == Ordering::Less
         });
         if loses && !self.leaves_tie_to_companion(rules, advert, now) {
+            // The better one may never have heard of us, as after a partition, and hosts may have learned us: say
+            // once more that we were here, so that it announces itself again (ST22).
+            self.advertise(rules.priority, actions);
             self.master_interval = self.learned(rules, advert);
             self.watch(rules, Cause::Better(from, advert.priority), now, actions);
             return;

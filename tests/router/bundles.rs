@@ -35,7 +35,7 @@ fn the_family_that_loses_takes_the_other_along_and_that_one_resigns() {
     let mut bench = Bench::master(&[dual()]);
     bench.hear(7, 200, "fe80::9");
     assert_eq!(phases(&bench), [Phase::Backup, Phase::Backup]);
-    assert_eq!(sent(&bench.effects), [0, 0], "IPv4 was not beaten: it says that it goes");
+    assert_eq!(sent(&bench.effects), [100, 0, 0], "IPv6 has a last word; IPv4 was not beaten: it resigns");
     let releases = bench.effects.iter().filter(|e| matches!(e, Effect::Release(_))).count();
     assert_eq!(releases, 2);
 }

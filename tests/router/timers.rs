@@ -212,13 +212,14 @@ fn st12_a_master_answers_priority_zero_at_once_and_restarts_its_timer() {
     assert_eq!(advert_at.since(bench.now), Duration::from_secs(1));
 }
 
-/// RFC 9568 §6.4.3.
+/// RFC 9568 §6.4.3. Its last word lets a winner that never heard of it announce itself again (ST22).
 #[test]
 fn st13_ad23_a_master_yields_to_a_higher_priority_and_releases_its_addresses() {
     let mut bench = Bench::master(&[Spec::default()]);
     bench.hear(7, 101, "10.0.0.1");
     assert_eq!(bench.phase(0), Phase::Backup);
-    assert_eq!(bench.effects, [Effect::Release(vipd::router::Slot(0))]);
+    let slot = vipd::router::Slot(0);
+    assert_eq!(bench.effects, [Effect::Advertise { slot, priority: 100 }, Effect::Release(slot)]);
     assert_eq!(down_in(&bench), Duration::from_nanos(3_609_375_000));
 }
 
