@@ -38,7 +38,8 @@ fn a_flushed_address_is_put_back_at_once_and_announced_and_mastership_kept() {
     thread::sleep(SECOND * 3 / 2);
     for address in ["10.0.0.100", "fe80::100"] {
         let flushed = now();
-        lone.host.ip(&format!("address flush dev eth0 to {address}"));
+        // It looks again until it finds nothing, and may give up: the address is back too soon.
+        lone.host.try_ip(&format!("address flush dev eth0 to {address}"));
         eventually("the address is put back", SECOND / 4, || lone.host.has("eth0", address).then_some(()));
         lone.wait_announcement(address, flushed, SECOND * 3 / 2);
         thread::sleep(SECOND * 11 / 10);
@@ -49,14 +50,14 @@ fn a_flushed_address_is_put_back_at_once_and_announced_and_mastership_kept() {
 /// A stranger who removes the address without end gets it put back without end, and hosts hear of it at
 /// most once a second (law 11).
 #[test]
-fn an_address_that_is_flushed_again_and_again_does_not_flood_the_segment() {
+fn an_address_that_is_deleted_again_and_again_does_not_flood_the_segment() {
     let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
     let lone = Lone::start(&config(200, &["10.0.0.100/32"]));
     let (since, _) = lone.wait_master("10.0.0.100");
     thread::sleep(SECOND);
     let from = now();
     for _ in 0..100 {
-        lone.host.ip("address flush dev eth0 to 10.0.0.100");
+        lone.host.try_ip("address del 10.0.0.100/32 dev eth0");
         thread::sleep(SECOND / 100);
     }
     lone.wait_address("10.0.0.100", true);

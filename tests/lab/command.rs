@@ -72,7 +72,7 @@ fn status_is_a_table_for_people() {
     let (code, table) = answer(&mut lone.vipd.request(&["status"]));
     assert_eq!(code, 0, "{table}");
     let row = table.lines().find(|line| line.contains("lan")).expect("a row for the instance");
-    for word in ["eth0", "7", "master", "200", "10.0.0.100"] {
+    for word in ["eth0", "7", "master", "200", "10.0.0.1"] {
         assert!(row.to_lowercase().contains(word), "{word} in {row:?}");
     }
     assert_eq!(answer(&mut lone.vipd.request(&["status", "lan"])).0, 0);

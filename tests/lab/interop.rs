@@ -316,8 +316,9 @@ impl Scene {
         let started = now();
         self.master(role).daemon.restart();
         let limit = self.pairing.interval * 4 + SECOND * 5;
-        let port = self.master(role).port.index();
-        let back = self.first_claim(port, started, limit);
+        // The advert is what the other one yields to; FRR announces an interval earlier over IPv6.
+        let port = &if role == Role::Vipd { &self.ours } else { &self.peer }.port;
+        let (back, _) = self.capture.wait_advert(port, VRID, started, limit);
         let priority = self.master(role).priority;
         let own_down_time = self.down_time_of(priority);
         assert!(taken < started, "the other one had taken over");

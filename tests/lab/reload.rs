@@ -106,10 +106,10 @@ fn a_bad_configuration_is_refused_by_line_and_the_old_one_goes_on() {
     let mut lone = Lone::start(&config(200, &["10.0.0.100/24"]));
     let (since, _) = lone.wait_master("10.0.0.100");
     for (bad, line) in [
-        (config(200, &["10.0.0.100/24"]).replace("'7'", "'700'"), ":4:"),
-        (config(200, &["10.0.0.300/24"]), ":7:"),
-        ("config vrrp_instance 'lan".to_owned(), ":1:"),
-        (config(200, &["10.0.0.100/24"]) + "\toption priorty '3'\n", ":8:"),
+        (config(200, &["10.0.0.100/24"]).replace("'7'", "'700'"), "line 4:"),
+        (config(200, &["10.0.0.300/24"]), "line 7:"),
+        ("config vrrp_instance 'lan".to_owned(), "line 1:"),
+        (config(200, &["10.0.0.100/24"]) + "\toption priorty '3'\n", "line 8:"),
     ] {
         lone.vipd.rewrite(&bad);
         let answer = lone.vipd.ask(&["reload"]);

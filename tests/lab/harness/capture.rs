@@ -1,7 +1,7 @@
 //! The tap on the switch: every frame that enters it, with the kernel's timestamp.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -172,10 +172,9 @@ impl Drop for Capture {
             let frames = self.shared.lock();
             let told: Vec<_> = frames.iter().filter(|frame| frame.claim().is_some()).collect();
             let skipped = told.len().saturating_sub(60);
-            let mut out = io::stderr().lock();
-            let _ = writeln!(out, "--- the last claims on the switch ({skipped} before)");
+            eprintln!("--- the last claims on the switch ({skipped} before)");
             for frame in told.iter().skip(skipped) {
-                let _ = writeln!(out, "{frame}");
+                eprintln!("{frame}");
             }
         }
     }

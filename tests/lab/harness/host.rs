@@ -36,6 +36,11 @@ impl Host {
         self.namespace.ip(words)
     }
 
+    /// The same where it may fail; says whether it succeeded.
+    pub(crate) fn try_ip(&self, words: &str) -> bool {
+        self.namespace.try_ip(words)
+    }
+
     /// Sets a value under `/proc/sys/net`.
     pub(crate) fn sysctl(&self, name: &str, value: &str) {
         self.namespace.sysctl(name, value);

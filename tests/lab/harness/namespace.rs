@@ -79,6 +79,12 @@ impl Namespace {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// The same where it may fail; says whether it succeeded.
+    pub(crate) fn try_ip(&self, words: &str) -> bool {
+        let output = self.command("ip").args(words.split_whitespace()).output();
+        output.is_ok_and(|output| output.status.success())
+    }
+
     /// Sets a value under `/proc/sys/net`.
     pub(crate) fn sysctl(&self, name: &str, value: &str) {
         self.inside(|| fs::write(format!("/proc/sys/net/{name}"), value))

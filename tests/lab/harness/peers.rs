@@ -10,8 +10,8 @@ use super::{eventually, rootless};
 /// keepalived with its own files, without syslog, VRRP only.
 pub(crate) struct Keepalived {
     host: Host,
-    workspace: Workspace,
     process: Process,
+    workspace: Workspace,
     starts: u32,
 }
 
@@ -56,9 +56,9 @@ fn launch_keepalived(host: &Host, workspace: &Workspace, start: u32) -> Process 
 /// FRR's zebra and vrrpd with their own sockets, and the macvlan that vrrpd wants to find.
 pub(crate) struct Frr {
     host: Host,
-    workspace: Workspace,
     zebra: Process,
     vrrpd: Process,
+    workspace: Workspace,
     starts: u32,
 }
 

@@ -1,5 +1,6 @@
 //! The daemon on trial.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -14,9 +15,10 @@ static BINARY: OnceLock<PathBuf> = OnceLock::new();
 /// One `vipd run` with its own configuration, socket and log.
 pub(crate) struct Vipd {
     host: Host,
+    // Before its workspace: what goes first can still show its log.
+    process: Process,
     workspace: Workspace,
     extra: Vec<String>,
-    process: Process,
     binary: PathBuf,
 }
 
@@ -68,9 +70,10 @@ impl Vipd {
         &self.workspace
     }
 
-    /// Replaces the configuration file, without telling the daemon.
+    /// Replaces the configuration file as `uci commit` does, at once, without telling the daemon.
     pub(crate) fn rewrite(&self, config: &str) {
-        self.workspace.write("config", config);
+        let fresh = self.workspace.write("config.new", config);
+        fs::rename(fresh, self.workspace.path("config")).expect("the workspace can be written");
     }
 
     /// A request of the command line to this daemon, not yet run.
