@@ -12,7 +12,7 @@ use vipd::wire::Mac;
 
 use crate::clock::{MS, NEVER, Nanos};
 use crate::frame::{self, BROADCAST, Content};
-use crate::netlink::{Datagram, Installed, LinkView, Request, Wish, requests};
+use crate::netlink::{Datagram, IFA_F_NODAD, Installed, LinkView, Request, Wish, requests};
 use crate::seed::trace;
 use crate::switch::{Frame, Port};
 
@@ -518,6 +518,8 @@ impl Kernel {
         rng: &mut Rng,
     ) -> i32 {
         let Some(at) = self.by_index(index) else { return ENODEV };
+        // AD17: another router may still answer, and detection would find it.
+        assert!(new.address.is_ipv4() || new.flags & IFA_F_NODAD != 0, "{} without nodad", new.address);
         if !self.keeps_marks {
             new.mark = 0;
         }
