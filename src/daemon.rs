@@ -1,1 +1,294 @@
-//! The poll loop.
+//! The poll loop: wait, turn what has happened into events, perform what they ask for.
+//!
+//! ```text
+//!   +-> 1 let go what was gathered, then what was logged; wait until the next deadline
+//!   |   2 signals     stop, reload, ended scripts
+//!   |   3 the kernel  links and addresses
+//!   |   4 packets     all that were waiting, before any timer: a starved backup must not steal
+//!   |   5 failures    of effects of the last turn
+//!   |   6 timers
+//!   +-- 7 control     status, reload
+//! ```
+//!
+//! Both sides meet here and nowhere else: [`linux`] knows descriptors and bytes, [`crate::router`] knows VRRP.
+//! Every buffer is in [`Memory`], whose size is the daemon's RAM budget.
+
+use core::time::Duration;
+
+use heapless::Vec;
+use log::{error, info};
+
+use crate::cli::{Command, Exit};
+use crate::config::Config;
+use crate::config::uci::Document;
+use crate::limits::{CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX};
+use crate::linux::batch::Inbox;
+use crate::linux::control::Listener;
+use crate::linux::netlink::{DATAGRAM_BYTES_MAX, Received};
+use crate::linux::outlet::{Arena, Kernel};
+use crate::linux::poll::{self, PollFd, PollFlags};
+use crate::linux::signals::{Signal, Signals};
+use crate::linux::{self, clock};
+use crate::router::{Effects, Event, Router};
+use crate::time::Instant;
+use crate::wire::rtnl;
+
+mod hands;
+mod load;
+mod serve;
+
+use hands::{Hands, Scripts};
+pub use load::{Report, Trouble, load};
+use serve::Clients;
+
+/// Datagrams of kernel messages that one turn takes.
+const DATAGRAMS_PER_TURN_MAX: usize = 64;
+
+/// How long the last hooks may take when the daemon ends.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
+
+static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
+
+/// Everything that the daemon ever uses: there is no heap.
+pub struct Memory {
+    router: Router,
+    /// The configuration that is being read; after a reload, the one before.
+    spare: Config,
+    document: Document,
+    effects: Effects,
+    arena: Arena,
+    inbox: Inbox,
+    datagram: [u8; DATAGRAM_BYTES_MAX],
+    scripts: Scripts,
+    clients: Clients,
+}
+
+impl Memory {
+    /// Bytes of all state and all buffers together.
+    pub const BYTES: usize = size_of::<Self>();
+
+    /// Everything empty.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            router: Router::new(),
+            spare: Config::new(),
+            document: Document::new(),
+            effects: Effects::new(),
+            arena: Arena::new(),
+            inbox: Inbox::new(),
+            datagram: [0; DATAGRAM_BYTES_MAX],
+            scripts: Scripts::new(),
+            clients: Clients::new(),
+        }
+    }
+
+    /// What reading a configuration needs.
+    pub const fn for_check(&mut self) -> (&mut Document, &mut Config) {
+        (&mut self.document, &mut self.spare)
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs until SIGTERM or SIGINT, and answers with the exit code.
+pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
+    let Memory { router, spare, document, effects, arena, inbox, datagram, scripts, clients } = memory;
+    // What is wrong with the configuration is said before anything is touched.
+    if let Err(trouble) = load(document, spare, command, &mut load::to_log(command)) {
+        trouble.log(command);
+        return Exit::Wrong;
+    }
+    let (signals, kernel, listener) = match open(arena, command) {
+        Ok(opened) => opened,
+        Err(error) => {
+            error!("{error}");
+            return Exit::Refused;
+        }
+    };
+    let hands = Hands { router, effects, kernel, scripts };
+    let mut daemon = Daemon {
+        command,
+        hands,
+        listener,
+        signals,
+        spare,
+        document,
+        inbox,
+        datagram,
+        clients,
+        ends_at: None,
+    };
+    let result = daemon.run();
+    daemon.listener.remove();
+    match result {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            error!("{error}");
+            Exit::Refused
+        }
+    }
+}
+
+/// Opens everything that needs privilege, before the loop begins.
+fn open<'a>(
+    arena: &'a mut Arena,
+    command: &Command<'_>,
+) -> Result<(Signals, Kernel<'a>, Listener), linux::Error> {
+    let kernel = Kernel::open(arena)?;
+    let listener = Listener::bind(command.socket)?;
+    Ok((Signals::install()?, kernel, listener))
+}
+
+struct Daemon<'a> {
+    command: &'a Command<'a>,
+    hands: Hands<'a>,
+    listener: Listener,
+    signals: Signals,
+    spare: &'a mut Config,
+    document: &'a mut Document,
+    inbox: &'a mut Inbox,
+    datagram: &'a mut [u8],
+    clients: &'a mut Clients,
+    /// When to end although a hook still runs.
+    ends_at: Option<Instant>,
+}
+
+/// Which descriptors have something.
+struct Ready {
+    kernel: bool,
+    packets: bool,
+    control: bool,
+}
+
+impl Daemon<'_> {
+    fn run(&mut self) -> Result<(), linux::Error> {
+        info!("vipd {} starts with {} instance(s)", env!("CARGO_PKG_VERSION"), self.spare.instances.len());
+        self.hands.act(Event::Adopt(self.spare));
+        self.hands.act(Event::Start { keeps_marks: linux::file::keeps_address_marks() });
+        while !self.has_ended() {
+            let ready = self.wait()?; // 1
+            self.take_signals(); // 2
+            if ready.kernel {
+                self.take_kernel_messages()?; // 3
+            }
+            if ready.packets {
+                self.take_packets()?; // 4
+            }
+            self.hands.take_failures(); // 5
+            if self.hands.router.poll_at().is_some_and(|at| at <= clock::now()) {
+                self.hands.act(Event::Timer); // 6
+            }
+            if ready.control {
+                self.serve(); // 7
+            }
+        }
+        self.hands.kernel.flush();
+        info!("vipd ends");
+        Ok(())
+    }
+
+    /// Lets go what was gathered, then what was logged, and waits.
+    fn wait(&mut self) -> Result<Ready, linux::Error> {
+        use std::os::fd::AsFd;
+        self.hands.kernel.flush();
+        log::logger().flush();
+        let timeout = if self.hands.have_failures() {
+            Some(Duration::ZERO)
+        } else {
+            let deadlines = [self.hands.router.poll_at(), self.ends_at];
+            deadlines.into_iter().flatten().min().map(|at| at.since(clock::now()))
+        };
+
+        let kernel = &self.hands.kernel;
+        // A client that finds no room waits in the listening socket's queue.
+        let accepts = if self.clients.have_room() { PollFlags::POLLIN } else { PollFlags::empty() };
+        let v6 = kernel.v6.as_ref().map_or(kernel.v4.as_fd(), AsFd::as_fd);
+        let mut fds: Vec<PollFd<'_>, { 4 + CONTROL_CLIENTS_MAX }> = Vec::new();
+        fds.extend([
+            PollFd::new(kernel.netlink.as_fd(), PollFlags::POLLIN),
+            PollFd::new(kernel.v4.as_fd(), PollFlags::POLLIN),
+            PollFd::new(v6, PollFlags::POLLIN),
+            PollFd::new(self.listener.as_fd(), accepts),
+        ]);
+        fds.extend(self.clients.interests().map(|(fd, flags)| PollFd::new(fd, flags)));
+        poll::wait(&mut fds, timeout, &self.signals)?;
+        let any = |range: core::ops::Range<usize>| {
+            fds.get(range).unwrap_or(&[]).iter().any(|fd| fd.any() == Some(true))
+        };
+        Ok(Ready { kernel: any(0..1), packets: any(1..3), control: any(3..fds.len()) })
+    }
+
+    fn take_signals(&mut self) {
+        while let Some(signal) = self.signals.take() {
+            match signal {
+                Signal::Stop => {
+                    self.ends_at = Some(clock::now() + LAST_WORDS_MAX);
+                    self.hands.act(Event::Stop);
+                }
+                Signal::Reload => {
+                    self.reload(&mut load::to_log(self.command));
+                }
+                Signal::Child => self.hands.reap(),
+            }
+        }
+    }
+
+    /// Reads the configuration again: a bad one changes nothing.
+    fn reload(&mut self, report: &mut Report<'_>) -> bool {
+        if let Err(trouble) = load(self.document, self.spare, self.command, report) {
+            trouble.log(self.command);
+            error!("the configuration is not taken; the old one goes on");
+            return false;
+        }
+        self.hands.act(Event::Prepare(self.spare));
+        self.hands.act(Event::Adopt(self.spare));
+        info!("configuration taken: {} instance(s)", self.hands.router.config().instances.len());
+        true
+    }
+
+    fn take_kernel_messages(&mut self) -> Result<(), linux::Error> {
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            match self.hands.kernel.netlink.receive(self.datagram)? {
+                Received::Nothing => break,
+                Received::Overrun => self.hands.act(Event::Overrun),
+                Received::Datagram(bytes) => {
+                    for message in rtnl::messages(bytes) {
+                        self.hands.act(Event::Kernel(message));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes every packet that was waiting, up to what the kernel can have kept for us.
+    fn take_packets(&mut self) -> Result<(), linux::Error> {
+        for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
+            let packets = self.hands.kernel.v4.receive(self.inbox)?;
+            let is_last = packets.len() < PACKETS_PER_BATCH_MAX;
+            packets.for_each(|packet| self.hands.act(Event::Packet(packet)));
+            if is_last {
+                break;
+            }
+        }
+        for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
+            let Some(v6) = &self.hands.kernel.v6 else { break };
+            let packets = v6.receive(self.inbox)?;
+            let is_last = packets.len() < PACKETS_PER_BATCH_MAX;
+            packets.for_each(|packet| self.hands.act(Event::Packet(packet)));
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.hands.router.is_finished() || self.ends_at.is_some_and(|at| at <= clock::now())
+    }
+}

@@ -93,8 +93,11 @@ pub const SOCKET_BUFFER_BYTES: usize = 131_072;
 /// Effects of one event for one virtual router; see `vipd::router`.
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 
-/// Effects of one event.
-pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + 8;
+/// Effects of one event: every virtual router moves, and every address is withdrawn.
+pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + 8;
+
+/// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
+pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 262_144);
 
 /// Control connections (`vipd status`) that are served at the same time; a further one waits in the
 /// listening socket's queue.
@@ -116,7 +119,7 @@ const_assert!(SEND_BYTES_MAX >= MESSAGE_BYTES_MAX); // One always fits, so waiti
 const_assert!(SEND_BYTES_MAX <= u16::MAX as usize); // Offsets into them are 16-bit.
 // Whatever can wait in the kernel is read within one turn.
 const_assert!(PACKETS_PER_TURN_MAX * 512 >= 2 * SOCKET_BUFFER_BYTES);
-const_assert!(PACKETS_PER_TURN_MAX % PACKETS_PER_BATCH_MAX == 0);
+const_assert!(PACKETS_PER_TURN_MAX.is_multiple_of(PACKETS_PER_BATCH_MAX));
 
 /// A capacity from the build's environment: decimal digits, or the default where it is not set.
 const fn setting(text: Option<&str>, default: usize) -> usize {
@@ -126,10 +129,7 @@ const fn setting(text: Option<&str>, default: usize) -> usize {
     let mut value = 0;
     let mut index = 0;
     while index < digits.len() {
-        assert!(
-            digits[index].is_ascii_digit(),
-            "a VIPD_ capacity is not a decimal number"
-        );
+        assert!(digits[index].is_ascii_digit(), "a VIPD_ capacity is not a decimal number");
         value = value * 10 + (digits[index] - b'0') as usize;
         index += 1;
     }

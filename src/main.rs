@@ -1,2 +1,4 @@
-//! vipd.
-fn main() {}
+//! vipd: what a user types.
+#![no_main]
+
+vipd::entry!(vipd::cli::main);

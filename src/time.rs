@@ -68,11 +68,7 @@ impl Interval {
     /// An interval of `centis` centiseconds, 1..=25500; `None` outside.
     #[must_use]
     pub const fn from_centis(centis: u16) -> Option<Self> {
-        if centis == 0 || centis > Self::V2_MAX.centis {
-            None
-        } else {
-            Some(Self { centis })
-        }
+        if centis == 0 || centis > Self::V2_MAX.centis { None } else { Some(Self { centis }) }
     }
 
     /// An interval of `secs` whole seconds, 1..=255; `None` for zero.
@@ -90,7 +86,7 @@ impl Interval {
     /// Whole seconds, if it is a whole number of them: what VRRPv2 can say.
     #[must_use]
     pub const fn whole_secs(self) -> Option<u8> {
-        if self.centis % 100 == 0 {
+        if self.centis.is_multiple_of(100) {
             // At most 255: `from_centis` bounds it.
             Some((self.centis / 100) as u8)
         } else {
@@ -153,10 +149,7 @@ mod tests {
         assert_eq!(Interval::from_secs(1), Some(Interval::SECOND));
         assert_eq!(Interval::SECOND.centis(), 100);
         assert_eq!(Interval::SECOND.duration(), Duration::from_secs(1));
-        assert_eq!(
-            Interval::from_centis(1).unwrap().duration(),
-            Duration::from_millis(10)
-        );
+        assert_eq!(Interval::from_centis(1).unwrap().duration(), Duration::from_millis(10));
         assert_eq!(Interval::V3_MAX.duration(), Duration::from_millis(40_950));
         assert_eq!(Interval::V2_MAX.duration(), Duration::from_secs(255));
     }
@@ -174,14 +167,8 @@ mod tests {
     fn tm01_tm02_v2_skew_and_down_time_by_hand() {
         assert_eq!(Interval::skew_v2(100), Duration::from_micros(609_375));
         assert_eq!(Interval::skew_v2(254), Duration::from_nanos(7_812_500));
-        assert_eq!(
-            Interval::SECOND.down_v2(100),
-            Duration::from_micros(3_609_375)
-        );
-        assert_eq!(
-            Interval::from_secs(10).unwrap().down_v2(100),
-            Duration::from_micros(30_609_375)
-        );
+        assert_eq!(Interval::SECOND.down_v2(100), Duration::from_micros(3_609_375));
+        assert_eq!(Interval::from_secs(10).unwrap().down_v2(100), Duration::from_micros(30_609_375));
     }
 
     /// RFC 9568 §6.1, TM03 and TM04: literal numbers; the fastest interval keeps its skew.
@@ -191,10 +178,7 @@ mod tests {
         assert_eq!(centi.skew_v3(255), Duration::from_nanos(39_062));
         assert_eq!(centi.skew_v3(254), Duration::from_nanos(78_125));
         assert_eq!(centi.down_v3(100), Duration::from_nanos(36_093_750));
-        assert_eq!(
-            Interval::SECOND.down_v3(150),
-            Duration::from_nanos(3_414_062_500)
-        );
+        assert_eq!(Interval::SECOND.down_v3(150), Duration::from_nanos(3_414_062_500));
     }
 
     /// Law 13. Every priority with every interval that a wire can carry, against the exact fraction.

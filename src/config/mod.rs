@@ -1,7 +1,9 @@
 //! What the user asked for: UCI text in, a [`Config`] out, with line numbers for whatever is wrong.
 //!
-//! [`uci`] is libuci's grammar, strict. [`schema`] gives the words their meaning. [`problem`] says in a
-//! sentence what to write instead. None of them does I/O: text enters as bytes in the caller's buffer.
+//! [`uci`] is libuci's grammar, strict. [`schema`] gives the words their meaning, with one file for each kind
+//! of section that has much of it; `words` is the table of all that are known, and `value` reads numbers,
+//! addresses and flags. [`problem`] says in a sentence what to write instead. None of them does I/O: text
+//! enters as bytes in the caller's buffer.
 //!
 //! A [`Config`] is flat: instances refer to addresses, peers and tracks by [`Span`]s of shared tables,
 //! and every name lies in one table of text, so its size is one constant whatever the file says.
@@ -18,6 +20,15 @@ use crate::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 pub mod problem;
 pub mod schema;
 pub mod uci;
+
+mod address;
+mod group;
+mod instance;
+mod peer;
+mod reader;
+mod track;
+mod value;
+mod words;
 
 /// A name or path that the configuration keeps; read it with [`Config::text`]. Empty by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -174,13 +185,7 @@ pub struct Announcements {
 
 impl Default for Announcements {
     fn default() -> Self {
-        Self {
-            repeat: 5,
-            delay_secs: 5,
-            refresh_secs: 0,
-            refresh_repeat: 1,
-            interval_ms: 0,
-        }
+        Self { repeat: 5, delay_secs: 5, refresh_secs: 0, refresh_repeat: 1, interval_ms: 0 }
     }
 }
 
@@ -308,19 +313,13 @@ impl Config {
     #[must_use]
     pub fn text(&self, text: Text) -> &str {
         let start = usize::from(text.start);
-        let bytes = self
-            .text
-            .get(start..start + usize::from(text.len))
-            .unwrap_or(&[]);
+        let bytes = self.text.get(start..start + usize::from(text.len)).unwrap_or(&[]);
         core::str::from_utf8(bytes).unwrap_or("")
     }
 
     /// Keeps a name or path; `None` when the table of text is full or the piece is longer than 255 bytes.
     pub fn keep_text(&mut self, piece: &str) -> Option<Text> {
-        let text = Text {
-            start: u16::try_from(self.text.len()).ok()?,
-            len: u8::try_from(piece.len()).ok()?,
-        };
+        let text = Text { start: u16::try_from(self.text.len()).ok()?, len: u8::try_from(piece.len()).ok()? };
         self.text.extend_from_slice(piece.as_bytes()).ok()?;
         Some(text)
     }
@@ -328,17 +327,12 @@ impl Config {
     /// The name of a device.
     #[must_use]
     pub fn interface_name(&self, interface: InterfaceId) -> &str {
-        self.interfaces
-            .get(usize::from(interface.0))
-            .map_or("", |text| self.text(*text))
+        self.interfaces.get(usize::from(interface.0)).map_or("", |text| self.text(*text))
     }
 
     /// The device of this name, entered into the table if it is new; `None` when a table is full.
     pub fn interface(&mut self, name: &str) -> Option<InterfaceId> {
-        let known = self
-            .interfaces
-            .iter()
-            .position(|text| self.text(*text) == name);
+        let known = self.interfaces.iter().position(|text| self.text(*text) == name);
         let index = match known {
             Some(index) => index,
             None => {

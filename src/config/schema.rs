@@ -1,1 +1,232 @@
-//! The meaning of the words.
+//! The meaning of the words: a [`Document`] in, a [`Config`] and every problem out.
+//!
+//! Four passes: `Reader::check_words` sees that every word is known and built, the definitions
+//! (`ipaddress`, `peer`, `track_interface`) are checked whether anything refers to them or not, then come
+//! the instances, and the groups last, since they refer to instances. An error does not end a pass: its
+//! place is taken by a default, and the configuration is unusable.
+
+use core::net::IpAddr;
+
+use heapless::Vec;
+
+use super::Config;
+use super::problem::Problem;
+use super::reader::{Reader, explicit_name};
+use super::uci::{Document, Section};
+use super::value;
+use super::words::{self, Standing};
+use crate::limits;
+use crate::wire::vrrp::Version;
+
+/// A logical name and the device that it stands for (`--alias lan=br-lan`): the configuration may say
+/// either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alias<'a> {
+    /// What the configuration says.
+    pub name: &'a str,
+    /// The network device.
+    pub device: &'a str,
+}
+
+/// Reads `document` into `config`, which is cleared before, and reports every problem, of errors and
+/// warnings alike. True: there was no error, and `config` can be carried out. False: it cannot, and its
+/// content means nothing.
+pub fn read(
+    document: &Document,
+    aliases: &[Alias<'_>],
+    config: &mut Config,
+    report: &mut dyn FnMut(Problem<'_>),
+) -> bool {
+    config.clear();
+    let mut reader = Reader {
+        document,
+        aliases,
+        config,
+        report,
+        is_usable: true,
+        is_silent: false,
+        default_version: Version::V2,
+        virtual_routers: 0,
+        instance_sections: Vec::new(),
+        group_lines: Vec::new(),
+    };
+    if let Some(line) = document.dropped_line() {
+        reader.warn(
+            line,
+            "what follows the ; is ignored, as in every UCI file: put a blank before the ;",
+            &[],
+        );
+    }
+    reader.check_words();
+    reader.read_globals();
+    reader.check_definitions();
+    reader.read_instances();
+    reader.read_groups();
+    reader.is_usable
+}
+
+/// Section types that others refer to by name.
+const NAMED_KINDS: [&[u8]; 5] =
+    [b"ipaddress", b"peer", b"track_interface", b"vrrp_instance", b"vrrp_sync_group"];
+
+impl<'d> Reader<'d, '_> {
+    /// Every section type and every option must be known; what is not in this release must not be asked
+    /// for by a section that is enabled.
+    fn check_words(&mut self) {
+        for section in self.document.sections() {
+            let kind = section.kind();
+            let Some(words) = words::section(kind) else {
+                self.unknown_section(section);
+                continue;
+            };
+            let is_enabled = self.is_enabled(section);
+            self.check_standing(section.line(), kind, words.standing, is_enabled);
+            for entry in section.entries() {
+                let is_asking = is_enabled && value::is_asking(entry.value);
+                match words.option(entry.name) {
+                    Some(standing) => {
+                        self.check_standing(entry.line, entry.name, standing, is_asking);
+                    }
+                    None => {
+                        let nearest = words.nearest_option(entry.name);
+                        self.unknown_option(entry.line, entry.name, kind, nearest);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a word can be had that the file asks for.
+    fn check_standing(&mut self, line: u32, word: &[u8], standing: Standing, is_asking: bool) {
+        match standing {
+            Standing::Later if is_asking => {
+                self.error(line, "%a is not in this release: remove it", &[word]);
+            }
+            Standing::Idle(reason) if is_asking => {
+                self.warn(line, "%a has no effect: %b", &[word, reason.as_bytes()]);
+            }
+            Standing::Built | Standing::Later | Standing::Idle(_) => {}
+        }
+    }
+
+    fn unknown_section(&mut self, section: Section<'d>) {
+        match words::nearest_section(section.kind()) {
+            Some(nearest) => self.error(
+                section.line(),
+                "section type %A is unknown: did you mean %B?",
+                &[section.kind(), nearest],
+            ),
+            None => self.error(section.line(), "section type %A is unknown: remove it", &[section.kind()]),
+        }
+    }
+
+    fn unknown_option(&mut self, line: u32, name: &[u8], kind: &[u8], nearest: Option<&[u8]>) {
+        match nearest {
+            Some(nearest) => {
+                self.error(line, "option %A is unknown in %b: did you mean %C?", &[name, kind, nearest])
+            }
+            None => self.error(line, "option %A is unknown in %b: remove it", &[name, kind]),
+        }
+    }
+
+    fn read_globals(&mut self) {
+        let mut sections = self.document.sections();
+        let Some(section) = sections.find(|section| section.kind() == b"globals") else {
+            return;
+        };
+        for other in sections.filter(|section| section.kind() == b"globals") {
+            self.error_with(
+                other.line(),
+                "there are globals on line %m already: write all options there",
+                &[],
+                [section.line() as i32, 0],
+            );
+        }
+        self.config.globals.enabled = self.flag(section, "enabled", true);
+        if let Some(id) = self.scalar(section, "router_id") {
+            self.config.globals.router_id = self.name(id, "router_id");
+        }
+        self.default_version = self.version(section, "vrrp_version", Version::V2);
+        self.config.globals.startup_delay = self.duration(section, "vrrp_startup_delay", 3600);
+        if let Some(value) = self.scalar(section, "vrrp_mcast_group4") {
+            match value::address(value.text) {
+                Some(IpAddr::V4(group)) if group.is_multicast() => {
+                    self.config.globals.multicast_v4 = group;
+                }
+                Some(IpAddr::V4(_) | IpAddr::V6(_)) | None => self.wrong(
+                    value,
+                    "vrrp_mcast_group4 %A is no IPv4 multicast address: write one like 224.0.0.18",
+                ),
+            }
+        }
+        if let Some(value) = self.scalar(section, "vrrp_mcast_group6") {
+            match value::address(value.text) {
+                Some(IpAddr::V6(group)) if group.is_multicast() => {
+                    self.config.globals.multicast_v6 = group;
+                }
+                Some(IpAddr::V4(_) | IpAddr::V6(_)) | None => self.wrong(
+                    value,
+                    "vrrp_mcast_group6 %A is no IPv6 multicast address: write one like ff02::12",
+                ),
+            }
+        }
+        if let Some(value) = self.scalar(section, "alt_config_file") {
+            self.wrong(value, "alt_config_file %A is not read: write its content as sections of this file");
+        }
+        self.config.globals.notify = self.path(section, "notify");
+    }
+
+    /// Definitions are checked once, here; a reference to one reads it again in silence.
+    fn check_definitions(&mut self) {
+        for section in self.document.sections() {
+            if !NAMED_KINDS.contains(&section.kind()) || !self.is_enabled(section) {
+                continue;
+            }
+            self.check_name(section);
+            match section.kind() {
+                b"ipaddress" => {
+                    self.defined_address(section);
+                }
+                b"peer" => {
+                    self.defined_peer(section);
+                }
+                b"track_interface" => {
+                    self.defined_track(section);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Two sections of a type must not have the same name: a reference could mean either.
+    fn check_name(&mut self, section: Section<'d>) {
+        let Some(name) = explicit_name(section) else {
+            return;
+        };
+        if !value::is_name(name.text) {
+            self.error_with(
+                name.line,
+                "name %A cannot be used: write at most %m characters without blanks",
+                &[name.text],
+                [limits::NAME_BYTES_MAX as i32, 0],
+            );
+        }
+        for other in self.document.sections() {
+            if other.index() >= section.index() {
+                break;
+            }
+            let is_same = other.kind() == section.kind()
+                && self.is_enabled(other)
+                && explicit_name(other).is_some_and(|other| other.text == name.text);
+            if is_same {
+                self.error_with(
+                    name.line,
+                    "the %a of line %m is named %B too: give one of them another name",
+                    &[section.kind(), name.text],
+                    [other.line() as i32, 0],
+                );
+                break;
+            }
+        }
+    }
+}

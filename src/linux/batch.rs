@@ -65,10 +65,8 @@ impl Inbox {
         socket: RawFd,
     ) -> Result<impl ExactSizeIterator<Item = Packet<'_>>, Error> {
         let messages = self.receive(socket)?;
-        Ok(messages.map(|(envelope, bytes)| Packet::V4 {
-            interface: IfIndex(envelope.interface),
-            packet: bytes,
-        }))
+        Ok(messages
+            .map(|(envelope, bytes)| Packet::V4 { interface: IfIndex(envelope.interface), packet: bytes }))
     }
 
     /// Receives what waits at an IPv6 raw socket, as [`Self::receive_v4`] does.
@@ -86,10 +84,7 @@ impl Inbox {
         }))
     }
 
-    fn receive(
-        &mut self,
-        socket: RawFd,
-    ) -> Result<impl ExactSizeIterator<Item = (&Envelope, &[u8])>, Error> {
+    fn receive(&mut self, socket: RawFd) -> Result<impl ExactSizeIterator<Item = (&Envelope, &[u8])>, Error> {
         let count = self.receive_batch(socket)?;
         let messages = self.envelopes.iter().zip(&self.packets).take(count);
         Ok(messages.map(|(envelope, bytes)| {
@@ -103,10 +98,10 @@ impl Inbox {
         // SAFETY: sockaddr_in6 is an aggregate of integers, so all zeros is one.
         let mut names: [libc::sockaddr_in6; PACKETS_PER_BATCH_MAX] = unsafe { core::mem::zeroed() };
         let mut controls = [Control([0; CONTROL_BYTES]); PACKETS_PER_BATCH_MAX];
-        let mut buffers = self.packets.each_mut().map(|packet| libc::iovec {
-            iov_base: packet.as_mut_ptr().cast(),
-            iov_len: packet.len(),
-        });
+        let mut buffers = self
+            .packets
+            .each_mut()
+            .map(|packet| libc::iovec { iov_base: packet.as_mut_ptr().cast(), iov_len: packet.len() });
         // SAFETY: mmsghdr is an aggregate of integers and pointers, so all zeros is one.
         let mut headers: [libc::mmsghdr; PACKETS_PER_BATCH_MAX] = unsafe { core::mem::zeroed() };
         let parts = names.iter_mut().zip(&mut controls).zip(&mut buffers);
@@ -226,10 +221,7 @@ impl Outbox {
     /// An empty one.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            posts: Vec::new(),
-            bytes: Vec::new(),
-        }
+        Self { posts: Vec::new(), bytes: Vec::new() }
     }
 
     /// Whether nothing waits.
@@ -322,10 +314,8 @@ fn send_batch(socket: RawFd, posts: &[Post], bytes: &[u8]) -> Result<usize, Errn
         let (name, name_len, info, info_len) = addressed(post);
         let _ = names.push(name);
         let _ = infos.push(info);
-        let _ = buffers.push(libc::iovec {
-            iov_base: payload.as_ptr().cast_mut().cast(),
-            iov_len: payload.len(),
-        });
+        let _ = buffers
+            .push(libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() });
         header.msg_hdr.msg_namelen = name_len as libc::socklen_t;
         header.msg_hdr.msg_iovlen = 1;
         header.msg_hdr.msg_controllen = info_len as _;
@@ -342,12 +332,7 @@ fn send_batch(socket: RawFd, posts: &[Post], bytes: &[u8]) -> Result<usize, Errn
     // buffer, with lengths that do not exceed them; all live until the end of this function, and the kernel
     // only reads them.
     let count = unsafe {
-        libc::sendmmsg(
-            socket,
-            headers.as_mut_ptr(),
-            buffers.len() as libc::c_uint,
-            libc::MSG_DONTWAIT as _,
-        )
+        libc::sendmmsg(socket, headers.as_mut_ptr(), buffers.len() as libc::c_uint, libc::MSG_DONTWAIT as _)
     };
     usize::try_from(count).map_err(|_| Errno::last())
 }
@@ -385,10 +370,7 @@ fn addressed(post: &Post) -> (Name, usize, Info, usize) {
                 sin6_addr: in6_addr(to),
                 sin6_scope_id: scope_of(to, post.interface),
             };
-            let value = libc::in6_pktinfo {
-                ipi6_addr: in6_addr(from),
-                ipi6_ifindex: post.interface.0 as _,
-            };
+            let value = libc::in6_pktinfo { ipi6_addr: in6_addr(from), ipi6_ifindex: post.interface.0 as _ };
             let header = item_header(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, size_of_val(&value));
             info.v6 = Item { header, value };
             let len = size_of::<Item<libc::in6_pktinfo>>();
@@ -422,23 +404,15 @@ fn item_header(level: libc::c_int, kind: libc::c_int, value_len: usize) -> libc:
 
 /// Link-local addresses mean something on one device only.
 const fn scope_of(address: Ipv6Addr, interface: IfIndex) -> u32 {
-    if address.is_unicast_link_local() || address.is_multicast() {
-        interface.0
-    } else {
-        0
-    }
+    if address.is_unicast_link_local() || address.is_multicast() { interface.0 } else { 0 }
 }
 
 const fn in_addr(address: Ipv4Addr) -> libc::in_addr {
-    libc::in_addr {
-        s_addr: u32::from_ne_bytes(address.octets()),
-    }
+    libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) }
 }
 
 const fn in6_addr(address: Ipv6Addr) -> libc::in6_addr {
-    libc::in6_addr {
-        s6_addr: address.octets(),
-    }
+    libc::in6_addr { s6_addr: address.octets() }
 }
 
 #[cfg(test)]
@@ -451,17 +425,11 @@ mod tests {
         // SAFETY: plain arithmetic.
         let (expected, info_len) = unsafe {
             let value_len = size_of::<libc::in6_pktinfo>() as u32;
-            (
-                libc::CMSG_LEN(0) as usize,
-                libc::CMSG_LEN(value_len) as usize,
-            )
+            (libc::CMSG_LEN(0) as usize, libc::CMSG_LEN(value_len) as usize)
         };
         assert_eq!(header, expected);
         assert_eq!(core::mem::offset_of!(Item<libc::in_pktinfo>, value), header);
-        assert_eq!(
-            core::mem::offset_of!(Item<libc::in6_pktinfo>, value),
-            header
-        );
+        assert_eq!(core::mem::offset_of!(Item<libc::in6_pktinfo>, value), header);
         assert_eq!(header + size_of::<libc::in6_pktinfo>(), info_len);
     }
 
@@ -476,10 +444,7 @@ mod tests {
         let mut outbox = Outbox::new();
         let message = [0; limits::MESSAGE_BYTES_MAX];
         let count = (0..).take_while(|_| outbox.put(IfIndex(1), Way::Frame, &message).is_ok());
-        assert_eq!(
-            count.count(),
-            limits::SEND_BYTES_MAX / limits::MESSAGE_BYTES_MAX
-        );
+        assert_eq!(count.count(), limits::SEND_BYTES_MAX / limits::MESSAGE_BYTES_MAX);
         assert_eq!(outbox.posts.len(), 4);
     }
 }

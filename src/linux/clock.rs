@@ -7,10 +7,7 @@ use crate::time::Instant;
 /// Now, on CLOCK_MONOTONIC, counted from boot: setting the time of day does not move it.
 #[must_use]
 pub fn now() -> Instant {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec to the live one given.
     // The call cannot fail: the clock exists since Linux 2.6.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };

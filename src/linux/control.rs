@@ -4,9 +4,7 @@ use core::ffi::CStr;
 use core::time::Duration;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use nix::sys::socket::{
-    self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sockopt,
-};
+use nix::sys::socket::{self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sockopt};
 use nix::sys::stat::{self, Mode, SFlag};
 use nix::unistd;
 use socket2::SockRef;
@@ -182,8 +180,7 @@ fn is_abandoned<P: nix::NixPath + ?Sized>(path: &P, address: &UnixAddr) -> bool 
     let Ok(probe) = new_socket(SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC) else {
         return false;
     };
-    kind == SFlag::S_IFSOCK
-        && socket::connect(probe.as_raw_fd(), address) == Err(Errno::ECONNREFUSED)
+    kind == SFlag::S_IFSOCK && socket::connect(probe.as_raw_fd(), address) == Err(Errno::ECONNREFUSED)
 }
 
 #[cfg(test)]
@@ -219,10 +216,7 @@ mod tests {
             client.send(b"status").unwrap();
             client.send(b"again").unwrap();
             assert_eq!(server.receive(&mut buffer), Ok(Received::Packet(b"status")));
-            assert_eq!(
-                server.receive(&mut buffer[..2]),
-                Ok(Received::Packet(b"ag"))
-            );
+            assert_eq!(server.receive(&mut buffer[..2]), Ok(Received::Packet(b"ag")));
             server.send(b"fine").unwrap();
             assert_eq!(client.receive(&mut buffer), Ok(Received::Packet(b"fine")));
             assert_eq!(client.receive(&mut buffer), Ok(Received::Nothing));
@@ -276,10 +270,7 @@ mod tests {
     #[test]
     fn a_path_that_is_too_long_is_refused() {
         let long = CString::new("/tmp/".repeat(30)).unwrap();
-        assert_eq!(
-            Listener::bind(&long).unwrap_err().errno,
-            Errno::ENAMETOOLONG
-        );
+        assert_eq!(Listener::bind(&long).unwrap_err().errno, Errno::ENAMETOOLONG);
     }
 
     #[test]

@@ -37,10 +37,7 @@ impl Args {
     /// as it is until the process ends.
     #[must_use]
     pub unsafe fn new(argc: c_int, argv: *const *const c_char) -> Self {
-        Self {
-            next: argv,
-            left: usize::try_from(argc).unwrap_or(0),
-        }
+        Self { next: argv, left: usize::try_from(argc).unwrap_or(0) }
     }
 }
 

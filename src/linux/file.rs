@@ -23,11 +23,7 @@ pub fn read(path: &CStr, buffer: &mut [u8]) -> Result<usize, Error> {
         // A full buffer is read into once more: only the end of the file tells that it fitted.
         let mut beyond = [0; 1];
         let full = len >= buffer.len();
-        let room = if full {
-            &mut beyond
-        } else {
-            buffer.get_mut(len..).unwrap_or(&mut [])
-        };
+        let room = if full { &mut beyond } else { buffer.get_mut(len..).unwrap_or(&mut []) };
         match read_some(&file, room).map_err(Error::of(CALL))? {
             0 => return Ok(len),
             _ if full => return Err(Error::of(CALL)(Errno::EFBIG)),
@@ -45,6 +41,14 @@ pub fn hostname(buffer: &mut [u8; 65]) -> &str {
     }
     let name = CStr::from_bytes_until_nul(buffer);
     name.ok().and_then(|name| name.to_str().ok()).unwrap_or("")
+}
+
+/// Whether there is a network device of this number.
+#[must_use]
+pub fn has_interface(interface: crate::wire::IfIndex) -> bool {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the size that the call asks for.
+    !unsafe { libc::if_indextoname(interface.0, name.as_mut_ptr()) }.is_null()
 }
 
 /// Whether the kernel keeps the mark on addresses (`IFA_PROTO`): Linux 5.18 and later.
@@ -65,9 +69,7 @@ fn release(characters: impl Iterator<Item = u8>) -> (u32, u32) {
     let mut characters = characters.peekable();
     for number in &mut numbers {
         while let Some(digit) = characters.next_if(u8::is_ascii_digit) {
-            *number = number
-                .wrapping_mul(10)
-                .wrapping_add(u32::from(digit.wrapping_sub(b'0')));
+            *number = number.wrapping_mul(10).wrapping_add(u32::from(digit.wrapping_sub(b'0')));
         }
         if characters.next() != Some(b'.') {
             break;
@@ -81,8 +83,7 @@ fn release(characters: impl Iterator<Item = u8>) -> (u32, u32) {
 fn read_some(file: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
     loop {
         // SAFETY: the pointer and the length are those of a live buffer.
-        let count =
-            unsafe { libc::read(file.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+        let count = unsafe { libc::read(file.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
         match usize::try_from(count) {
             Ok(count) => return Ok(count),
             Err(_) if Errno::last() == Errno::EINTR => {}

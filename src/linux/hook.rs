@@ -106,9 +106,7 @@ pub fn start(argv: &[&CStr], environment: &Environment) -> Result<Pid, Error> {
         libc::sigfillset(&raw mut signals);
         libc::posix_spawnattr_setsigdefault(&raw mut attributes, &raw const signals);
         libc::posix_spawnattr_setpgroup(&raw mut attributes, 0);
-        let flags = libc::POSIX_SPAWN_SETPGROUP
-            | libc::POSIX_SPAWN_SETSIGDEF
-            | libc::POSIX_SPAWN_SETSIGMASK;
+        let flags = libc::POSIX_SPAWN_SETPGROUP | libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
         libc::posix_spawnattr_setflags(&raw mut attributes, flags as libc::c_short);
         let result = libc::posix_spawn(
             &raw mut pid,
@@ -121,11 +119,7 @@ pub fn start(argv: &[&CStr], environment: &Environment) -> Result<Pid, Error> {
         libc::posix_spawnattr_destroy(&raw mut attributes);
         result
     };
-    if result == 0 {
-        Ok(Pid(pid))
-    } else {
-        Err(fail(result))
-    }
+    if result == 0 { Ok(Pid(pid)) } else { Err(fail(result)) }
 }
 
 /// A process that has ended.
@@ -179,30 +173,17 @@ mod tests {
         namespace::alone(|| {
             let path = std::env::temp_dir().join(std::format!("vipd-hook-{}", std::process::id()));
             let mut environment = Environment::new();
-            environment
-                .set("ACTION", format_args!("NOTIFY_{}", "MASTER"))
-                .unwrap();
-            environment
-                .set("OUT", format_args!("{}", path.display()))
-                .unwrap();
+            environment.set("ACTION", format_args!("NOTIFY_{}", "MASTER")).unwrap();
+            environment.set("OUT", format_args!("{}", path.display())).unwrap();
             let script = c"{ env; echo \"$0\"; ps -o pgid= -p $$; echo $$; } > \"$OUT\"; exit 7";
             let pid = start(&[c"/bin/sh", c"-c", script, c"vipd"], &environment).unwrap();
             let ended = wait_for_one();
-            assert_eq!(
-                ended,
-                Ended {
-                    pid,
-                    how: How::Code(7)
-                }
-            );
+            assert_eq!(ended, Ended { pid, how: How::Code(7) });
             assert_eq!(reap().next(), None);
             let text = std::fs::read_to_string(&path).unwrap();
             std::fs::remove_file(&path).unwrap();
             assert!(text.contains("ACTION=NOTIFY_MASTER\n"), "{text}");
-            assert!(
-                text.contains("PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"),
-                "{text}"
-            );
+            assert!(text.contains("PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"), "{text}");
             assert!(!text.contains("CARGO"), "{text}");
             let lines: std::vec::Vec<_> = text.lines().collect();
             let [.., name, group, own] = lines[..] else {
@@ -213,13 +194,7 @@ mod tests {
             assert_eq!(own, std::format!("{}", pid.0));
 
             let pid = start(&[c"/bin/sh", c"-c", c"kill -9 $$"], &environment).unwrap();
-            assert_eq!(
-                wait_for_one(),
-                Ended {
-                    pid,
-                    how: How::Signal(9)
-                }
-            );
+            assert_eq!(wait_for_one(), Ended { pid, how: How::Signal(9) });
         });
     }
 

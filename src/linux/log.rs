@@ -1,9 +1,13 @@
-//! Where log lines go: standard error, or the system's log through `/dev/log`. Neither ever blocks; a line
-//! that cannot leave is dropped and counted, and the next one that can says how many.
+//! Where log lines go: standard error, or the system's log through `/dev/log`.
+//!
+//! Lines wait until they are flushed, which the loop does when everything else of a turn has left: act first, log
+//! after. Neither target ever blocks; a line that finds no room is dropped and counted, and a later one says how
+//! many were.
 
 use core::fmt::{self, Write as _};
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI32, Ordering};
 use std::os::fd::IntoRawFd;
+use std::sync::Mutex;
 
 use log::{Level, LevelFilter, Metadata, Record};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
@@ -38,10 +42,58 @@ pub fn start(target: Target, level: LevelFilter) {
     }
 }
 
-static SYSLOG: Syslog = Syslog {
-    socket: AtomicI32::new(NONE),
-    dropped: AtomicU32::new(0),
-};
+static SYSLOG: Syslog = Syslog { socket: AtomicI32::new(NONE) };
+
+static WAITING: Mutex<Waiting> = Mutex::new(Waiting { bytes: heapless::Vec::new(), dropped: 0 });
+
+/// Bytes of the lines that wait for a flush.
+const WAITING_BYTES_MAX: usize = 4096;
+
+/// Lines that wait, each behind its length in two bytes.
+struct Waiting {
+    bytes: heapless::Vec<u8, WAITING_BYTES_MAX>,
+    dropped: u32,
+}
+
+impl Waiting {
+    fn put(&mut self, line: &[u8]) {
+        let len = (line.len() as u16).to_ne_bytes();
+        if self.bytes.len() + len.len() + line.len() > WAITING_BYTES_MAX {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        // There is room for both.
+        let _ = self.bytes.extend_from_slice(&len);
+        let _ = self.bytes.extend_from_slice(line);
+    }
+
+    /// Sends every line with `send`, which says whether it could.
+    fn flush(&mut self, finish: fn(Level, fmt::Arguments<'_>) -> Line, send: impl Fn(&[u8]) -> bool) {
+        let mut rest = self.bytes.as_slice();
+        let mut dropped = self.dropped;
+        while let Some((len, behind)) = rest.split_first_chunk() {
+            let Some((line, behind)) = behind.split_at_checked(usize::from(u16::from_ne_bytes(*len))) else {
+                break;
+            };
+            if !send(line) {
+                dropped = dropped.saturating_add(1);
+            }
+            rest = behind;
+        }
+        self.bytes.clear();
+        if dropped > 0 && send(&finish(Level::Warn, format_args!("{dropped} log lines were dropped"))) {
+            dropped = 0;
+        }
+        self.dropped = dropped;
+    }
+}
+
+fn put(line: &[u8]) {
+    // There is one thread; if another one should ever log at the same moment, its line is the one to lose.
+    if let Ok(mut waiting) = WAITING.try_lock() {
+        waiting.put(line);
+    }
+}
 
 type Line = heapless::Vec<u8, LINE_BYTES_MAX>;
 
@@ -65,33 +117,35 @@ impl log::Log for Stderr {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let line = stderr_line(record);
-        let mut poll = libc::pollfd {
-            fd: libc::STDERR_FILENO,
-            events: libc::POLLOUT,
-            revents: 0,
-        };
-        // SAFETY: one live pollfd, and a line with its length. A pipe that can be written takes 4096 bytes
-        // without blocking (PIPE_BUF), which is more than a line.
-        unsafe {
-            if libc::poll(&raw mut poll, 1, 0) == 1 {
-                libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len());
-            }
-        }
+        put(&stderr_line(record.level(), *record.args()));
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        if let Ok(mut waiting) = WAITING.try_lock() {
+            waiting.flush(stderr_line, write_stderr);
+        }
+    }
 }
 
-fn stderr_line(record: &Record<'_>) -> Line {
+fn write_stderr(line: &[u8]) -> bool {
+    let mut poll = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one live pollfd, and a line with its length. A pipe that can be written takes 4096 bytes
+    // without blocking (PIPE_BUF), which is more than a line.
+    unsafe {
+        libc::poll(&raw mut poll, 1, 0) == 1
+            && libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) > 0
+    }
+}
+
+fn stderr_line(level: Level, text: fmt::Arguments<'_>) -> Line {
     let mut line = Line::new();
-    let word = match record.level() {
+    let word = match level {
         Level::Error => "error: ",
         Level::Warn => "warning: ",
         Level::Info => "",
         Level::Debug | Level::Trace => "debug: ",
     };
-    let _ = write!(Cut(&mut line), "vipd: {word}{}", record.args());
+    let _ = write!(Cut(&mut line), "vipd: {word}{text}");
     // Room for it, whatever was cut.
     line.truncate(LINE_BYTES_MAX - 1);
     let _ = line.push(b'\n');
@@ -100,7 +154,6 @@ fn stderr_line(record: &Record<'_>) -> Line {
 
 struct Syslog {
     socket: AtomicI32,
-    dropped: AtomicU32,
 }
 
 impl log::Log for Syslog {
@@ -109,19 +162,14 @@ impl log::Log for Syslog {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let dropped = self.dropped.load(Ordering::Relaxed);
-        if dropped != 0 {
-            let text = format_args!("{dropped} log lines were dropped");
-            if self.send(&syslog_line(Level::Warn, text)) {
-                self.dropped.fetch_sub(dropped, Ordering::Relaxed);
-            }
-        }
-        if !self.send(&syslog_line(record.level(), *record.args())) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        put(&syslog_line(record.level(), *record.args()));
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        if let Ok(mut waiting) = WAITING.try_lock() {
+            waiting.flush(syslog_line, |line| self.send(line));
+        }
+    }
 }
 
 impl Syslog {
@@ -169,11 +217,7 @@ fn send(socket: i32, line: &[u8]) -> Result<(), Errno> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: the pointer and the length are those of a live slice; the kernel only reads it.
     let count = unsafe { libc::send(socket, line.as_ptr().cast(), line.len(), flags) };
-    if count < 0 {
-        Err(Errno::last())
-    } else {
-        Ok(())
-    }
+    if count < 0 { Err(Errno::last()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -189,17 +233,8 @@ mod tests {
 
     #[test]
     fn a_line_names_its_level_and_ends() {
-        let record = |level| {
-            Record::builder()
-                .level(level)
-                .args(format_args!("hm"))
-                .build()
-        };
-        assert_eq!(text(&stderr_line(&record(Level::Info))), "vipd: hm\n");
-        assert_eq!(
-            text(&stderr_line(&record(Level::Error))),
-            "vipd: error: hm\n"
-        );
+        assert_eq!(text(&stderr_line(Level::Info, format_args!("hm"))), "vipd: hm\n");
+        assert_eq!(text(&stderr_line(Level::Error, format_args!("hm"))), "vipd: error: hm\n");
         let pid = std::process::id();
         let line = syslog_line(Level::Info, format_args!("hm"));
         assert_eq!(text(&line), std::format!("<30>vipd[{pid}]: hm"));
@@ -213,11 +248,30 @@ mod tests {
         let line = syslog_line(Level::Info, format_args!("{long}{long}"));
         assert!(line.len() >= LINE_BYTES_MAX - 1);
         assert!(text(&line).ends_with('é'));
-        let args = format_args!("{long}");
-        let record = Record::builder().level(Level::Info).args(args).build();
-        let line = stderr_line(&record);
+        let line = stderr_line(Level::Info, format_args!("{long}"));
         assert_eq!(line.last(), Some(&b'\n'));
         assert!(line.len() >= LINE_BYTES_MAX - 2);
+    }
+
+    #[test]
+    fn lines_leave_in_order_and_what_finds_no_room_is_counted() {
+        let mut waiting = Waiting { bytes: heapless::Vec::new(), dropped: 0 };
+        for _ in 0..100 {
+            waiting.put(&[b'x'; 100]);
+        }
+        let sent = core::cell::RefCell::new(std::vec::Vec::new());
+        waiting.flush(stderr_line, |line| {
+            sent.borrow_mut().push(line.to_vec());
+            true
+        });
+        let sent = sent.into_inner();
+        assert_eq!(sent.len(), WAITING_BYTES_MAX / 102 + 1);
+        assert!(sent.iter().take(WAITING_BYTES_MAX / 102).all(|line| line == &[b'x'; 100]));
+        let last = core::str::from_utf8(sent.last().unwrap()).unwrap();
+        assert_eq!(last, "vipd: warning: 60 log lines were dropped\n");
+        waiting.put(b"lost");
+        waiting.flush(stderr_line, |_| false);
+        assert_eq!(waiting.dropped, 1, "it is said when somebody listens again");
     }
 
     #[test]

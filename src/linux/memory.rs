@@ -18,10 +18,7 @@ unsafe impl<T: Send> Sync for Once<T> {}
 impl<T> Once<T> {
     /// Keeps `value` until it is taken.
     pub const fn new(value: T) -> Self {
-        Self {
-            taken: AtomicBool::new(false),
-            value: UnsafeCell::new(value),
-        }
+        Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
     /// The value, the first time; `None` ever after.

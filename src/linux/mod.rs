@@ -48,10 +48,7 @@ pub struct Error {
 impl Error {
     /// The reason why `call` has just failed.
     pub(crate) fn last(call: &'static str) -> Self {
-        Self {
-            call,
-            errno: Errno::last(),
-        }
+        Self { call, errno: Errno::last() }
     }
 
     /// Gives `errno` the name of its call.
@@ -61,10 +58,7 @@ impl Error {
 
     /// The same for what the standard library and socket2 return.
     pub(crate) const fn io(call: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |error| Self {
-            call,
-            errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)),
-        }
+        move |error| Self { call, errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)) }
     }
 
     /// Whether it failed for want of privilege.
@@ -132,20 +126,9 @@ fn set_option<T: Copy>(
     let descriptor = socket.as_raw_fd();
     let value: *const T = value;
     // SAFETY: the pointer and the length are those of a live value; the kernel only reads it.
-    let result = unsafe {
-        libc::setsockopt(
-            descriptor,
-            level,
-            name,
-            value.cast(),
-            size_of::<T>() as libc::socklen_t,
-        )
-    };
-    if result < 0 {
-        Err(Error::last(call))
-    } else {
-        Ok(())
-    }
+    let result =
+        unsafe { libc::setsockopt(descriptor, level, name, value.cast(), size_of::<T>() as libc::socklen_t) };
+    if result < 0 { Err(Error::last(call)) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -154,10 +137,7 @@ mod tests {
 
     #[test]
     fn an_error_says_what_to_do() {
-        let error = Error {
-            call: "IPv4 raw socket",
-            errno: Errno::EPERM,
-        };
+        let error = Error { call: "IPv4 raw socket", errno: Errno::EPERM };
         assert!(error.is_privilege());
         assert_eq!(
             std::format!("{error}"),

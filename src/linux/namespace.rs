@@ -46,10 +46,7 @@ pub(super) fn networked<F: FnOnce()>(body: F) {
 
 /// Runs ip(8), which must succeed, and returns what it says.
 pub(super) fn ip(arguments: &str) -> String {
-    let output = Command::new("ip")
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap();
+    let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {arguments}: {complaint}");
     String::from_utf8(output.stdout).unwrap()
@@ -144,11 +141,7 @@ fn test_of<F>() -> &'static str {
 }
 
 fn run_again(mut command: Command, name: &str) {
-    let output = command
-        .args(["--exact", name, "--nocapture"])
-        .env(MARK, "1")
-        .output()
-        .unwrap();
+    let output = command.args(["--exact", name, "--nocapture"]).env(MARK, "1").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{complained}");

@@ -52,8 +52,7 @@ impl NetlinkSocket {
         // SAFETY: sockaddr_nl is an aggregate of integers, so all zeros is one; its padding is private.
         let mut address: libc::sockaddr_nl = unsafe { core::mem::zeroed() };
         address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
-        address.nl_groups =
-            (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
+        address.nl_groups = (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
         // SAFETY: the pointer and the length are those of a live sockaddr_nl.
         let result = unsafe {
             libc::bind(
@@ -189,14 +188,9 @@ mod tests {
             }
             Message::AddressGone(address) => format!("{} gone", address.address),
             Message::Done { sequence, torn } => format!("done {sequence} {torn}"),
-            Message::Refused {
-                sequence,
-                errno,
-                address,
-            } => format!(
-                "refused {sequence} {errno} {:?}",
-                address.map(|a| a.address)
-            ),
+            Message::Refused { sequence, errno, address } => {
+                format!("refused {sequence} {errno} {:?}", address.map(|a| a.address))
+            }
         }
     }
 
@@ -212,10 +206,7 @@ mod tests {
                 // Once more changes nothing, and is no error.
                 add(&socket, &wanted);
                 let again = heard(&socket, false);
-                assert!(
-                    !again.iter().any(|line| line.starts_with("refused")),
-                    "{again:?}"
-                );
+                assert!(!again.iter().any(|line| line.starts_with("refused")), "{again:?}");
                 let shown = namespace::ip("-o address show dev lo");
                 assert!(shown.contains(&format!("{address}/{len}")), "{shown}");
                 delete(&socket, wanted.address, len);
@@ -246,18 +237,12 @@ mod tests {
             let bare = of("2001:db8::1/128");
             assert!(bare.contains("deprecated"), "{bare}");
             assert!(bare.contains("nodad"), "{bare}");
-            assert!(
-                bare.contains("valid_lft forever preferred_lft 0sec"),
-                "{bare}"
-            );
+            assert!(bare.contains("valid_lft forever preferred_lft 0sec"), "{bare}");
             let subnet = of("2001:db8::2/64");
             assert!(!subnet.contains("deprecated"), "{subnet}");
             assert!(subnet.contains("preferred_lft forever"), "{subnet}");
             let v4 = of("10.9.1.1/24");
-            assert!(
-                v4.contains("scope link dynamic") && v4.contains("lo:vip"),
-                "{v4}"
-            );
+            assert!(v4.contains("scope link dynamic") && v4.contains("lo:vip"), "{v4}");
             assert!(v4.contains("valid_lft 600sec preferred_lft 600sec"), "{v4}");
         });
     }
@@ -278,11 +263,7 @@ mod tests {
             said.sort();
             assert_eq!(
                 said,
-                [
-                    "10.9.1.2/24 on 1 marked",
-                    "refused 5 19 Some(10.9.1.1)",
-                    "refused 8 99 Some(10.9.1.3)"
-                ]
+                ["10.9.1.2/24 on 1 marked", "refused 5 19 Some(10.9.1.1)", "refused 8 99 Some(10.9.1.3)"]
             );
         });
     }
@@ -308,10 +289,7 @@ mod tests {
             assert!(news.contains(&v0.replace("down", "up")), "{news:?}");
             namespace::ip("address add 10.9.0.1/24 dev v0");
             let news = said(&socket);
-            assert!(
-                news.contains(&format!("10.9.0.1/24 on {index}")),
-                "{news:?}"
-            );
+            assert!(news.contains(&format!("10.9.0.1/24 on {index}")), "{news:?}");
             let len = rtnl::dump_addresses(2, &mut buffer).unwrap();
             socket.send(&buffer[..len]).unwrap();
             let addresses = said(&socket);

@@ -21,6 +21,8 @@ pub struct Arena {
     v6: Outbox,
     frames: Outbox,
     requests: Vec<u8, { limits::REQUEST_BYTES_MAX }>,
+    /// The groups that we are a member of, each on a device that was there when it was joined.
+    memberships: Vec<(IfIndex, IpAddr), { 2 * limits::INTERFACES_MAX }>,
     failures: Failures,
 }
 
@@ -33,10 +35,8 @@ impl Arena {
             v6: Outbox::new(),
             frames: Outbox::new(),
             requests: Vec::new(),
-            failures: Failures {
-                queue: Deque::new(),
-                lost: 0,
-            },
+            memberships: Vec::new(),
+            failures: Failures { queue: Deque::new(), lost: 0 },
         }
     }
 }
@@ -54,11 +54,7 @@ struct Failures {
 
 impl Failures {
     fn add(&mut self, interface: IfIndex, what: Outgoing, errno: Errno) {
-        let failure = Failure {
-            interface,
-            what,
-            errno: errno as i32,
-        };
+        let failure = Failure { interface, what, errno: errno as i32 };
         if self.queue.push_back(failure).is_err() {
             self.lost = self.lost.saturating_add(1);
         }
@@ -107,16 +103,21 @@ impl<'a> Kernel<'a> {
         self.flush_messages();
         self.flush_requests();
         let failures = &mut self.arena.failures;
-        self.packet
-            .send(&mut self.arena.frames, &mut |interface, errno| {
-                failures.add(interface, Outgoing::Frame, errno);
-            });
+        self.packet.send(&mut self.arena.frames, &mut |interface, errno| {
+            failures.add(interface, Outgoing::Frame, errno);
+        });
     }
 
     /// The oldest failure that has not been taken yet. That of requests that could not be sent at all has
     /// interface 0; a request that is refused is answered through the netlink socket.
     pub fn take_failure(&mut self) -> Option<Failure> {
         self.arena.failures.queue.pop_front()
+    }
+
+    /// Whether there is a failure to take.
+    #[must_use]
+    pub fn has_failures(&self) -> bool {
+        !self.arena.failures.queue.is_empty()
     }
 
     /// How many failures were forgotten since the last call, because nobody took them.
@@ -146,6 +147,23 @@ impl<'a> Kernel<'a> {
         }
         self.arena.requests.clear();
     }
+
+    /// A membership on a deleted device still takes up room in its socket.
+    fn leave_deleted(&mut self) {
+        let Self { v4, v6, arena, .. } = self;
+        arena.memberships.retain(|(interface, group)| {
+            if super::file::has_interface(*interface) {
+                return true;
+            }
+            match (*group, &mut *v6) {
+                (IpAddr::V4(group), _) => v4.leave(*interface, group),
+                (IpAddr::V6(group), Some(v6)) => v6.leave(*interface, group),
+                (IpAddr::V6(_), None) => {}
+            }
+            false
+        });
+    }
+
     fn put_message(&mut self, interface: IfIndex, way: Way, payload: &[u8]) -> Result<(), Fault> {
         let outbox = match way {
             Way::V4 { .. } => &mut self.arena.v4,
@@ -157,13 +175,28 @@ impl<'a> Kernel<'a> {
 }
 
 impl Outlet for Kernel<'_> {
-    fn message(
-        &mut self,
-        interface: IfIndex,
-        from: IpAddr,
-        to: IpAddr,
-        payload: &[u8],
-    ) -> Result<(), Fault> {
+    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Fault> {
+        if self.arena.memberships.contains(&(interface, group)) {
+            return Ok(());
+        }
+        self.leave_deleted();
+        let joined = match (group, &mut self.v6) {
+            (IpAddr::V4(group), _) => self.v4.join(interface, group),
+            (IpAddr::V6(group), Some(v6)) => v6.join(interface, group),
+            (IpAddr::V6(_), None) => return Err(Fault),
+        };
+        match joined {
+            // If the list is full, the next time joins again, which is harmless.
+            Ok(()) => drop(self.arena.memberships.push((interface, group))),
+            Err(error) => {
+                self.arena.failures.add(interface, Outgoing::Join, error.errno);
+                return Err(Fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Fault> {
         let way = match (from, to) {
             (IpAddr::V4(from), IpAddr::V4(to)) => Way::V4 { from, to },
             (IpAddr::V6(from), IpAddr::V6(to)) if self.v6.is_some() => Way::V6 { from, to },
@@ -228,9 +261,7 @@ mod tests {
         let mut buffer = [core::mem::MaybeUninit::new(0u8); 2000];
         while let Ok(len) = socket.recv(&mut buffer) {
             // SAFETY: all of it is initialised above.
-            let bytes = buffer[..len]
-                .iter()
-                .map(|byte| unsafe { byte.assume_init() });
+            let bytes = buffer[..len].iter().map(|byte| unsafe { byte.assume_init() });
             all.push(bytes.collect::<Heap<u8>>());
         }
         // The kernels' own multicast reports (RFC 3810 §5.2.14) are none of ours.
@@ -307,10 +338,7 @@ mod tests {
             assert!(advert < advert_v6 && advert_v6 < announcement);
             let ipv6 = &seen[advert_v6][14..];
             // Traffic class 0xc0, next header 112, hop limit 255 (TX27, TX03, TX02); the payload untouched.
-            assert_eq!(
-                (ipv6[0], ipv6[1] & 0xf0, ipv6[6], ipv6[7]),
-                (0x6c, 0, 112, 255)
-            );
+            assert_eq!((ipv6[0], ipv6[1] & 0xf0, ipv6[6], ipv6[7]), (0x6c, 0, 112, 255));
             assert_eq!(ipv6[40..], [0x31; 24]);
         });
     }
@@ -329,13 +357,7 @@ mod tests {
                 kernel.message(interface, HOME, AWAY, &[0x21; 20]).unwrap();
             }
             kernel.flush();
-            let failure = |what, errno| {
-                Some(Failure {
-                    interface: gone,
-                    what,
-                    errno,
-                })
-            };
+            let failure = |what, errno| Some(Failure { interface: gone, what, errno });
             let message = Outgoing::Message(Family::V4);
             assert_eq!(kernel.take_failure(), failure(message, libc::ENODEV));
             assert_eq!(kernel.take_failure(), failure(Outgoing::Frame, libc::ENXIO));

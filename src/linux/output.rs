@@ -44,16 +44,11 @@ impl Output {
     /// The first one since the beginning, EPIPE among them: then the rest has not been written.
     pub fn finish(mut self) -> Result<(), Error> {
         self.flush();
-        self.error
-            .map_or(Ok(()), |errno| Err(Error::of("writing")(errno)))
+        self.error.map_or(Ok(()), |errno| Err(Error::of("writing")(errno)))
     }
 
     const fn new(descriptor: libc::c_int) -> Self {
-        Self {
-            descriptor,
-            buffer: heapless::Vec::new(),
-            error: None,
-        }
+        Self { descriptor, buffer: heapless::Vec::new(), error: None }
     }
 
     fn flush(&mut self) {

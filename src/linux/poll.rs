@@ -57,10 +57,7 @@ mod tests {
         unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGHUP) };
         assert_eq!(signals.take(), None);
         let begun = Instant::now();
-        assert_eq!(
-            wait(&mut [], Some(Duration::from_secs(20)), &signals),
-            Ok(0)
-        );
+        assert_eq!(wait(&mut [], Some(Duration::from_secs(20)), &signals), Ok(0));
         assert!(begun.elapsed() < Duration::from_secs(10));
         assert_eq!(signals.take(), Some(Signal::Reload));
         assert_eq!(signals.take(), None);

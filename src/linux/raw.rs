@@ -39,23 +39,14 @@ impl V4 {
         let protocol = Protocol::from(IP_PROTOCOL);
         let kind = Type::RAW.nonblocking().cloexec();
         let socket = Socket::new(Domain::IPV4, kind, Some(protocol)).map_err(Error::io(CALL))?;
-        set_option(
-            &socket,
-            libc::IPPROTO_IP,
-            libc::IP_PKTINFO,
-            &1,
-            "IP_PKTINFO",
-        )?;
+        set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, &1, "IP_PKTINFO")?;
         let io = |result: std::io::Result<()>, call| result.map_err(Error::io(call));
         io(socket.set_ttl_v4(TTL), "IP_TTL")?;
         io(socket.set_multicast_ttl_v4(TTL), "IP_MULTICAST_TTL")?;
         optional(io(socket.set_multicast_loop_v4(false), "IP_MULTICAST_LOOP"));
         optional(io(socket.set_tos_v4(PRECEDENCE), "IP_TOS"));
         set_common(&socket);
-        Ok(Self {
-            socket,
-            holders: Vec::new(),
-        })
+        Ok(Self { socket, holders: Vec::new() })
     }
 
     /// Joins `group` on a device. Joining again is harmless.
@@ -131,31 +122,16 @@ impl V6 {
         let kind = Type::RAW.nonblocking().cloexec();
         let socket = Socket::new(Domain::IPV6, kind, Some(protocol)).map_err(Error::io(CALL))?;
         let ipv6 = libc::IPPROTO_IPV6;
-        set_option(
-            &socket,
-            ipv6,
-            libc::IPV6_RECVPKTINFO,
-            &1,
-            "IPV6_RECVPKTINFO",
-        )?;
+        set_option(&socket, ipv6, libc::IPV6_RECVPKTINFO, &1, "IPV6_RECVPKTINFO")?;
         let io = |result: std::io::Result<()>, call| result.map_err(Error::io(call));
         io(socket.set_recv_hoplimit_v6(true), "IPV6_RECVHOPLIMIT")?;
         io(socket.set_unicast_hops_v6(TTL), "IPV6_UNICAST_HOPS")?;
         io(socket.set_multicast_hops_v6(TTL), "IPV6_MULTICAST_HOPS")?;
-        optional(io(
-            socket.set_multicast_loop_v6(false),
-            "IPV6_MULTICAST_LOOP",
-        ));
+        optional(io(socket.set_multicast_loop_v6(false), "IPV6_MULTICAST_LOOP"));
         optional(io(socket.set_tclass_v6(PRECEDENCE), "IPV6_TCLASS"));
         // The checksum is ours, in both directions.
         let none = -1;
-        optional(set_option(
-            &socket,
-            ipv6,
-            libc::IPV6_CHECKSUM,
-            &none,
-            "IPV6_CHECKSUM",
-        ));
+        optional(set_option(&socket, ipv6, libc::IPV6_CHECKSUM, &none, "IPV6_CHECKSUM"));
         set_common(&socket);
         Ok(Self { socket })
     }
@@ -291,11 +267,7 @@ mod tests {
                 assert_eq!(packet[16..20], to);
                 assert_eq!(packet[20..], MESSAGE);
             }
-            assert_eq!(
-                received_v4(&away, false),
-                [],
-                "what we send does not come back"
-            );
+            assert_eq!(received_v4(&away, false), [], "what we send does not come back");
 
             home.leave(v0, GROUP);
             send_v4(&away, v1, GROUP);
@@ -342,9 +314,7 @@ mod tests {
             let cable = Cable::lay();
             let mut home = V4::open().unwrap();
             for number in 0..45 {
-                namespace::ip(&format!(
-                    "link add d{number} up type veth peer name e{number}"
-                ));
+                namespace::ip(&format!("link add d{number} up type veth peer name e{number}"));
                 let index = namespace::index_of(&format!("d{number}"));
                 home.join(index, GROUP).unwrap();
             }

@@ -16,27 +16,14 @@ pub enum Signal {
     Reload,
     /// SIGCHLD: a script has ended.
     Child,
-    /// SIGUSR1: say what is going on.
-    Report,
-    /// SIGUSR2: without a meaning so far.
-    Spare,
 }
 
 /// The signals that are handled.
-const HANDLED: [signal::Signal; 6] = [
-    signal::SIGTERM,
-    signal::SIGINT,
-    signal::SIGHUP,
-    signal::SIGCHLD,
-    signal::SIGUSR1,
-    signal::SIGUSR2,
-];
+const HANDLED: [signal::Signal; 4] = [signal::SIGTERM, signal::SIGINT, signal::SIGHUP, signal::SIGCHLD];
 
 static STOP: AtomicBool = AtomicBool::new(false);
 static RELOAD: AtomicBool = AtomicBool::new(false);
 static CHILD: AtomicBool = AtomicBool::new(false);
-static REPORT: AtomicBool = AtomicBool::new(false);
-static SPARE: AtomicBool = AtomicBool::new(false);
 
 /// The handlers are installed and the signals are blocked.
 #[derive(Debug)]
@@ -71,13 +58,7 @@ impl Signals {
 
     /// One signal that has arrived and has not been taken; a child's last.
     pub fn take(&mut self) -> Option<Signal> {
-        let noted = [
-            (&STOP, Signal::Stop),
-            (&RELOAD, Signal::Reload),
-            (&REPORT, Signal::Report),
-            (&SPARE, Signal::Spare),
-            (&CHILD, Signal::Child),
-        ];
+        let noted = [(&STOP, Signal::Stop), (&RELOAD, Signal::Reload), (&CHILD, Signal::Child)];
         let mut noted = noted.into_iter();
         noted.find_map(|(flag, signal)| flag.swap(false, Ordering::Relaxed).then_some(signal))
     }
@@ -97,9 +78,7 @@ extern "C" fn note(number: c_int) {
     let flag = match number {
         libc::SIGTERM | libc::SIGINT => &STOP,
         libc::SIGHUP => &RELOAD,
-        libc::SIGCHLD => &CHILD,
-        libc::SIGUSR1 => &REPORT,
-        _ => &SPARE,
+        _ => &CHILD,
     };
     flag.store(true, Ordering::Relaxed);
 }

@@ -3,8 +3,8 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
-    EthernetRepr, Icmpv6Packet, IpProtocol, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
+    Icmpv6Packet, IpProtocol, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
 };
 
 use super::vrrp::Discard;
@@ -49,31 +49,8 @@ impl<'a> Ipv4Packet<'a> {
     /// packet is a fragment, or the source is unspecified, multicast or broadcast; [`Discard::Short`] if it is
     /// cut before its total length.
     pub fn parse(packet: &'a [u8]) -> Result<Self, Discard> {
-        let (fixed, _) = packet
-            .split_first_chunk::<IPV4_BYTES>()
-            .ok_or(Discard::IpHeader)?;
-        let &[
-            version_ihl,
-            _,
-            t0,
-            t1,
-            _,
-            _,
-            f0,
-            f1,
-            ttl,
-            _,
-            _,
-            _,
-            s0,
-            s1,
-            s2,
-            s3,
-            d0,
-            d1,
-            d2,
-            d3,
-        ] = fixed;
+        let (fixed, _) = packet.split_first_chunk::<IPV4_BYTES>().ok_or(Discard::IpHeader)?;
+        let &[version_ihl, _, t0, t1, _, _, f0, f1, ttl, _, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = fixed;
         let header_len = usize::from(version_ihl & 0x0f) * 4;
         let total_len = usize::from(u16::from_be_bytes([t0, t1]));
         let fragment = u16::from_be_bytes([f0, f1]) & FRAGMENT_MASK;
@@ -89,12 +66,7 @@ impl<'a> Ipv4Packet<'a> {
             return Err(Discard::IpHeader);
         }
         let payload = packet.get(header_len..total_len).ok_or(Discard::Short)?;
-        Ok(Self {
-            source,
-            destination: Ipv4Addr::new(d0, d1, d2, d3),
-            ttl,
-            payload,
-        })
+        Ok(Self { source, destination: Ipv4Addr::new(d0, d1, d2, d3), ttl, payload })
     }
 }
 
@@ -107,12 +79,7 @@ pub fn gratuitous_arp(mac: Mac, address: Ipv4Addr, buffer: &mut [u8]) -> Result<
     const LEN: usize = ETHERNET_BYTES + ARP_BYTES;
     let frame = buffer.first_chunk_mut::<LEN>().ok_or(Full)?;
     let (ethernet, arp) = frame.split_at_mut(ETHERNET_BYTES);
-    put_ethernet(
-        mac,
-        EthernetAddress::BROADCAST,
-        EthernetProtocol::Arp,
-        ethernet,
-    );
+    put_ethernet(mac, EthernetAddress::BROADCAST, EthernetProtocol::Arp, ethernet);
     ArpRepr::EthernetIpv4 {
         operation: ArpOperation::Request,
         source_hardware_addr: EthernetAddress(mac.0),
@@ -160,12 +127,8 @@ pub fn unsolicited_na(mac: Mac, address: Ipv6Addr, buffer: &mut [u8]) -> Result<
 }
 
 fn put_ethernet(from: Mac, to: EthernetAddress, protocol: EthernetProtocol, header: &mut [u8]) {
-    EthernetRepr {
-        src_addr: EthernetAddress(from.0),
-        dst_addr: to,
-        ethertype: protocol,
-    }
-    .emit(&mut EthernetFrame::new_unchecked(header));
+    EthernetRepr { src_addr: EthernetAddress(from.0), dst_addr: to, ethertype: protocol }
+        .emit(&mut EthernetFrame::new_unchecked(header));
 }
 
 #[cfg(test)]
@@ -180,8 +143,8 @@ mod tests {
 
     /// An advertisement of keepalived 2.2.7 as captured, from the IPv4 header on.
     const PACKET: [u8; 40] = [
-        0x45, 0xc0, 0x00, 0x28, 0x00, 0x01, 0x00, 0x00, 0xff, 0x70, 0xd0, 0x7f, 10, 9, 0, 10, 224,
-        0, 0, 18, // header
+        0x45, 0xc0, 0x00, 0x28, 0x00, 0x01, 0x00, 0x00, 0xff, 0x70, 0xd0, 0x7f, 10, 9, 0, 10, 224, 0, 0,
+        18, // header
         0x21, 0x01, 0x64, 0x01, 0x00, 0x01, 0x6f, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
     ];
 
@@ -189,12 +152,7 @@ mod tests {
     fn a_captured_packet_is_read() {
         assert_eq!(
             Ipv4Packet::parse(&PACKET),
-            Ok(Ipv4Packet {
-                source: SOURCE,
-                destination: GROUP,
-                ttl: 255,
-                payload: &PACKET[20..],
-            })
+            Ok(Ipv4Packet { source: SOURCE, destination: GROUP, ttl: 255, payload: &PACKET[20..] })
         );
     }
 
@@ -214,10 +172,7 @@ mod tests {
         with_options[24..].copy_from_slice(&PACKET[20..]);
         with_options[0] = 0x46;
         with_options[3] = 44;
-        assert_eq!(
-            Ipv4Packet::parse(&with_options).unwrap().payload,
-            &PACKET[20..]
-        );
+        assert_eq!(Ipv4Packet::parse(&with_options).unwrap().payload, &PACKET[20..]);
         for ihl in 0..5 {
             let mut packet = PACKET;
             packet[0] = 0x40 | ihl;
@@ -306,12 +261,7 @@ mod tests {
         unsolicited_na(MAC, address, &mut buffer).unwrap();
         let packet = Ipv6Packet::new_checked(&buffer[14..]).unwrap();
         let icmp = Icmpv6Packet::new_checked(packet.payload()).unwrap();
-        let repr = Icmpv6Repr::parse(
-            &address,
-            &ALL_NODES,
-            &icmp,
-            &ChecksumCapabilities::default(),
-        );
+        let repr = Icmpv6Repr::parse(&address, &ALL_NODES, &icmp, &ChecksumCapabilities::default());
         assert_eq!(
             repr,
             Ok(Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert {

@@ -79,9 +79,7 @@ impl<'a> Writer<'a> {
     /// [`Full`] if they do not fit the buffer.
     pub fn set(&mut self, at: usize, bytes: &[u8]) -> Result<(), Full> {
         let room = self.buffer.get_mut(at..).ok_or(Full)?;
-        room.get_mut(..bytes.len())
-            .ok_or(Full)?
-            .copy_from_slice(bytes);
+        room.get_mut(..bytes.len()).ok_or(Full)?.copy_from_slice(bytes);
         Ok(())
     }
 

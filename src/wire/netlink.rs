@@ -110,10 +110,7 @@ impl<'a> Iterator for Attributes<'a> {
         let &[l0, l1, k0, k1] = header;
         let len = usize::from(u16::from_ne_bytes([l0, l1]));
         let value = take(&mut self.rest, ATTRIBUTE_HEADER_BYTES, len)?;
-        Some(Attribute {
-            kind: u16::from_ne_bytes([k0, k1]) & KIND_MASK,
-            value,
-        })
+        Some(Attribute { kind: u16::from_ne_bytes([k0, k1]) & KIND_MASK, value })
     }
 }
 
@@ -276,10 +273,7 @@ mod tests {
         assert_eq!((inner[0].kind, inner[0].value), (9, &b"lan\0"[..]));
         let innermost: Vec<_> = attributes(inner[1].value).collect();
         assert_eq!(innermost[0].kind, 11);
-        assert_eq!(
-            innermost[0].as_u32(),
-            Some(u32::from_ne_bytes([1, 2, 3, 4]))
-        );
+        assert_eq!(innermost[0].as_u32(), Some(u32::from_ne_bytes([1, 2, 3, 4])));
     }
 
     #[test]

@@ -135,10 +135,7 @@ pub const fn messages(datagram: &[u8]) -> Messages<'_> {
 /// before it.
 #[must_use]
 pub const fn messages_after(datagram: &[u8], torn: bool) -> Messages<'_> {
-    Messages {
-        inner: netlink::messages(datagram),
-        torn,
-    }
+    Messages { inner: netlink::messages(datagram), torn }
 }
 
 impl Messages<'_> {
@@ -188,13 +185,7 @@ pub fn add_address(new: &NewAddress<'_>, sequence: u32, buffer: &mut [u8]) -> Re
         // The kernel works it out.
         IpAddr::V6(_) => 0,
     };
-    put_address(
-        &mut request,
-        new.interface,
-        new.address,
-        new.prefix_len,
-        scope,
-    )?;
+    put_address(&mut request, new.interface, new.address, new.prefix_len, scope)?;
 
     let mut preferred = new.lifetime_secs.unwrap_or(FOREVER);
     match new.address {
@@ -320,12 +311,7 @@ fn parse_link(payload: &[u8]) -> Option<Link<'_>> {
             _ => {}
         }
     }
-    Some(Link {
-        index,
-        name: name?,
-        mac,
-        running: flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING,
-    })
+    Some(Link { index, name: name?, mac, running: flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING })
 }
 
 fn parse_gone_link(payload: &[u8]) -> Option<IfIndex> {
@@ -375,10 +361,7 @@ fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {
 /// The end of a dump. Its payload is an error number; a dump that ends with one is not whole.
 fn parse_done<'a>(message: &netlink::Message<'_>, torn: bool) -> Message<'a> {
     let failed = error_number(message.payload).is_some_and(|(error, _)| error != 0);
-    Message::Done {
-        sequence: message.sequence,
-        torn: torn || failed,
-    }
+    Message::Done { sequence: message.sequence, torn: torn || failed }
 }
 
 /// A request that failed: the error number, then the request as we sent it. `None` if it did not fail.
@@ -414,14 +397,7 @@ mod tests {
     const LINK_LOCAL: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1));
 
     fn new(address: IpAddr, prefix_len: u8) -> NewAddress<'static> {
-        NewAddress {
-            interface: IfIndex(3),
-            address,
-            prefix_len,
-            scope: 0,
-            label: "",
-            lifetime_secs: None,
-        }
+        NewAddress { interface: IfIndex(3), address, prefix_len, scope: 0, label: "", lifetime_secs: None }
     }
 
     /// A message of the kernel's with a family header and attributes.
@@ -464,12 +440,7 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn adding_an_ipv4_address_with_a_label_is_these_bytes() {
         let mut buffer = [0xa5; REQUEST_BYTES_MAX];
-        let asked = NewAddress {
-            scope: 253,
-            label: "lan:v",
-            lifetime_secs: Some(600),
-            ..new(V4, 24)
-        };
+        let asked = NewAddress { scope: 253, label: "lan:v", lifetime_secs: Some(600), ..new(V4, 24) };
         let len = add_address(&asked, 7, &mut buffer).unwrap();
         #[rustfmt::skip]
         let expected = [
@@ -566,11 +537,7 @@ mod tests {
             let full = add_address(&new(GLOBAL, 128), 7, &mut buffer[..room]);
             assert_eq!(full, Err(Full), "{room}");
         }
-        let longest_label = NewAddress {
-            label: "fifteen-letters",
-            lifetime_secs: Some(1),
-            ..new(V4, 24)
-        };
+        let longest_label = NewAddress { label: "fifteen-letters", lifetime_secs: Some(1), ..new(V4, 24) };
         assert!(add_address(&longest_label, 7, &mut [0; REQUEST_BYTES_MAX]).is_ok());
     }
 
@@ -580,21 +547,12 @@ mod tests {
         for (address, prefix_len) in [(V4, 24), (GLOBAL, 128), (LINK_LOCAL, 64)] {
             let mut buffer = [0xa5; REQUEST_BYTES_MAX];
             let len = add_address(&new(address, prefix_len), 7, &mut buffer).unwrap();
-            let expected = Address {
-                interface: IfIndex(3),
-                address,
-                prefix_len,
-                usable: true,
-                marked: true,
-            };
+            let expected = Address { interface: IfIndex(3), address, prefix_len, usable: true, marked: true };
             assert_eq!(only(&buffer[..len]), Some(Message::Address(expected)));
             let len = delete_address(IfIndex(3), address, prefix_len, 7, &mut buffer).unwrap();
             assert_eq!(
                 only(&buffer[..len]),
-                Some(Message::AddressGone(Address {
-                    marked: false,
-                    ..expected
-                }))
+                Some(Message::AddressGone(Address { marked: false, ..expected }))
             );
         }
     }
@@ -607,12 +565,7 @@ mod tests {
             let bytes = message(NEW_LINK, 0, &header, &[(3, b"br-lan\0"), (1, &mac)]);
             assert_eq!(
                 only(&bytes),
-                Some(Message::Link(Link {
-                    index: IfIndex(5),
-                    name: "br-lan",
-                    mac: Some(Mac(mac)),
-                    running,
-                })),
+                Some(Message::Link(Link { index: IfIndex(5), name: "br-lan", mac: Some(Mac(mac)), running })),
                 "{flags:#x}"
             );
         }
@@ -639,10 +592,7 @@ mod tests {
         assert_eq!(only(&message(DELETE_LINK, 0, &header, name)), None);
         assert_eq!(only(&message(NEW_LINK, 0, &header, name)), None);
         let header = link_header(AF_UNSPEC, ARPHRD_ETHER, 5, 0x41);
-        assert_eq!(
-            only(&message(DELETE_LINK, 0, &header, name)),
-            Some(Message::LinkGone(IfIndex(5)))
-        );
+        assert_eq!(only(&message(DELETE_LINK, 0, &header, name)), Some(Message::LinkGone(IfIndex(5))));
     }
 
     #[test]
@@ -656,12 +606,8 @@ mod tests {
     #[test]
     fn the_near_end_of_a_point_to_point_link_is_the_address() {
         let header = address_header(AF_INET, 32, 0x80, 4);
-        let bytes = message(
-            NEW_ADDRESS,
-            0,
-            &header,
-            &[(IFA_ADDRESS, &[10, 0, 0, 2]), (IFA_LOCAL, &[10, 0, 0, 1])],
-        );
+        let bytes =
+            message(NEW_ADDRESS, 0, &header, &[(IFA_ADDRESS, &[10, 0, 0, 2]), (IFA_LOCAL, &[10, 0, 0, 1])]);
         let Some(Message::Address(address)) = only(&bytes) else {
             panic!("no address");
         };
@@ -701,12 +647,7 @@ mod tests {
         let mut payload = (-17i32).to_ne_bytes().to_vec();
         payload.extend(&request[..len]);
         let refused = message(netlink::ERROR, 0, &payload, &[]);
-        let Some(Message::Refused {
-            sequence: 9,
-            errno: 17,
-            address: Some(address),
-        }) = only(&refused)
-        else {
+        let Some(Message::Refused { sequence: 9, errno: 17, address: Some(address) }) = only(&refused) else {
             panic!("no refusal");
         };
         assert_eq!((address.address, address.interface), (V4, IfIndex(3)));
@@ -716,11 +657,7 @@ mod tests {
         payload.extend(&request[..len]);
         assert_eq!(
             only(&message(netlink::ERROR, 0, &payload, &[])),
-            Some(Message::Refused {
-                sequence: 9,
-                errno: 1,
-                address: None
-            })
+            Some(Message::Refused { sequence: 9, errno: 1, address: None })
         );
     }
 
@@ -732,14 +669,8 @@ mod tests {
     #[test]
     fn a_torn_dump_says_so_at_its_end_even_datagrams_later() {
         let done = message(netlink::DONE, 0, &[0; 4], &[]);
-        let whole = Message::Done {
-            sequence: 9,
-            torn: false,
-        };
-        let torn = Message::Done {
-            sequence: 9,
-            torn: true,
-        };
+        let whole = Message::Done { sequence: 9, torn: false };
+        let torn = Message::Done { sequence: 9, torn: true };
         assert_eq!(only(&done), Some(whole));
 
         let header = link_header(AF_UNSPEC, ARPHRD_ETHER, 5, 0x41);

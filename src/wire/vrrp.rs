@@ -250,9 +250,7 @@ impl<'a> Advert<'a> {
     /// # Errors
     /// The first rule of RFC 9568 §7.1 (version 2: RFC 3768 §7.1) that it breaks.
     pub fn parse(message: &'a [u8], source: IpAddr, destination: IpAddr) -> Result<Self, Discard> {
-        let (fixed, rest) = message
-            .split_first_chunk::<FIXED_BYTES>()
-            .ok_or(Discard::Short)?;
+        let (fixed, rest) = message.split_first_chunk::<FIXED_BYTES>().ok_or(Discard::Short)?;
         let &[version_type, vrid, priority, count, byte4, byte5, _, _] = fixed;
 
         let (version, address_bytes) = match (version_type >> 4, source) {
@@ -285,9 +283,7 @@ impl<'a> Advert<'a> {
                 let authentication = match byte4 {
                     AUTH_NONE => Authentication::None,
                     AUTH_PASS => {
-                        let bytes = trailer
-                            .first_chunk::<TRAILER_BYTES>()
-                            .ok_or(Discard::Short)?;
+                        let bytes = trailer.first_chunk::<TRAILER_BYTES>().ok_or(Discard::Short)?;
                         Authentication::Pass(Password(*bytes))
                     }
                     _ => return Err(Discard::AuthType),
@@ -295,21 +291,12 @@ impl<'a> Advert<'a> {
                 (Interval::from_secs(byte5), authentication)
             }
             // The four reserved bits are ignored (RFC 9568 §5.2.6; RX13).
-            Version::V3 => (
-                Interval::from_centis(u16::from_be_bytes([byte4 & 0x0f, byte5])),
-                Authentication::None,
-            ),
+            Version::V3 => {
+                (Interval::from_centis(u16::from_be_bytes([byte4 & 0x0f, byte5])), Authentication::None)
+            }
         };
         let interval = interval.ok_or(Discard::IntervalZero)?;
-        Ok(Self {
-            version,
-            vrid,
-            priority,
-            interval,
-            authentication,
-            checksum,
-            addresses,
-        })
+        Ok(Self { version, vrid, priority, interval, authentication, checksum, addresses })
     }
 }
 
@@ -341,11 +328,7 @@ impl Outgoing {
     ///
     /// # Errors
     /// [`Full`] if `buffer` is too short or there are more than 255 addresses.
-    pub fn emit(
-        &self,
-        addresses: impl Iterator<Item = IpAddr>,
-        buffer: &mut [u8],
-    ) -> Result<usize, Full> {
+    pub fn emit(&self, addresses: impl Iterator<Item = IpAddr>, buffer: &mut [u8]) -> Result<usize, Full> {
         let mut writer = Writer::new(buffer);
         let [interval_high, interval_low] = self.interval.centis().to_be_bytes();
         let (byte4, byte5) = match (self.version, self.password) {
@@ -354,16 +337,7 @@ impl Outgoing {
             (Version::V3, _) => (interval_high & 0x0f, interval_low),
         };
         let version_type = (self.version.number() << 4) | TYPE_ADVERTISEMENT;
-        writer.put(&[
-            version_type,
-            self.vrid.get(),
-            self.priority,
-            0,
-            byte4,
-            byte5,
-            0,
-            0,
-        ])?;
+        writer.put(&[version_type, self.vrid.get(), self.priority, 0, byte4, byte5, 0, 0])?;
 
         let mut count = 0u8;
         for address in addresses {
@@ -378,18 +352,13 @@ impl Outgoing {
 
         let sum = match self.version {
             Version::V2 => {
-                writer.put(
-                    &self
-                        .password
-                        .map_or([0; TRAILER_BYTES], |password| password.0),
-                )?;
+                writer.put(&self.password.map_or([0; TRAILER_BYTES], |password| password.0))?;
                 sum_of(writer.written())
             }
             Version::V3 => match (self.source, self.checksum) {
                 (IpAddr::V4(_), ChecksumForm::MessageOnly) => sum_of(writer.written()),
                 (IpAddr::V4(_), ChecksumForm::PseudoHeader) | (IpAddr::V6(_), _) => {
-                    sum_of(writer.written())
-                        + pseudo_header(self.source, self.destination, writer.len())
+                    sum_of(writer.written()) + pseudo_header(self.source, self.destination, writer.len())
                 }
             },
         };
@@ -418,10 +387,7 @@ fn verify_v3(message: &[u8], source: IpAddr, destination: IpAddr) -> Option<Chec
 /// shorter than 64 KiB, so 32 bits hold the sum.
 fn sum_of(bytes: &[u8]) -> u32 {
     let words = bytes.chunks_exact(2);
-    let odd = words
-        .remainder()
-        .first()
-        .map_or(0, |byte| u32::from(*byte) << 8);
+    let odd = words.remainder().first().map_or(0, |byte| u32::from(*byte) << 8);
     words.fold(odd, |sum, word| match word {
         [high, low] => sum.wrapping_add(u32::from(u16::from_be_bytes([*high, *low]))),
         _ => sum,
@@ -436,9 +402,7 @@ fn pseudo_header(source: IpAddr, destination: IpAddr, message_len: usize) -> u32
             IpAddr::V6(address) => sum_of(&Ipv6Addr::octets(address)),
         })
     });
-    addresses
-        .wrapping_add(u32::from(IP_PROTOCOL))
-        .wrapping_add(message_len as u32)
+    addresses.wrapping_add(u32::from(IP_PROTOCOL)).wrapping_add(message_len as u32)
 }
 
 /// Folds the carries of a ones-complement sum into 16 bits.
@@ -459,28 +423,23 @@ mod tests {
     const GROUP_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
 
     // Captured from keepalived 2.2.7 in a network namespace.
-    const V2: [u8; 20] = [
-        0x21, 0x01, 0x64, 0x01, 0x00, 0x01, 0x6f, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
-    ];
-    const V2_RESIGN: [u8; 20] = [
-        0x21, 0x01, 0x00, 0x01, 0x00, 0x01, 0xd3, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
-    ];
+    const V2: [u8; 20] =
+        [0x21, 0x01, 0x64, 0x01, 0x00, 0x01, 0x6f, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    const V2_RESIGN: [u8; 20] =
+        [0x21, 0x01, 0x00, 0x01, 0x00, 0x01, 0xd3, 0xf2, 10, 9, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     const V2_PASS: [u8; 24] = [
-        0x21, 0x33, 0x32, 0x02, 0x01, 0x02, 0xc8, 0x0d, 192, 168, 0, 3, 192, 168, 0, 4, b'1', b'1',
-        b'1', b'1', 0, 0, 0, 0,
+        0x21, 0x33, 0x32, 0x02, 0x01, 0x02, 0xc8, 0x0d, 192, 168, 0, 3, 192, 168, 0, 4, b'1', b'1', b'1',
+        b'1', 0, 0, 0, 0,
     ];
-    const V3: [u8; 16] = [
-        0x31, 0x07, 0xc8, 0x02, 0x00, 0x0a, 0x04, 0x31, 10, 9, 2, 1, 10, 9, 2, 2,
-    ];
+    const V3: [u8; 16] = [0x31, 0x07, 0xc8, 0x02, 0x00, 0x0a, 0x04, 0x31, 10, 9, 2, 1, 10, 9, 2, 2];
     const V3_V6: [u8; 40] = [
-        0x31, 0x09, 0x78, 0x02, 0x00, 0x32, 0x2c, 0x48, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, 1, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+        0x31, 0x09, 0x78, 0x02, 0x00, 0x32, 0x2c, 0x48, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+        0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
     ];
 
     // A vector that keepalived publishes, with the checksum of the message alone (RFC 9568 §5.2.8).
-    const V3_MESSAGE_ONLY: [u8; 12] = [
-        0x31, 0x33, 0xc8, 0x01, 0x00, 0x64, 0x44, 0x02, 0xc0, 0x00, 0x02, 0x64,
-    ];
+    const V3_MESSAGE_ONLY: [u8; 12] =
+        [0x31, 0x33, 0xc8, 0x01, 0x00, 0x64, 0x44, 0x02, 0xc0, 0x00, 0x02, 0x64];
     /// Everything valid above, with where it came from and went to.
     fn valid() -> [(&'static [u8], IpAddr, IpAddr); 6] {
         [
@@ -539,9 +498,7 @@ mod tests {
 
     fn emit(outgoing: &Outgoing, addresses: &[IpAddr]) -> Vec<u8> {
         let mut buffer = [0xa5; 2048];
-        let len = outgoing
-            .emit(addresses.iter().copied(), &mut buffer)
-            .unwrap();
+        let len = outgoing.emit(addresses.iter().copied(), &mut buffer).unwrap();
         assert!(buffer[len..].iter().all(|byte| *byte == 0xa5));
         buffer[..len].to_vec()
     }
@@ -742,10 +699,7 @@ mod tests {
     fn rx04_a_count_beyond_the_message_is_short_even_with_the_right_checksum() {
         for count in 2..=255 {
             assert_eq!(parse(&altered(&V2, 3, &[count])), Err(Discard::Short));
-            assert_eq!(
-                parse(&altered(&V3_MESSAGE_ONLY, 3, &[count])),
-                Err(Discard::Short)
-            );
+            assert_eq!(parse(&altered(&V3_MESSAGE_ONLY, 3, &[count])), Err(Discard::Short));
         }
     }
 
@@ -774,15 +728,9 @@ mod tests {
             }
             let mut wrong = message.to_vec();
             wrong[7] ^= 1;
-            assert_eq!(
-                Advert::parse(&wrong, source, destination),
-                Err(Discard::Checksum)
-            );
+            assert_eq!(Advert::parse(&wrong, source, destination), Err(Discard::Checksum));
             wrong[6..8].fill(0);
-            assert_eq!(
-                Advert::parse(&wrong, source, destination),
-                Err(Discard::Checksum)
-            );
+            assert_eq!(Advert::parse(&wrong, source, destination), Err(Discard::Checksum));
         }
     }
 
@@ -798,10 +746,7 @@ mod tests {
 
     #[test]
     fn rx07_v2_and_v3_over_ipv6_have_one_checksum_each() {
-        assert_eq!(
-            parse_v6(&altered(&V3_V6, 0, &[0x31])),
-            Err(Discard::Checksum)
-        );
+        assert_eq!(parse_v6(&altered(&V3_V6, 0, &[0x31])), Err(Discard::Checksum));
         let mut with_pseudo = V2;
         with_pseudo[6..8].fill(0);
         let sum = !oracle(&with_pseudo, Some((SOURCE, GROUP)));
@@ -867,10 +812,7 @@ mod tests {
         assert_eq!(Password::new(b""), None);
         assert_eq!(Password::new(b"123456789"), None);
         assert!(Password::new(b"12345678").is_some());
-        assert_eq!(
-            std::format!("{:?}", Password::new(b"1111").unwrap()),
-            "Password(..)"
-        );
+        assert_eq!(std::format!("{:?}", Password::new(b"1111").unwrap()), "Password(..)");
     }
 
     /// RFC 3768 §5.3.10.

@@ -1,0 +1,283 @@
+//! `virtual_ipaddress`, and the `config ipaddress` sections that it may name.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use heapless::Vec;
+
+use super::reader::{Reader, Value, entries, insert, span};
+use super::uci::Section;
+use super::value::{self, PrefixFault, Words};
+use super::{Family, InterfaceId, Span, Text, VirtualAddress};
+use crate::limits;
+
+/// A virtual address as the file has it.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'d> {
+    address: IpAddr,
+    prefix_len: u8,
+    device: Option<Value<'d>>,
+    scope: u8,
+    label: Label<'d>,
+}
+
+#[derive(Clone, Copy)]
+enum Label<'d> {
+    None,
+    /// As it is.
+    Whole(&'d [u8]),
+    /// Behind the device and a colon.
+    Suffix(&'d [u8]),
+}
+
+/// Words that keepalived knows behind an address and this release does not.
+const LATER: &[u8] =
+    b"peer home -nodad nodad mngtmpaddr noprefixroute autojoin no_track preferred_lft use_vmac";
+
+/// Words that are read.
+const ATTRIBUTES: &[u8] = b"dev label scope brd broadcast";
+
+impl<'d> Reader<'d, '_> {
+    /// The addresses of an instance, IPv4 and IPv6.
+    pub(super) fn addresses(&mut self, section: Section<'d>, interface: InterfaceId) -> (Span, Span) {
+        let start = self.config.addresses.len();
+        let mut v4_end = start;
+        for value in entries(section, "virtual_ipaddress") {
+            let mut words = Words::new(value.text);
+            while let Some(text) = words.next() {
+                let word = Value { text, ..value };
+                let Some(written) = self.written_address(word, &mut words) else {
+                    continue;
+                };
+                let address = self.virtual_address(word, &written, interface);
+                self.check_new(word, written.address, start);
+                let is_v4 = Family::of(written.address) == Family::V4;
+                let at = if is_v4 { v4_end } else { self.config.addresses.len() };
+                if !insert(&mut self.config.addresses, at, address) {
+                    self.full(word.line, "VIPD_ADDRESSES", limits::ADDRESSES_MAX);
+                    return (span(start, v4_end), span(v4_end, self.config.addresses.len()));
+                }
+                v4_end += usize::from(is_v4);
+            }
+        }
+        (span(start, v4_end), span(v4_end, self.config.addresses.len()))
+    }
+
+    fn check_new(&mut self, word: Value<'d>, address: IpAddr, start: usize) {
+        let mine = self.config.addresses.get(start..).unwrap_or(&[]);
+        if mine.iter().any(|other| other.address == address) {
+            self.wrong(word, "virtual_ipaddress %A is written twice: remove one");
+        }
+    }
+
+    /// An address with the words behind it, or the section of this name.
+    fn written_address(&mut self, word: Value<'d>, words: &mut Words<'d>) -> Option<Written<'d>> {
+        let is_address = match value::address_with_prefix(word.text) {
+            Ok(_) | Err(PrefixFault::Length(_)) => true,
+            Err(PrefixFault::Address) => word.text.contains(&b'/'),
+        };
+        let mut written = if is_address {
+            self.address(word, "virtual_ipaddress")
+        } else if let Some(section) = self.resolve("ipaddress", word.text) {
+            self.silently(|reader| reader.defined_address(section))
+        } else {
+            self.wrong(
+                word,
+                "virtual_ipaddress %A is neither an address nor the name of an ipaddress section: write one \
+                 of them",
+            );
+            None
+        };
+        while let Some(attribute) = words.peek() {
+            if !self.attribute(attribute, word, words, written.as_mut()) {
+                break;
+            }
+        }
+        written
+    }
+
+    /// One of the words that may follow an address; false if it is none of them.
+    fn attribute(
+        &mut self,
+        attribute: &'d [u8],
+        word: Value<'d>,
+        words: &mut Words<'d>,
+        written: Option<&mut Written<'d>>,
+    ) -> bool {
+        let is_later = Words::new(LATER).any(|word| word == attribute);
+        if !is_later && !Words::new(ATTRIBUTES).any(|word| word == attribute) {
+            return false;
+        }
+        words.next();
+        if is_later {
+            self.error(
+                word.line,
+                "%A behind the address %B is not in this release: remove it",
+                &[attribute, word.text],
+            );
+            if matches!(attribute, b"peer" | b"preferred_lft") {
+                words.next();
+            }
+            return true;
+        }
+        let Some(text) = words.next() else {
+            self.error(
+                word.line,
+                "nothing follows %A behind the address %B: write what it is to be, or remove it",
+                &[attribute, word.text],
+            );
+            return true;
+        };
+        let value = Value { text, ..word };
+        // Where the address itself is wrong, the words behind it are checked all the same.
+        let mut nowhere = Written::NOWHERE;
+        let written = written.unwrap_or(&mut nowhere);
+        match attribute {
+            b"dev" => written.device = self.device_name(value, "dev"),
+            b"label" => written.label = Label::Whole(text),
+            b"scope" => written.scope = self.scope(value, written.address),
+            _ => self.warn(
+                word.line,
+                "%a %B has no effect: a virtual address has no broadcast address",
+                &[attribute, text],
+            ),
+        }
+        true
+    }
+
+    /// `config ipaddress`.
+    pub(super) fn defined_address(&mut self, section: Section<'d>) -> Option<Written<'d>> {
+        let device = self.scalar(section, "device");
+        let device = device.and_then(|value| self.device_name(value, "device"));
+        let label = self.scalar(section, "label_suffix");
+        let address = self.scalar(section, "address");
+        if address.is_none() {
+            self.missing(section, "address");
+        }
+        let written = address.and_then(|value| self.address(value, "address"));
+        let scope = self
+            .scalar(section, "scope")
+            .map_or(0, |value| self.scope(value, written.unwrap_or(Written::NOWHERE).address));
+        Some(Written {
+            device,
+            scope,
+            label: label.map_or(Label::None, |label| Label::Suffix(label.text)),
+            ..written?
+        })
+    }
+
+    /// An address that a virtual router can have, alone.
+    fn address(&mut self, value: Value<'d>, option: &str) -> Option<Written<'d>> {
+        let words = &[option.as_bytes(), value.text];
+        let (address, prefix_len) = match value::address_with_prefix(value.text) {
+            Ok(address) => address,
+            Err(PrefixFault::Address) => {
+                self.error(
+                    value.line,
+                    "%a %B is no address: write one like 192.168.1.1/24 or fe80::1/64",
+                    words,
+                );
+                return None;
+            }
+            Err(PrefixFault::Length(whole)) => {
+                self.error_with(
+                    value.line,
+                    "the prefix length of %a %B is out of range: write one from 1 to %m",
+                    words,
+                    [i32::from(whole), 0],
+                );
+                return None;
+            }
+        };
+        if !value::is_host(address) {
+            self.error(
+                value.line,
+                "%a %B is loopback, multicast, broadcast or unspecified: write an address that a router can have",
+                words,
+            );
+            return None;
+        }
+        if value::is_network_or_broadcast(address, prefix_len) {
+            self.error(value.line, "%a %B stands for its whole network: write an address inside it", words);
+            return None;
+        }
+        Some(Written { address, prefix_len, ..Written::NOWHERE })
+    }
+
+    /// IPv6 addresses have the scope that their first bits say, whatever the file says.
+    fn scope(&mut self, value: Value<'d>, address: IpAddr) -> u8 {
+        let Some(scope) = value::scope(value.text) else {
+            self.wrong(
+                value,
+                "scope %A is unknown: write global, site, link, host, nowhere or a number from 0 to 255",
+            );
+            return 0;
+        };
+        match address {
+            IpAddr::V4(_) => scope,
+            IpAddr::V6(_) => {
+                if scope != 0 {
+                    self.idle(
+                        value,
+                        "scope %A has no effect: an IPv6 address has the scope that it begins with",
+                    );
+                }
+                0
+            }
+        }
+    }
+
+    /// What is written, for an instance that speaks on `interface`.
+    fn virtual_address(
+        &mut self,
+        word: Value<'d>,
+        written: &Written<'d>,
+        interface: InterfaceId,
+    ) -> VirtualAddress {
+        let device = written.device.and_then(|device| self.enter_device(device));
+        let interface = device.unwrap_or(interface);
+        let label = self.label(word, written, interface);
+        VirtualAddress {
+            address: written.address,
+            prefix_len: written.prefix_len,
+            interface,
+            scope: written.scope,
+            label,
+        }
+    }
+    /// Labels exist for IPv4 only, and are as long as a device's name.
+    fn label(&mut self, word: Value<'d>, written: &Written<'d>, interface: InterfaceId) -> Text {
+        let mut label = Vec::<u8, { limits::INTERFACE_NAME_BYTES_MAX }>::new();
+        let device = self.config.interface_name(interface).as_bytes();
+        let fits = match written.label {
+            Label::None => return Text::default(),
+            Label::Whole(text) => label.extend_from_slice(text).is_ok(),
+            Label::Suffix(text) => {
+                [device, b":", text].iter().all(|part| label.extend_from_slice(part).is_ok())
+            }
+        };
+        if Family::of(written.address) == Family::V6 {
+            self.idle(word, "the label of %A has no effect: an IPv6 address has none");
+            return Text::default();
+        }
+        if !fits || !value::is_device(&label) {
+            self.error_with(
+                word.line,
+                "the label of %A cannot be used: write one of at most %m characters, with its device",
+                &[word.text],
+                [limits::INTERFACE_NAME_BYTES_MAX as i32, 0],
+            );
+            return Text::default();
+        }
+        self.keep(word.line, &label)
+    }
+}
+
+impl Written<'_> {
+    const NOWHERE: Self = Self {
+        address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        prefix_len: 0,
+        device: None,
+        scope: 0,
+        label: Label::None,
+    };
+}

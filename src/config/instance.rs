@@ -1,0 +1,385 @@
+//! `config vrrp_instance`.
+
+use core::net::IpAddr;
+
+use super::reader::{Reader, first, words_of};
+use super::uci::Section;
+use super::value;
+use super::{Announcements, Family, FamilyConfig, Instance, InterfaceId};
+use crate::limits;
+use crate::time::Interval;
+use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
+
+/// keepalived's default priority.
+const PRIORITY_DEFAULT: u8 = 100;
+
+/// Seconds; keepalived's limit of `preempt_delay`.
+const PREEMPT_DELAY_SECS_MAX: i32 = 1000;
+
+/// What an instance has of each family.
+#[derive(Clone, Copy)]
+pub(super) struct Halves {
+    pub(super) v4: FamilyConfig,
+    pub(super) v6: FamilyConfig,
+}
+
+impl Halves {
+    pub(super) const fn has_unicast(&self) -> bool {
+        !self.v4.peers.is_empty() || !self.v6.peers.is_empty()
+    }
+
+    pub(super) const fn has_addresses(&self) -> bool {
+        !self.v4.addresses.is_empty() || !self.v6.addresses.is_empty()
+    }
+
+    /// Whether nothing is said in the configured version.
+    const fn is_only_v6(&self) -> bool {
+        self.v4.addresses.is_empty() && !self.v6.addresses.is_empty()
+    }
+}
+
+impl<'d> Reader<'d, '_> {
+    pub(super) fn read_instances(&mut self) {
+        for section in self.document.sections() {
+            if section.kind() == b"vrrp_instance" && self.flag(section, "enabled", true) {
+                self.read_instance(section);
+            }
+        }
+    }
+
+    fn read_instance(&mut self, section: Section<'d>) {
+        let name = self.section_name(section);
+        let interface = self.instance_device(section);
+        let vrid = self.vrid(section);
+        let version = self.version(section, "version", self.default_version);
+        let priority = self.byte(section, "priority", [1, 255], PRIORITY_DEFAULT);
+        let preempt = !self.flag(section, "nopreempt", false);
+        let preempt_delay = self.duration(section, "preempt_delay", PREEMPT_DELAY_SECS_MAX);
+        let wants_master = self.wants_master(section, priority);
+        self.check_preemption(section, priority, preempt);
+        self.check_accept(section);
+        self.flag(section, "native_ipv6", false);
+
+        let mut halves = Halves { v4: FamilyConfig::default(), v6: FamilyConfig::default() };
+        let addresses = self.addresses(section, interface.unwrap_or_default());
+        (halves.v4.addresses, halves.v6.addresses) = addresses;
+        self.check_addresses(section, &halves);
+        (halves.v4.peers, halves.v6.peers) = self.peers(section);
+        self.check_peers(section, &halves);
+        let sources = self.sources(section, &halves);
+        let interval = self.interval(section, version, &halves);
+        let password = self.password(section, version, &halves);
+        let checksum = self.checksum(section, version, &halves);
+        let announcements = self.announcements(section);
+        let tracks = self.tracks(section);
+        let ignores_link = self.flag(section, "dont_track_primary", false);
+        let notify = self.path(section, "notify");
+        self.check_version(section, &halves);
+
+        let (Some(interface), Some(vrid)) = (interface, vrid) else {
+            return;
+        };
+        let instance = Instance {
+            name,
+            interface,
+            vrid,
+            version,
+            priority,
+            interval,
+            preempt,
+            preempt_delay,
+            wants_master,
+            password,
+            checksum,
+            source_v4: sources.0,
+            source_v6: sources.1,
+            v4: halves.v4,
+            v6: halves.v6,
+            announcements,
+            tracks,
+            ignores_link,
+            group: None,
+            notify,
+        };
+        self.check_unique(section, &instance);
+        self.enter(section, instance);
+    }
+
+    /// Takes an instance into the configuration.
+    fn enter(&mut self, section: Section<'d>, instance: Instance) {
+        let has = |family| !instance.family(family).addresses.is_empty();
+        let virtual_routers = usize::from(has(Family::V4)) + usize::from(has(Family::V6));
+        let is_entered = self.virtual_routers + virtual_routers <= limits::VIRTUAL_ROUTERS_MAX
+            && self.config.instances.push(instance).is_ok()
+            && self.instance_sections.push(section.index()).is_ok();
+        if is_entered {
+            self.virtual_routers += virtual_routers;
+        } else {
+            self.full(section.line(), "VIPD_VIRTUAL_ROUTERS", limits::VIRTUAL_ROUTERS_MAX);
+        }
+    }
+
+    fn instance_device(&mut self, section: Section<'d>) -> Option<InterfaceId> {
+        let Some(value) = self.scalar(section, "interface") else {
+            self.missing(section, "interface");
+            return None;
+        };
+        self.device(value, "interface")
+    }
+
+    fn vrid(&mut self, section: Section<'d>) -> Option<Vrid> {
+        if first(section, "virtual_router_id").is_none() {
+            self.missing(section, "virtual_router_id");
+        }
+        Vrid::new(self.byte(section, "virtual_router_id", [1, 255], 0))
+    }
+
+    fn wants_master(&mut self, section: Section<'d>, priority: u8) -> bool {
+        let Some(state) = self.scalar(section, "state") else {
+            return false;
+        };
+        match state.text {
+            b"BACKUP" => false,
+            b"MASTER" => {
+                if priority != PRIORITY_OWNER {
+                    self.warn(
+                        state.line,
+                        "state 'MASTER' has no effect: only priority 255 starts as master, the others are \
+                         elected",
+                        &[],
+                    );
+                }
+                true
+            }
+            _ => {
+                self.wrong(state, "state %A is unknown: write MASTER or BACKUP");
+                false
+            }
+        }
+    }
+
+    /// The owner always pre-empts (RFC 9568 §6.1), and a delay of pre-emption needs pre-emption.
+    fn check_preemption(&mut self, section: Section<'d>, priority: u8, preempt: bool) {
+        if preempt {
+            return;
+        }
+        if let Some(flag) = first(section, "nopreempt").filter(|_| priority == PRIORITY_OWNER) {
+            self.idle(flag, "nopreempt has no effect with priority 255: the owner always pre-empts");
+        }
+        let delay = first(section, "preempt_delay");
+        if let Some(delay) = delay.filter(|delay| value::is_asking(delay.text)) {
+            self.idle(delay, "preempt_delay has no effect with nopreempt: remove one of the two");
+        }
+    }
+
+    /// Packets to the addresses are accepted, as keepalived does; the other way is not in this release.
+    fn check_accept(&mut self, section: Section<'d>) {
+        if self.flag(section, "accept", true) {
+            return;
+        }
+        if let Some(value) = first(section, "accept") {
+            self.wrong(value, "accept %A is not in this release: write 1, or remove it");
+        }
+    }
+
+    fn check_addresses(&mut self, section: Section<'d>, halves: &Halves) {
+        let Some(list) = words_of(section, "virtual_ipaddress").next() else {
+            self.missing(section, "virtual_ipaddress");
+            return;
+        };
+        let limits = [
+            (halves.v4, limits::IPV4_ADDRESSES_PER_ADVERT_MAX, "IPv4"),
+            (halves.v6, limits::IPV6_ADDRESSES_PER_ADVERT_MAX, "IPv6"),
+        ];
+        for (half, most, family) in limits {
+            if usize::from(half.addresses.len) > most {
+                self.error_with(
+                    list.line,
+                    "there are more than %m %a addresses: an advertisement has no room for more",
+                    &[family.as_bytes()],
+                    [most as i32, 0],
+                );
+            }
+        }
+        let first_v6 = halves.v6.addresses.of(&self.config.addresses).first();
+        let is_global = first_v6.is_some_and(|first| match first.address {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(address) => !address.is_unicast_link_local(),
+        });
+        if is_global {
+            self.warn(
+                list.line,
+                "the first IPv6 address is not link-local: strict peers drop such advertisements, so write \
+                 one of fe80::/10 first",
+                &[],
+            );
+        }
+    }
+
+    /// Version 2 says whole seconds in 8 bits (RFC 3768 §5.3.7; TX15), version 3 centiseconds in 12
+    /// (RFC 9568 §5.2.7). An instance with both versions needs what both can say.
+    fn interval(&mut self, section: Section<'d>, version: Version, halves: &Halves) -> Interval {
+        let Some(value) = self.scalar(section, "advert_int") else {
+            return Interval::SECOND;
+        };
+        let speaks_v2 = version == Version::V2 && !halves.is_only_v6();
+        let speaks_v3 = version == Version::V3 || !halves.v6.addresses.is_empty();
+        let interval = value::decimal(value.text, 2)
+            .and_then(|centis| u16::try_from(centis).ok())
+            .and_then(Interval::from_centis);
+        let is_whole = interval.is_some_and(|interval| interval.whole_secs().is_some());
+        let fitting = interval
+            .filter(|interval| (is_whole || !speaks_v2) && (*interval <= Interval::V3_MAX || !speaks_v3));
+        if let Some(interval) = fitting {
+            return interval;
+        }
+        let sentence = if !speaks_v2 {
+            "advert_int %A is out of range: write seconds from 0.01 to 40.95"
+        } else if speaks_v3 {
+            "advert_int %A does not fit both IPv4 in version 2 and IPv6: write whole seconds from 1 to 40"
+        } else if interval.is_some() && !is_whole {
+            "advert_int %A is not whole, which version 2 needs: write whole seconds from 1 to 255, or set \
+             option version '3'"
+        } else {
+            "advert_int %A is out of range: write whole seconds from 1 to 255"
+        };
+        self.error(value.line, sentence, &[value.text]);
+        Interval::SECOND
+    }
+
+    /// PASS is all there is, in version 2 alone: RFC 3768 and its successors dropped authentication.
+    fn password(&mut self, section: Section<'d>, version: Version, halves: &Halves) -> Option<Password> {
+        let kind = self.scalar(section, "auth_type");
+        let pass = self.scalar(section, "auth_pass");
+        if let Some(kind) = kind.filter(|kind| kind.text != b"PASS") {
+            let sentence = if kind.text == b"AH" {
+                "auth_type 'AH' is refused, as RFC 3768 removed it: write PASS, or remove it"
+            } else {
+                "auth_type %A is unknown: write PASS"
+            };
+            self.error(kind.line, sentence, &[kind.text]);
+        }
+        let (kind, pass) = match (kind, pass) {
+            (Some(kind), Some(pass)) => (kind, pass),
+            (Some(kind), None) => {
+                self.warn(
+                    kind.line,
+                    "auth_type has no effect without auth_pass: write both, or remove it",
+                    &[],
+                );
+                return None;
+            }
+            (None, Some(pass)) => {
+                self.warn(
+                    pass.line,
+                    "auth_pass has no effect without auth_type: write option auth_type 'PASS'",
+                    &[],
+                );
+                return None;
+            }
+            (None, None) => return None,
+        };
+        if version == Version::V3 {
+            self.error(
+                kind.line,
+                "version 3 has no password: remove auth_type and auth_pass, or set option version '2'",
+                &[],
+            );
+        } else if !halves.v6.addresses.is_empty() {
+            self.error(
+                kind.line,
+                "IPv6 is version 3, which has no password: remove auth_type and auth_pass, or give IPv6 an \
+                 instance of its own",
+                &[],
+            );
+        }
+        let password = Password::new(pass.text);
+        if password.is_none() {
+            // Never the password itself: this goes to logs.
+            self.error(
+                pass.line,
+                "auth_pass must have 1 to 8 characters: keepalived cuts a longer one, so write its first 8",
+                &[],
+            );
+        }
+        password
+    }
+
+    fn checksum(&mut self, section: Section<'d>, version: Version, halves: &Halves) -> ChecksumForm {
+        let Some(value) = self.scalar(section, "checksum") else {
+            return ChecksumForm::PseudoHeader;
+        };
+        let form = match value.text {
+            b"rfc5798" => ChecksumForm::PseudoHeader,
+            b"rfc9568" => ChecksumForm::MessageOnly,
+            _ => {
+                self.wrong(value, "checksum %A is unknown: write rfc5798 or rfc9568");
+                return ChecksumForm::PseudoHeader;
+            }
+        };
+        let has_choice = version == Version::V3 && !halves.is_only_v6();
+        if !has_choice {
+            self.warn(value.line, "checksum has no effect: only version 3 over IPv4 has a choice", &[]);
+        }
+        form
+    }
+
+    fn announcements(&mut self, section: Section<'d>) -> Announcements {
+        let default = Announcements::default();
+        Announcements {
+            repeat: self.byte(section, "garp_master_repeat", [1, 255], default.repeat),
+            delay_secs: self.seconds(section, "garp_master_delay", default.delay_secs),
+            refresh_secs: self.seconds(section, "garp_master_refresh", default.refresh_secs),
+            refresh_repeat: self.byte(
+                section,
+                "garp_master_refresh_repeat",
+                [1, 255],
+                default.refresh_repeat,
+            ),
+            interval_ms: self
+                .milliseconds(section, "garp_interval", 60)
+                .and_then(|millis| u16::try_from(millis).ok())
+                .unwrap_or(default.interval_ms),
+        }
+    }
+
+    /// Whole seconds, 0..=65535.
+    fn seconds(&mut self, section: Section<'d>, name: &str, default: u16) -> u16 {
+        let number = self.number(section, name, [0, 65_535]);
+        number.and_then(|number| u16::try_from(number).ok()).unwrap_or(default)
+    }
+
+    fn check_version(&mut self, section: Section<'d>, halves: &Halves) {
+        let Some(value) = first(section, "version") else {
+            return;
+        };
+        if value.text == b"2" && halves.is_only_v6() {
+            self.warn(value.line, "version 2 has no effect: IPv6 is always version 3", &[]);
+        }
+    }
+
+    /// A VRID is one virtual router on a device and family (RFC 9568 §1.7).
+    fn check_unique(&mut self, section: Section<'d>, instance: &Instance) {
+        let is_taken = |other: &Instance| {
+            other.interface == instance.interface
+                && other.vrid == instance.vrid
+                && [Family::V4, Family::V6].iter().any(|family| {
+                    !other.family(*family).addresses.is_empty()
+                        && !instance.family(*family).addresses.is_empty()
+                })
+        };
+        let mut others = self.config.instances.iter().zip(&self.instance_sections);
+        let Some((_, other)) = others.find(|(other, _)| is_taken(other)) else {
+            return;
+        };
+        let other = self.document.sections().nth(usize::from(*other));
+        let line = first(section, "virtual_router_id");
+        self.error_with(
+            line.map_or(0, |value| value.line),
+            "the instance of line %m has virtual_router_id %n on this interface already: write another \
+             number",
+            &[],
+            [other.map_or(0, Section::line) as i32, i32::from(instance.vrid.get())],
+        );
+    }
+}

@@ -1,0 +1,370 @@
+//! What every section's reader needs: values by the name of their option, references, and the reporting of
+//! problems.
+
+use core::time::Duration;
+
+use heapless::Vec;
+
+use super::problem::{Problem, Severity};
+use super::schema::Alias;
+use super::uci::{ANONYMOUS_NAME_BYTES, Document, Entries, Section};
+use super::value::{self, Words};
+use super::{Config, InterfaceId, Span, Text};
+use crate::limits;
+use crate::wire::vrrp::Version;
+
+/// A value of the file, without white space around it, and its line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Value<'d> {
+    pub(super) text: &'d [u8],
+    pub(super) line: u32,
+}
+
+pub(super) struct Reader<'d, 'r> {
+    pub(super) document: &'d Document,
+    pub(super) aliases: &'d [Alias<'d>],
+    pub(super) config: &'r mut Config,
+    pub(super) report: &'r mut dyn FnMut(Problem<'_>),
+    pub(super) is_usable: bool,
+    /// Set while something is read that has been read and reported before.
+    pub(super) is_silent: bool,
+    /// `vrrp_version`.
+    pub(super) default_version: Version,
+    pub(super) virtual_routers: usize,
+    /// The section of each of the configuration's instances.
+    pub(super) instance_sections: Vec<u16, { limits::INSTANCES_MAX }>,
+    /// The line of each of the configuration's groups.
+    pub(super) group_lines: Vec<u32, { limits::GROUPS_MAX }>,
+}
+
+impl<'d> Reader<'d, '_> {
+    /// Whether a section is not switched off. A wrong flag is reported where it is read.
+    pub(super) fn is_enabled(&self, section: Section<'d>) -> bool {
+        first(section, "enabled").is_none_or(|value| value::flag(value.text) != Some(false))
+    }
+
+    /// The section of a type that a name refers to: an enabled one with this `option name`, else one that
+    /// is called so in any way.
+    pub(super) fn resolve(&self, kind: &str, name: &[u8]) -> Option<Section<'d>> {
+        let of_kind = || {
+            let sections = self.document.sections();
+            sections.filter(|section| section.kind() == kind.as_bytes())
+        };
+        let is_named =
+            |section: &Section<'d>| explicit_name(*section).is_some_and(|other| other.text == name);
+        of_kind()
+            .find(|section| is_named(section) && self.is_enabled(*section))
+            .or_else(|| of_kind().find(|section| is_named(section) || section.name() == name))
+    }
+
+    /// What a section is called: `option name`, else its UCI name, else the one that libuci gives it.
+    pub(super) fn section_name(&mut self, section: Section<'d>) -> Text {
+        let mut buffer = [0; ANONYMOUS_NAME_BYTES];
+        let name =
+            explicit_name(section).map_or_else(|| section.anonymous_name(&mut buffer), |name| name.text);
+        if !value::is_name(name) {
+            return Text::default(); // Reported by `check_name`.
+        }
+        self.keep(section.line(), name)
+    }
+
+    /// Does something that reports nothing, because it was reported before.
+    pub(super) fn silently<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        self.is_silent = true;
+        let outcome = act(self);
+        self.is_silent = false;
+        outcome
+    }
+
+    // Values, by the name of their option. A wrong one is reported and counts as not written.
+
+    /// The one value of an option.
+    pub(super) fn scalar(&mut self, section: Section<'d>, name: &str) -> Option<Value<'d>> {
+        let mut values = entries(section, name);
+        let first = values.next()?;
+        if values.next().is_some() {
+            self.error(first.line, "%a has several values: write one option line", &[name.as_bytes()]);
+        }
+        Some(first)
+    }
+
+    pub(super) fn flag(&mut self, section: Section<'d>, name: &str, default: bool) -> bool {
+        let Some(value) = self.scalar(section, name) else {
+            return default;
+        };
+        let flag = value::flag(value.text);
+        if flag.is_none() {
+            self.wrong_option(value, name, "%a %B is neither yes nor no: write 1 or 0");
+        }
+        flag.unwrap_or(default)
+    }
+
+    pub(super) fn number(&mut self, section: Section<'d>, name: &str, range: [i32; 2]) -> Option<i32> {
+        let value = self.scalar(section, name)?;
+        self.number_of(value, name, range)
+    }
+
+    pub(super) fn number_of(&mut self, value: Value<'d>, name: &str, range: [i32; 2]) -> Option<i32> {
+        let [least, greatest] = range;
+        let number = value::integer(value.text);
+        let sentence = match number {
+            Some(number) if (least..=greatest).contains(&number) => return Some(number),
+            Some(_) => "%a %B is out of range: write a number from %m to %n",
+            None => "%a %B is no number: write one from %m to %n",
+        };
+        self.error_with(value.line, sentence, &[name.as_bytes(), value.text], range);
+        None
+    }
+
+    /// A number that fits a byte: 0..=255 at most.
+    pub(super) fn byte(&mut self, section: Section<'d>, name: &str, range: [i32; 2], default: u8) -> u8 {
+        let number = self.number(section, name, range);
+        number.and_then(|number| u8::try_from(number).ok()).unwrap_or(default)
+    }
+
+    /// Seconds with up to three decimals, from zero to a number of whole seconds, as milliseconds.
+    pub(super) fn milliseconds(
+        &mut self,
+        section: Section<'d>,
+        name: &str,
+        greatest_secs: i32,
+    ) -> Option<u32> {
+        let value = self.scalar(section, name)?;
+        let millis = value::decimal(value.text, 3).filter(|millis| *millis <= greatest_secs * 1000);
+        if millis.is_none() {
+            self.error_with(
+                value.line,
+                "%a %B is out of range: write seconds from 0 to %m, with at most 3 decimals",
+                &[name.as_bytes(), value.text],
+                [greatest_secs, 0],
+            );
+        }
+        u32::try_from(millis?).ok()
+    }
+
+    pub(super) fn duration(&mut self, section: Section<'d>, name: &str, greatest_secs: i32) -> Duration {
+        let millis = self.milliseconds(section, name, greatest_secs).unwrap_or(0);
+        // Not `from_millis`: that divides a 64-bit number.
+        Duration::new(u64::from(millis / 1000), millis % 1000 * 1_000_000)
+    }
+
+    pub(super) fn version(&mut self, section: Section<'d>, name: &str, default: Version) -> Version {
+        match self.number(section, name, [2, 3]) {
+            Some(2) => Version::V2,
+            Some(_) => Version::V3,
+            None => default,
+        }
+    }
+
+    /// The path of a hook script; empty if there is none.
+    pub(super) fn path(&mut self, section: Section<'d>, name: &str) -> Text {
+        let Some(value) = self.scalar(section, name) else {
+            return Text::default();
+        };
+        if !value::is_path(value.text) {
+            self.error_with(
+                value.line,
+                "%a %B is no path of a script: write an absolute one of at most %m characters, without \
+                 blanks",
+                &[name.as_bytes(), value.text],
+                [limits::PATH_BYTES_MAX as i32, 0],
+            );
+            return Text::default();
+        }
+        self.keep(value.line, value.text)
+    }
+
+    pub(super) fn name(&mut self, value: Value<'d>, option: &str) -> Text {
+        if !value::is_name(value.text) {
+            self.error_with(
+                value.line,
+                "%a %B cannot be used: write at most %m characters without blanks",
+                &[option.as_bytes(), value.text],
+                [limits::NAME_BYTES_MAX as i32, 0],
+            );
+            return Text::default();
+        }
+        self.keep(value.line, value.text)
+    }
+
+    /// A device, by its own name or by an alias, in the configuration's table.
+    pub(super) fn device(&mut self, value: Value<'d>, option: &str) -> Option<InterfaceId> {
+        let device = self.device_name(value, option)?;
+        self.enter_device(device)
+    }
+
+    /// The device of a name that has been checked, in the configuration's table.
+    pub(super) fn enter_device(&mut self, device: Value<'d>) -> Option<InterfaceId> {
+        let text = core::str::from_utf8(device.text).unwrap_or("");
+        let id = self.config.interface(text);
+        if id.is_none() {
+            if self.config.interfaces.is_full() {
+                self.full(device.line, "VIPD_INTERFACES", limits::INTERFACES_MAX);
+            } else {
+                self.full(device.line, "VIPD_TEXT_BYTES", limits::TEXT_BYTES_MAX);
+            }
+        }
+        id
+    }
+
+    /// The name of a device, with the aliases applied.
+    pub(super) fn device_name(&mut self, value: Value<'d>, option: &str) -> Option<Value<'d>> {
+        let alias = self.aliases.iter().find(|alias| alias.name.as_bytes() == value.text);
+        let device = alias.map_or(value.text, |alias| alias.device.as_bytes());
+        if !value::is_device(device) {
+            self.error_with(
+                value.line,
+                "%a %B cannot be a network device: write a name of at most %m characters",
+                &[option.as_bytes(), device],
+                [limits::INTERFACE_NAME_BYTES_MAX as i32, 0],
+            );
+            return None;
+        }
+        Some(Value { text: device, line: value.line })
+    }
+
+    /// Keeps a piece of text that has been checked to be UTF-8 of at most 255 bytes.
+    pub(super) fn keep(&mut self, line: u32, text: &[u8]) -> Text {
+        let text = core::str::from_utf8(text).unwrap_or("");
+        self.config.keep_text(text).unwrap_or_else(|| {
+            self.full(line, "VIPD_TEXT_BYTES", limits::TEXT_BYTES_MAX);
+            Text::default()
+        })
+    }
+
+    // Problems.
+
+    pub(super) fn missing(&mut self, section: Section<'d>, option: &str) {
+        self.error(section.line(), "%a has no %b: write one", &[section.kind(), option.as_bytes()]);
+    }
+
+    /// A table of the configuration is full.
+    pub(super) fn full(&mut self, line: u32, variable: &str, capacity: usize) {
+        self.error_with(
+            line,
+            "there is no room for this: vipd was built with %a=%m, build it with more",
+            &[variable.as_bytes()],
+            [capacity as i32, 0],
+        );
+    }
+
+    /// A value is wrong; `%A` of the sentence.
+    pub(super) fn wrong(&mut self, value: Value<'d>, sentence: &'static str) {
+        self.error(value.line, sentence, &[value.text]);
+    }
+
+    /// The value of an option is wrong; `%B` and `%a` of the sentence.
+    pub(super) fn wrong_option(&mut self, value: Value<'d>, option: &str, sentence: &'static str) {
+        self.error(value.line, sentence, &[option.as_bytes(), value.text]);
+    }
+
+    /// A value has no effect; `%A` of the sentence.
+    pub(super) fn idle(&mut self, value: Value<'d>, sentence: &'static str) {
+        self.warn(value.line, sentence, &[value.text]);
+    }
+
+    pub(super) fn error(&mut self, line: u32, sentence: &'static str, words: &[&[u8]]) {
+        self.error_with(line, sentence, words, [0, 0]);
+    }
+
+    pub(super) fn error_with(
+        &mut self,
+        line: u32,
+        sentence: &'static str,
+        words: &[&[u8]],
+        numbers: [i32; 2],
+    ) {
+        self.is_usable = false;
+        self.say(Problem::new(line, Severity::Error, sentence, words, numbers));
+    }
+
+    pub(super) fn warn(&mut self, line: u32, sentence: &'static str, words: &[&[u8]]) {
+        self.say(Problem::new(line, Severity::Warning, sentence, words, [0, 0]));
+    }
+
+    fn say(&mut self, problem: Problem<'_>) {
+        if !self.is_silent {
+            (self.report)(problem);
+        }
+    }
+}
+
+/// The values of an option or list, item by item.
+pub(super) struct Values<'d, 'n> {
+    entries: Entries<'d>,
+    name: &'n [u8],
+}
+
+impl<'d> Iterator for Values<'d, '_> {
+    type Item = Value<'d>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Value<'d>> {
+        let entry = self.entries.find(|entry| entry.name == self.name)?;
+        Some(Value { text: entry.value.trim_ascii(), line: entry.line })
+    }
+}
+
+pub(super) const fn entries<'d, 'n>(section: Section<'d>, name: &'n str) -> Values<'d, 'n> {
+    Values { entries: section.entries(), name: name.as_bytes() }
+}
+
+/// The first value of an option or list.
+#[inline(never)]
+pub(super) fn first<'d>(section: Section<'d>, name: &str) -> Option<Value<'d>> {
+    entries(section, name).next()
+}
+
+/// The words of an option or list: one option with two words is a list of two.
+pub(super) struct ValueWords<'d, 'n> {
+    values: Values<'d, 'n>,
+    words: Words<'d>,
+    line: u32,
+}
+
+impl<'d> Iterator for ValueWords<'d, '_> {
+    type Item = Value<'d>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Value<'d>> {
+        loop {
+            if let Some(text) = self.words.next() {
+                let line = self.line;
+                return Some(Value { text, line });
+            }
+            let value = self.values.next()?;
+            self.words = Words::new(value.text);
+            self.line = value.line;
+        }
+    }
+}
+
+pub(super) const fn words_of<'d, 'n>(section: Section<'d>, name: &'n str) -> ValueWords<'d, 'n> {
+    ValueWords { values: entries(section, name), words: Words::new(&[]), line: 0 }
+}
+
+/// The name that the file gives to a section: `option name`, else its UCI name.
+pub(super) fn explicit_name(section: Section<'_>) -> Option<Value<'_>> {
+    let name = first(section, "name");
+    if name.is_some() {
+        return name;
+    }
+    (!section.name().is_empty()).then(|| Value { text: section.name(), line: section.line() })
+}
+
+/// The run `start..end` of a table whose indices fit 16 bits.
+pub(super) const fn span(start: usize, end: usize) -> Span {
+    Span { start: start as u16, len: (end - start) as u16 }
+}
+
+/// Inserts `item` before the entry `at`; false if the table is full.
+pub(super) fn insert<T: Copy, const N: usize>(table: &mut Vec<T, N>, at: usize, item: T) -> bool {
+    if table.push(item).is_err() {
+        return false;
+    }
+    let mut carried = item;
+    for slot in table.get_mut(at..).unwrap_or(&mut []) {
+        core::mem::swap(slot, &mut carried);
+    }
+    true
+}

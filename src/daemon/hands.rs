@@ -1,0 +1,113 @@
+//! Where the router's effects are carried out: bytes through the kernel, hooks as processes.
+
+use core::ffi::CStr;
+
+use heapless::Vec;
+use log::warn;
+
+use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX};
+use crate::linux::clock;
+use crate::linux::hook::{self, Environment, Pid};
+use crate::linux::outlet::Kernel;
+use crate::perform::perform;
+use crate::router::{Effect, Effects, Event, Hook, HookOwner, Router, Ticket};
+use crate::wire::Full;
+
+/// Hook scripts that run, and (without a process) those that could not be started.
+pub(super) type Scripts = Vec<(Option<Pid>, Ticket), { INSTANCES_MAX + GROUPS_MAX }>;
+
+/// OpenWrt's way to all scripts of a subsystem takes the subsystem as its argument.
+const HOTPLUG_CALL: &CStr = c"/sbin/hotplug-call";
+
+pub(super) struct Hands<'a> {
+    pub(super) router: &'a mut Router,
+    pub(super) effects: &'a mut Effects,
+    pub(super) kernel: Kernel<'a>,
+    pub(super) scripts: &'a mut Scripts,
+}
+
+impl Hands<'_> {
+    /// Hands an event to the router and performs what it asks for, in order, before anything else happens.
+    pub(super) fn act(&mut self, event: Event<'_>) {
+        self.router.handle(clock::now(), event, self.effects);
+        for effect in self.effects.iter() {
+            if let Effect::Notify(owner, ticket) = *effect {
+                let pid = start(self.router, owner);
+                // There is room: an owner has one at a time.
+                let _ = self.scripts.push((pid, ticket));
+            } else {
+                // What is known about a failure comes back through the kernel, on the next turn.
+                let _ = perform(self.router, *effect, &mut self.kernel);
+            }
+        }
+        self.effects.clear();
+    }
+
+    /// Whether there is something to tell that no descriptor will wake us for.
+    pub(super) fn have_failures(&self) -> bool {
+        self.kernel.has_failures() || self.scripts.iter().any(|(pid, _)| pid.is_none())
+    }
+
+    /// Tells the router what could not be done. New failures wait for the next turn.
+    pub(super) fn take_failures(&mut self) {
+        for _ in 0..FAILURES_MAX {
+            let Some(failure) = self.kernel.take_failure() else { break };
+            self.act(Event::Failed(failure));
+        }
+        for _ in 0..self.scripts.len() {
+            let Some(position) = self.scripts.iter().position(|(pid, _)| pid.is_none()) else { break };
+            let (_, ticket) = self.scripts.swap_remove(position);
+            self.act(Event::HookEnded(ticket));
+        }
+    }
+
+    /// Tells the router which scripts have ended.
+    pub(super) fn reap(&mut self) {
+        for ended in hook::reap() {
+            if let Some(position) = self.scripts.iter().position(|(pid, _)| *pid == Some(ended.pid)) {
+                let (_, ticket) = self.scripts.swap_remove(position);
+                self.act(Event::HookEnded(ticket));
+            }
+        }
+    }
+}
+
+/// Starts the script of an owner; `None` if that is not possible, which is said in the log.
+fn start(router: &Router, owner: HookOwner) -> Option<Pid> {
+    let hook = router.hook(owner)?;
+    let mut path = Vec::<u8, { PATH_BYTES_MAX + 1 }>::new();
+    path.extend_from_slice(hook.script.as_bytes()).ok()?;
+    path.push(0).ok()?;
+    let path = CStr::from_bytes_with_nul(&path).ok()?;
+    let Ok(environment) = environment(&hook) else {
+        warn!("hook {hook}: its environment is too long");
+        return None;
+    };
+    let arguments: &[&CStr] = if path == HOTPLUG_CALL { &[path, c"vipd"] } else { &[path] };
+    match hook::start(arguments, &environment) {
+        Ok(pid) => Some(pid),
+        Err(error) => {
+            warn!("hook {hook}: {}: {error}", hook.script);
+            None
+        }
+    }
+}
+
+/// What a script is told: ACTION, TYPE and NAME as OpenWrt's keepalived tells it, and more.
+fn environment(hook: &Hook<'_>) -> Result<Environment, Full> {
+    let state = hook.standing.name();
+    let mut environment = Environment::new();
+    environment.set("ACTION", format_args!("NOTIFY_{state}"))?;
+    environment.set("PRIORITY", format_args!("{}", hook.priority))?;
+    environment.set("REASON", format_args!("{}", hook.cause))?;
+    for (name, value) in [
+        ("TYPE", hook.kind),
+        ("NAME", hook.name),
+        ("STATE", state),
+        ("PREVIOUS", hook.previous.map_or("", |previous| previous.name())),
+        ("INTERFACE", hook.interface),
+    ] {
+        environment.set(name, format_args!("{value}"))?;
+    }
+    Ok(environment)
+}

@@ -1,0 +1,128 @@
+//! The control socket's side of the daemon: a few clients at a time, one packet after another, never waiting.
+
+use core::fmt::Write;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use heapless::{String, Vec};
+
+use super::{Daemon, load};
+use crate::config::problem::{Problem, Severity};
+use crate::limits::CONTROL_CLIENTS_MAX;
+use crate::linux::Errno;
+use crate::linux::clock;
+use crate::linux::control::{Connection, Received};
+use crate::linux::poll::PollFlags;
+use crate::router::{Router, Slot};
+use crate::status::{PACKET_BYTES_MAX, Reply, Request};
+
+/// The connected clients.
+pub(super) struct Clients(Vec<Client, CONTROL_CLIENTS_MAX>);
+
+struct Client {
+    connection: Connection,
+    /// What is to be sent next; `None`: it has not asked yet.
+    next: Option<Next>,
+}
+
+/// Where an answer stands.
+#[derive(Clone, Copy)]
+enum Next {
+    Record(Slot),
+    Reloaded(bool),
+    End,
+}
+
+impl Clients {
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn have_room(&self) -> bool {
+        !self.0.is_full()
+    }
+
+    /// What to wait for on each client's behalf.
+    pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        self.0.iter().map(|client| {
+            let flags = if client.next.is_some() { PollFlags::POLLOUT } else { PollFlags::POLLIN };
+            (client.connection.as_fd(), flags)
+        })
+    }
+}
+
+impl Daemon<'_> {
+    /// Lets clients in, hears what they ask, and goes on with what they are being told.
+    pub(super) fn serve(&mut self) {
+        while self.clients.have_room() {
+            // Out of descriptors: the client goes on waiting, and so can we.
+            let Ok(Some(connection)) = self.listener.accept() else { break };
+            // There is room.
+            let _ = self.clients.0.push(Client { connection, next: None });
+        }
+        // While one is served it is out of the table, and it goes back to the end if it is not done.
+        for _ in 0..self.clients.0.len() {
+            let mut client = self.clients.0.remove(0);
+            if self.serve_client(&mut client) {
+                // Its own place is free.
+                let _ = self.clients.0.push(client);
+            }
+        }
+    }
+
+    /// Goes on with one client; `false`: it is done with.
+    fn serve_client(&mut self, client: &mut Client) -> bool {
+        if client.next.is_none() {
+            let mut buffer = [0; PACKET_BYTES_MAX];
+            let request = match client.connection.receive(&mut buffer) {
+                Ok(Received::Nothing) => return true,
+                Ok(Received::Closed) | Err(_) => return false,
+                Ok(Received::Packet(bytes)) => postcard::from_bytes::<Request>(bytes),
+            };
+            client.next = Some(match request {
+                Ok(Request::Status) => Next::Record(Slot(0)),
+                Ok(Request::Reload) => Next::Reloaded(self.reload_for(client)),
+                Err(_) => return false,
+            });
+        }
+        answer(self.hands.router, client)
+    }
+
+    /// Reloads, and sends every problem to the client beside the log; one that does not read them misses some.
+    fn reload_for(&mut self, client: &Client) -> bool {
+        let mut to_log = load::to_log(self.command);
+        self.reload(&mut |problem: Problem<'_>| {
+            to_log(problem);
+            let mut text = String::new();
+            // A sentence that does not fit is cut.
+            let _ = write!(text, "{problem}");
+            let is_warning = problem.severity == Severity::Warning;
+            let _ = send(&client.connection, &Reply::Problem { line: problem.line, is_warning, text });
+        })
+    }
+}
+
+/// Sends as much of the answer as the client takes; `false`: all of it is sent, or the client has gone.
+fn answer(router: &Router, client: &mut Client) -> bool {
+    while let Some(next) = client.next {
+        let (reply, following) = match next {
+            Next::Record(slot) => match router.status(clock::now(), slot) {
+                Some(record) => (Reply::Record(record), Some(Next::Record(Slot(slot.0.saturating_add(1))))),
+                None => (Reply::Stray(*router.stray().discards()), Some(Next::End)),
+            },
+            Next::Reloaded(taken) => (Reply::Reloaded(taken), Some(Next::End)),
+            Next::End => (Reply::End, None),
+        };
+        match send(&client.connection, &reply) {
+            Ok(()) => client.next = following,
+            Err(Errno::EAGAIN) => return true,
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+fn send(connection: &Connection, reply: &Reply) -> Result<(), Errno> {
+    let mut buffer = [0; PACKET_BYTES_MAX];
+    let packet = postcard::to_slice(reply, &mut buffer).map_err(|_| Errno::EMSGSIZE)?;
+    connection.send(packet).map_err(|error| error.errno)
+}

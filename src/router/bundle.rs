@@ -1,0 +1,135 @@
+//! Virtual routers that move together: the two families of an instance, and the instances of a sync group.
+//!
+//! - One that cannot take part keeps all from it.
+//! - They become master together, when the down timer of *every* one has run out: where one still hears the
+//!   master, the master is alive, and a second one in the other family would split the house.
+//! - They become backup together: the first one that loses takes the others along, and those resign.
+//! - A tie is decided by the first one alone (see [`Rules::decides_ties`](crate::vrrp::Rules::decides_ties)).
+
+use super::{Effect, Effects, Member, Router, Slot, push};
+use crate::config::Instance;
+use crate::limits;
+use crate::time::Instant;
+use crate::vrrp::{Fault, Phase, VirtualRouter};
+use crate::wire::vrrp::PRIORITY_OWNER;
+
+impl Router {
+    /// Looks at what every virtual router needs, and lets it begin or halt accordingly.
+    pub(super) fn settle(&mut self, now: Instant, effects: &mut Effects) {
+        let mut faulty = [false; limits::VIRTUAL_ROUTERS_MAX];
+        let mut all_owners = [true; limits::VIRTUAL_ROUTERS_MAX];
+        for member in &self.members {
+            let bundle = usize::from(member.bundle.0);
+            if let Some(flag) = faulty.get_mut(bundle) {
+                *flag |= self.fault_of(member, now).is_some();
+            }
+            if let Some(flag) = all_owners.get_mut(bundle) {
+                *flag &= self.instance_of(member).is_some_and(|instance| instance.priority == PRIORITY_OWNER);
+            }
+        }
+        for slot in self.slots() {
+            let Some(member) = self.members.get(usize::from(slot.0)) else {
+                continue;
+            };
+            let bundle = usize::from(member.bundle.0);
+            let companion = faulty.get(bundle).is_some_and(|faulty| *faulty).then_some(Fault::Companion);
+            match self.fault_of(member, now).or(companion) {
+                Some(fault) => {
+                    self.with(slot, effects, |vr, rules, actions| {
+                        vr.halt(rules, fault, now, actions);
+                    });
+                }
+                None if member.virtual_router.phase() == Phase::Initialize => {
+                    let as_owner = all_owners.get(bundle).is_some_and(|owners| *owners);
+                    push(effects, Effect::Join(slot));
+                    self.with(slot, effects, |vr, rules, actions| {
+                        vr.begin(rules, as_owner, now, actions);
+                    });
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// A down timer has run out somewhere: where it has for a whole bundle, the bundle becomes master.
+    pub(super) fn promote_silent_bundles(&mut self, now: Instant, effects: &mut Effects) {
+        let mut heard = [false; limits::VIRTUAL_ROUTERS_MAX];
+        for member in &self.members {
+            if let Some(flag) = heard.get_mut(usize::from(member.bundle.0)) {
+                *flag |= !member.virtual_router.is_silent();
+            }
+        }
+        for slot in self.slots() {
+            let Some(member) = self.members.get(usize::from(slot.0)) else {
+                continue;
+            };
+            if !heard.get(usize::from(member.bundle.0)).is_some_and(|heard| *heard) {
+                self.with(slot, effects, |vr, rules, actions| {
+                    vr.promote(rules, now, actions);
+                });
+            }
+        }
+    }
+
+    /// The virtual router in `slot` has stepped back: so do those that move together with it.
+    pub(super) fn demote_companions(&mut self, slot: Slot, now: Instant, effects: &mut Effects) {
+        let Some(bundle) = self.members.get(usize::from(slot.0)).map(|member| member.bundle) else {
+            return;
+        };
+        for other in self.slots() {
+            let belongs =
+                self.members.get(usize::from(other.0)).is_some_and(|member| member.bundle == bundle);
+            if belongs && other != slot {
+                self.with(other, effects, |vr, rules, actions| {
+                    vr.demote(rules, now, actions);
+                });
+            }
+        }
+    }
+
+    /// When the startup delay ends, while it lasts.
+    pub(super) fn startup_ends_at(&self) -> Option<Instant> {
+        let waits = self.members.iter().any(|member| super::is_in(member, Fault::StartupDelay));
+        self.takes_part_at().filter(|_| waits)
+    }
+
+    fn takes_part_at(&self) -> Option<Instant> {
+        self.started_at.map(|at| at + self.config.globals.startup_delay)
+    }
+
+    pub(super) fn instance_of(&self, member: &Member) -> Option<&Instance> {
+        self.config.instances.get(usize::from(member.instance))
+    }
+
+    /// What keeps this one, by itself, from taking part.
+    fn fault_of(&self, member: &Member, now: Instant) -> Option<Fault> {
+        let instance = self.instance_of(member)?;
+        let tracks = instance.tracks.of(&self.config.tracks);
+        let tracked_down = || {
+            let mut fatal = tracks.iter().filter(|track| track.weight == 0);
+            fatal.any(|track| !self.links.is_running(track.interface))
+        };
+        if self.stopping {
+            Some(Fault::Stopped)
+        } else if member.fresh {
+            Some(Fault::Starting)
+        } else if self.takes_part_at().is_none_or(|at| now < at) {
+            Some(Fault::StartupDelay)
+        } else if self.links.index(instance.interface).is_none() {
+            Some(Fault::NoInterface)
+        } else if !instance.ignores_link && !self.links.is_running(instance.interface) {
+            Some(Fault::LinkDown)
+        } else if member.source.is_none() && !self.keeps_without_source(member) {
+            Some(Fault::NoSource)
+        } else if tracked_down() {
+            Some(Fault::Tracked)
+        } else {
+            None
+        }
+    }
+
+    /// A source address has just gone and the kernel is being asked for another one: who takes part stays.
+    fn keeps_without_source(&self, member: &Member) -> bool {
+        self.sync.is_running() && VirtualRouter::phase(&member.virtual_router) != Phase::Initialize
+    }
+}

@@ -1,0 +1,158 @@
+//! The states, each with its own deadlines, and the words for why one was entered.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use super::announce::Timetable;
+use crate::time::Instant;
+
+/// Where a virtual router stands. A deadline lives in the state that waits for it, so no timer outlives
+/// its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not taking part (RFC 9568 §6.4.1).
+    Initialize {
+        /// Why not.
+        fault: Fault,
+    },
+    /// Watching a master (RFC 9568 §6.4.2).
+    Backup {
+        /// When the master counts as gone (Active_Down_Timer).
+        down_at: Instant,
+        /// `down_at` has passed, and the others that move together with us are still being waited for.
+        silent: bool,
+        /// Until when a lower-priority master is suffered (`preempt_delay`), once one was heard.
+        preempt_at: Option<Instant>,
+    },
+    /// Holding the addresses (RFC 9568 §6.4.3).
+    Master {
+        /// When the next advertisement is due (Adver_Timer).
+        advert_at: Instant,
+        /// Before this, no further answer is given to others' advertisements (law 11).
+        answer_after: Instant,
+        /// Until when a tie that we lose is left to the companion that decides for us; see
+        /// [`Rules::decides_ties`](super::Rules::decides_ties).
+        tie_until: Option<Instant>,
+        /// Gratuitous ARP still to come.
+        timetable: Timetable,
+    },
+}
+
+impl State {
+    /// The state without its deadlines.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        match self {
+            Self::Initialize { .. } => Phase::Initialize,
+            Self::Backup { .. } => Phase::Backup,
+            Self::Master { .. } => Phase::Master,
+        }
+    }
+}
+
+/// A state's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Phase {
+    /// Not taking part.
+    Initialize,
+    /// Watching a master.
+    Backup,
+    /// Holding the addresses.
+    Master,
+}
+
+impl Phase {
+    /// The word for it in logs, hooks and status.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Initialize => "initialize",
+            Self::Backup => "backup",
+            Self::Master => "master",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a virtual router does not take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Fault {
+    /// Links and addresses are not known yet.
+    Starting,
+    /// `vrrp_startup_delay` has not passed.
+    StartupDelay,
+    /// There is no device of the configured name.
+    NoInterface,
+    /// The device is switched off or has no carrier.
+    LinkDown,
+    /// The device has no address that adverts can come from, or not the configured one.
+    NoSource,
+    /// A tracked link without weight is down.
+    Tracked,
+    /// Another virtual router of the same instance or sync group does not take part.
+    Companion,
+    /// The daemon is ending, or the instance was taken out of the configuration.
+    Stopped,
+}
+
+impl Fault {
+    /// The sentence for it in logs, hooks and status.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::StartupDelay => "startup delay",
+            Self::NoInterface => "no such interface",
+            Self::LinkDown => "link down",
+            Self::NoSource => "no source address",
+            Self::Tracked => "tracked link down",
+            Self::Companion => "companion down",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Why a state was entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Everything that is needed is there.
+    Ready,
+    /// The address owner starts as master (RFC 9568 §6.4.1).
+    Owner,
+    /// No advertisement came for a whole down interval; from whom they last came.
+    Silence(Option<IpAddr>),
+    /// The master gave up with priority 0.
+    Resigned(IpAddr),
+    /// The master, still there, has a lower priority than we.
+    Preempts(IpAddr, u8),
+    /// Somebody with a better claim advertises.
+    Better(IpAddr, u8),
+    /// We were not running for so long that another had to take over.
+    Asleep(IpAddr),
+    /// The other virtual routers of the instance or sync group moved.
+    Companion,
+    /// Something that is needed is not there.
+    Fault(Fault),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready => f.write_str("ready"),
+            Self::Owner => f.write_str("address owner"),
+            Self::Silence(None) => f.write_str("no master heard"),
+            Self::Silence(Some(from)) => write!(f, "silence from {from}"),
+            Self::Resigned(from) => write!(f, "{from} resigned"),
+            Self::Preempts(from, priority) => write!(f, "pre-empts {from}, priority {priority}"),
+            Self::Better(from, priority) => write!(f, "{from} has priority {priority}"),
+            Self::Asleep(from) => write!(f, "{from} took over while we were not running"),
+            Self::Companion => f.write_str("moves with its companions"),
+            Self::Fault(fault) => f.write_str(fault.name()),
+        }
+    }
+}

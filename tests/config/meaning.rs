@@ -1,0 +1,486 @@
+//! What a good file means.
+
+use core::fmt::Write as _;
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+
+use vipd::config::problem::Severity;
+use vipd::config::schema::Alias;
+use vipd::config::{Announcements, Config, GroupId, Instance, Span, Track};
+use vipd::limits;
+use vipd::time::Interval;
+use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
+
+use super::{accept, read};
+
+/// An instance that needs nothing but what a test is about.
+fn instance(options: &str) -> String {
+    format!(
+        "config vrrp_instance 'x'\n\toption interface 'eth0'\n\toption virtual_router_id '1'\n\
+         \tlist virtual_ipaddress '192.0.2.1'\n{options}\n"
+    )
+}
+
+/// The addresses of a run, as `address/length@device`, then scope and label where there are any.
+fn addresses(config: &Config, span: Span) -> Vec<String> {
+    let mut shown = Vec::new();
+    for address in span.of(&config.addresses) {
+        let device = config.interface_name(address.interface);
+        let mut line = format!("{}/{}@{device}", address.address, address.prefix_len);
+        if address.scope != 0 {
+            write!(line, " scope {}", address.scope).unwrap();
+        }
+        if !address.label.is_empty() {
+            write!(line, " label {}", config.text(address.label)).unwrap();
+        }
+        shown.push(line);
+    }
+    shown
+}
+
+fn only(config: &Config) -> &Instance {
+    assert_eq!(config.instances.len(), 1);
+    &config.instances[0]
+}
+
+fn sentences(text: &str) -> Vec<String> {
+    let (_, _, reported) = read(text, &[]);
+    reported.iter().map(|one| format!("{}: {}", one.line, one.sentence)).collect()
+}
+
+/// The first example of the design: the least that works.
+#[test]
+fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
+    let config = accept(
+        "config vrrp_instance 'lan'\n\
+         \toption interface 'br-lan'\n\
+         \toption virtual_router_id '10'\n\
+         \tlist virtual_ipaddress '192.168.1.1/24'\n\
+         \tlist virtual_ipaddress 'fe80::1/64'\n",
+    );
+    let lan = only(&config);
+    assert_eq!(config.text(lan.name), "lan");
+    assert_eq!(config.interface_name(lan.interface), "br-lan");
+    assert_eq!(config.interfaces.len(), 1);
+    assert_eq!(lan.vrid, Vrid::new(10).unwrap());
+    assert_eq!((lan.version, lan.priority), (Version::V2, 100));
+    assert_eq!(lan.interval, Interval::SECOND);
+    assert!(lan.preempt && !lan.wants_master && !lan.ignores_link);
+    assert_eq!(lan.preempt_delay, Duration::ZERO);
+    assert_eq!((lan.password, lan.group), (None, None));
+    assert_eq!(lan.checksum, ChecksumForm::PseudoHeader);
+    assert_eq!((lan.source_v4, lan.source_v6), (None, None));
+    assert_eq!(lan.announcements, Announcements::default());
+    assert_eq!(addresses(&config, lan.v4.addresses), ["192.168.1.1/24@br-lan"]);
+    assert_eq!(addresses(&config, lan.v6.addresses), ["fe80::1/64@br-lan"]);
+    assert!(lan.v4.peers.is_empty() && lan.v6.peers.is_empty() && lan.tracks.is_empty());
+    assert!(lan.notify.is_empty());
+    assert_eq!(config.globals, Config::new().globals);
+}
+
+/// The second example of the design: the backup of a classic keepalived pair.
+#[test]
+fn the_backup_of_a_classic_pair_is_unicast_with_a_password() {
+    let config = accept(
+        "config vrrp_instance 'VI_1'\n\
+         \toption interface 'eth0'\n\
+         \toption state 'BACKUP'\n\
+         \toption virtual_router_id '51'\n\
+         \toption priority '50'\n\
+         \toption advert_int '1'\n\
+         \toption auth_type 'PASS'\n\
+         \toption auth_pass '1111'\n\
+         \toption unicast_src_ip '192.168.0.2'\n\
+         \tlist unicast_peer '192.168.0.1'\n\
+         \tlist virtual_ipaddress '192.168.0.3'\n\
+         \tlist track_interface 'wan'\n",
+    );
+    let one = only(&config);
+    assert_eq!((one.priority, one.vrid), (50, Vrid::new(51).unwrap()));
+    assert_eq!(one.password, Password::new(b"1111"));
+    assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 168, 0, 2)));
+    assert_eq!(addresses(&config, one.v4.addresses), ["192.168.0.3/32@eth0"]);
+    let [peer] = one.v4.peers.of(&config.peers) else { panic!() };
+    assert_eq!(peer.address, IpAddr::from([192, 168, 0, 1]));
+    assert_eq!((peer.min_ttl, peer.max_ttl), (0, 255));
+    let [track] = one.tracks.of(&config.tracks) else { panic!() };
+    assert_eq!((config.interface_name(track.interface), track.weight), ("wan", 0));
+}
+
+#[test]
+fn a_file_of_openwrts_keepalived_package_is_read_unchanged() {
+    let (config, usable, reported) = read(include_str!("openwrt-keepalived.config"), &[]);
+    assert!(usable, "{reported:?}");
+    assert!(reported.iter().all(|one| one.severity == Severity::Warning));
+    assert_eq!(config.text(config.globals.router_id), "lan-router");
+    assert_eq!(config.globals.startup_delay, Duration::from_secs(5));
+    let [lan, guest] = &config.instances[..] else { panic!() };
+    assert_eq!((config.text(lan.name), config.text(guest.name)), ("lan", "guest"));
+    assert!(lan.preempt, "a flag that is 0 is off");
+    assert!(!guest.preempt);
+    assert!(lan.ignores_link);
+    assert_eq!(lan.preempt_delay, Duration::from_secs(300));
+    assert_eq!(
+        lan.announcements,
+        Announcements { repeat: 2, delay_secs: 1, refresh_secs: 60, refresh_repeat: 3, interval_ms: 0 }
+    );
+    assert_eq!(addresses(&config, lan.v4.addresses), ["192.168.1.1/24@br-lan", "192.168.3.1/32@br-lan",]);
+    assert_eq!(
+        addresses(&config, guest.v4.addresses),
+        ["192.168.2.1/24@br-guest scope 253 label br-guest:vip",]
+    );
+    let peers: Vec<_> = lan.v4.peers.of(&config.peers).iter().map(|peer| peer.min_ttl).collect();
+    assert_eq!(peers, [250, 0]);
+    assert!(guest.v4.peers.is_empty());
+    assert_eq!(guest.source_v4, Some(Ipv4Addr::new(192, 168, 2, 2)));
+    assert_eq!((lan.group, guest.group), (Some(GroupId(0)), Some(GroupId(0))));
+    let [group] = &config.groups[..] else { panic!() };
+    assert_eq!(config.text(group.name), "both");
+    let [Track { interface, weight }] = config.tracks[..] else { panic!() };
+    assert_eq!((config.interface_name(interface), weight), ("eth1", -20));
+}
+
+/// libuci's shape of the package's own default: nothing but `enabled 0`.
+#[test]
+fn a_file_that_configures_nothing_is_fine() {
+    assert!(accept("").globals.enabled);
+    assert!(!accept("config globals 'globals'\n\toption enabled '0'\n").globals.enabled);
+}
+
+#[test]
+fn globals_are_read() {
+    let config = accept(
+        "config globals\n\toption router_id 'r1'\n\toption vrrp_version '3'\n\toption vrrp_startup_delay '0.5'\n\
+         \toption vrrp_mcast_group4 '224.0.0.99'\n\toption vrrp_mcast_group6 'ff02::99'\n\
+         \toption notify '/etc/hook'\n\nconfig vrrp_instance x\n\toption interface eth0\n\
+         \toption virtual_router_id 1\n\toption advert_int 0.01\n\tlist virtual_ipaddress 192.0.2.1\n",
+    );
+    assert_eq!(config.text(config.globals.router_id), "r1");
+    assert_eq!(config.text(config.globals.notify), "/etc/hook");
+    assert_eq!(config.globals.startup_delay, Duration::from_millis(500));
+    assert_eq!(config.globals.multicast_v4, Ipv4Addr::new(224, 0, 0, 99));
+    assert_eq!(config.globals.multicast_v6.to_string(), "ff02::99");
+    assert_eq!(only(&config).version, Version::V3);
+    assert_eq!(only(&config).interval.centis(), 1);
+}
+
+#[test]
+fn every_spelling_of_a_flag_counts() {
+    for on in ["1", "on", "true", "yes", "enabled"] {
+        assert!(!only(&accept(&instance(&format!("option nopreempt {on}")))).preempt, "{on}");
+    }
+    for off in ["0", "off", "false", "no", "disabled"] {
+        assert!(only(&accept(&instance(&format!("option nopreempt {off}")))).preempt, "{off}");
+        let disabled = instance(&format!("option enabled {off}"));
+        assert!(accept(&disabled).instances.is_empty(), "{off}");
+    }
+}
+
+#[test]
+fn every_option_of_an_instance_is_read() {
+    let config = accept(&instance(
+        "option name 'other'\noption version '3'\noption priority '200'\noption advert_int '0.25'\n\
+             option preempt_delay '1.5'\noption state 'BACKUP'\noption checksum 'rfc9568'\n\
+             option mcast_src_ip '192.0.2.9'\noption garp_master_delay '0'\noption garp_master_repeat '1'\n\
+             option garp_master_refresh '65535'\noption garp_master_refresh_repeat '255'\n\
+             option garp_interval '0.001'\noption dont_track_primary 'yes'\noption native_ipv6 '1'\n\
+             option accept '1'\noption notify '/etc/hook.sh'",
+    ));
+    let one = only(&config);
+    assert_eq!(config.text(one.name), "other");
+    assert_eq!((one.version, one.priority, one.interval.centis()), (Version::V3, 200, 25));
+    assert_eq!(one.preempt_delay, Duration::from_millis(1500));
+    assert_eq!(one.checksum, ChecksumForm::MessageOnly);
+    assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 0, 2, 9)));
+    assert_eq!(
+        one.announcements,
+        Announcements { repeat: 1, delay_secs: 0, refresh_secs: 65_535, refresh_repeat: 255, interval_ms: 1 }
+    );
+    assert!(one.ignores_link);
+    assert_eq!(config.text(one.notify), "/etc/hook.sh");
+}
+
+/// The owner is the one that starts as master (DESIGN: `state MASTER`), so nothing is to be said.
+#[test]
+fn the_owner_may_say_master() {
+    let config = accept(&instance("option priority 255\noption state MASTER"));
+    assert!(only(&config).wants_master);
+}
+
+#[test]
+fn an_instance_without_any_name_has_the_one_of_libuci() {
+    let config = accept(
+        "config globals\nconfig vrrp_instance\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \toption virtual_ipaddress 192.0.2.1\n",
+    );
+    assert_eq!(config.text(only(&config).name), "cfg024863");
+}
+
+#[test]
+fn one_option_with_blanks_is_a_list() {
+    let config = accept(
+        "config vrrp_instance x\n\toption interface ' eth0 '\n\toption virtual_router_id '1 '\n\
+         \toption virtual_ipaddress 'fe80::1/64 192.0.2.1/24 dev eth1 label eth1:a 192.0.2.2/24 scope link \
+         2001:db8::1'\n\
+         \toption unicast_peer '192.0.2.8 192.0.2.9 fe80::9'\n\
+         \toption unicast_src_ip 'fe80::7 192.0.2.7'\n\
+         \toption track_interface 'eth1 weight -253 eth2 eth3 weight 5'\n",
+    );
+    let one = only(&config);
+    assert_eq!(config.interface_name(one.interface), "eth0");
+    assert_eq!(
+        addresses(&config, one.v4.addresses),
+        ["192.0.2.1/24@eth1 label eth1:a", "192.0.2.2/24@eth0 scope 253",]
+    );
+    assert_eq!(addresses(&config, one.v6.addresses), ["fe80::1/64@eth0", "2001:db8::1/128@eth0"]);
+    assert_eq!(one.v4.peers, Span { start: 0, len: 2 });
+    assert_eq!(one.v6.peers, Span { start: 2, len: 1 });
+    assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 0, 2, 7)));
+    assert_eq!(one.source_v6.unwrap().to_string(), "fe80::7");
+    let tracks: Vec<_> = one
+        .tracks
+        .of(&config.tracks)
+        .iter()
+        .map(|track| (config.interface_name(track.interface), track.weight))
+        .collect();
+    assert_eq!(tracks, [("eth1", -253), ("eth2", 0), ("eth3", 5)]);
+}
+
+/// RFC 9568 §5.2.9, TX22: the addresses are listed in configured order, and the families never mix.
+#[test]
+fn tx22_addresses_keep_their_order_within_a_family() {
+    let config = accept(
+        "config vrrp_instance a\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress fe80::1\n\tlist virtual_ipaddress 192.0.2.9\n\
+         \tlist virtual_ipaddress fe80::3\n\tlist virtual_ipaddress 192.0.2.1\n\
+         \tlist virtual_ipaddress fe80::2\n\tlist virtual_ipaddress 192.0.2.5\n\
+         config vrrp_instance b\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress fe80::9\n\tlist virtual_ipaddress 192.0.2.2\n",
+    );
+    let [a, b] = &config.instances[..] else { panic!() };
+    assert_eq!(
+        addresses(&config, a.v4.addresses),
+        ["192.0.2.9/32@eth0", "192.0.2.1/32@eth0", "192.0.2.5/32@eth0",]
+    );
+    assert_eq!(
+        addresses(&config, a.v6.addresses),
+        ["fe80::1/128@eth0", "fe80::3/128@eth0", "fe80::2/128@eth0",]
+    );
+    assert_eq!(addresses(&config, b.v4.addresses), ["192.0.2.2/32@eth0"]);
+    assert_eq!(addresses(&config, b.v6.addresses), ["fe80::9/128@eth0"]);
+}
+
+#[test]
+fn a_reference_is_an_option_name_or_a_uci_name() {
+    let config = accept(
+        "config ipaddress 'by_uci'\n\toption address '192.0.2.1/24'\n\
+         config ipaddress 'something'\n\toption name 'by_option'\n\toption address '192.0.2.2/24'\n\
+         config ipaddress 'else'\n\toption name 'something'\n\toption address '192.0.2.3/24'\n\
+         config peer 'p'\n\toption name 'q'\n\toption address '192.0.2.9'\n\
+         config track_interface 't'\n\toption name 'u'\n\toption value 'eth7'\n\
+         config vrrp_instance 'x'\n\toption name 'y'\n\toption interface eth0\n\
+         \toption virtual_router_id 1\n\tlist virtual_ipaddress by_uci\n\tlist virtual_ipaddress by_option\n\
+         \tlist virtual_ipaddress something\n\tlist unicast_peer p\n\tlist track_interface t\n\
+         config vrrp_instance 'z'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 'by_uci scope 5'\n\tlist unicast_peer q\n\tlist track_interface 'u weight 3'\n\
+         config vrrp_sync_group 'g'\n\tlist group x\n\tlist group z\n",
+    );
+    let [x, z] = &config.instances[..] else { panic!() };
+    assert_eq!(
+        addresses(&config, x.v4.addresses),
+        ["192.0.2.1/24@eth0", "192.0.2.2/24@eth0", "192.0.2.3/24@eth0",]
+    );
+    assert_eq!(addresses(&config, z.v4.addresses), ["192.0.2.1/24@eth0 scope 5"]);
+    assert_eq!(config.peers.len(), 2);
+    assert_eq!(config.tracks[0].interface, config.tracks[1].interface);
+    assert_eq!((config.tracks[0].weight, config.tracks[1].weight), (0, 3));
+    assert_eq!((x.group, z.group), (Some(GroupId(0)), Some(GroupId(0))));
+}
+
+#[test]
+fn a_disabled_instance_does_not_get_in_the_way_of_its_namesake() {
+    let config = accept(
+        &(instance("option name 'two words'\noption enabled 0").replace(" 'x'", " 'off'")
+            + &instance("option name 'lan'\noption enabled 0").replace(" 'x'", " 'old'")
+            + &instance("option name 'lan'")
+            + "config vrrp_sync_group 'g'\n\tlist group 'lan'\n"),
+    );
+    assert_eq!(only(&config).group, Some(GroupId(0)));
+}
+
+#[test]
+fn an_alias_stands_for_its_device_wherever_a_device_is_named() {
+    let aliases = [
+        Alias { name: "lan", device: "br-lan" },
+        Alias { name: "wan", device: "eth1" },
+        Alias { name: "bad", device: "a-device-with-a-long-name" },
+    ];
+    let text = "config ipaddress 'a'\n\toption address '192.0.2.1'\n\toption device 'wan'\n\
+                config track_interface 't'\n\toption value 'wan'\n\
+                config vrrp_instance x\n\toption interface 'lan'\n\toption virtual_router_id 1\n\
+                \tlist virtual_ipaddress a\n\tlist virtual_ipaddress '192.0.2.2 dev wan'\n\
+                \tlist track_interface lan\n\tlist track_interface t\n";
+    let (config, usable, reported) = read(text, &aliases);
+    assert!(usable && reported.is_empty(), "{reported:?}");
+    let names: Vec<_> = config.interfaces.iter().map(|name| config.text(*name)).collect();
+    assert_eq!(names, ["br-lan", "eth1"]);
+    assert_eq!(addresses(&config, only(&config).v4.addresses), ["192.0.2.1/32@eth1", "192.0.2.2/32@eth1",]);
+    let (_, usable, reported) = read(&text.replace("'lan'", "'bad'"), &aliases);
+    assert!(!usable);
+    assert_eq!(
+        reported[0].sentence,
+        "interface 'a-device-with-a-long-name' cannot be a network device: write a name of at most 15 characters"
+    );
+}
+
+#[test]
+fn what_is_defined_and_not_used_takes_no_room() {
+    let config = accept(
+        "config ipaddress 'a'\n\toption address '192.0.2.1'\n\toption device 'eth9'\n\
+         config track_interface 't'\n\toption value 'eth9'\nconfig peer 'p'\n\toption address 'fe80::1'\n",
+    );
+    assert!(config.interfaces.is_empty() && config.peers.is_empty() && config.tracks.is_empty());
+}
+
+#[test]
+fn a_config_is_cleared_before_it_is_read_again() {
+    let text = instance("list track_interface eth1\noption notify /x");
+    let once = accept(&text);
+    let document = super::document(text.as_bytes()).unwrap();
+    let mut config = once.clone();
+    assert!(vipd::config::schema::read(&document, &[], &mut config, &mut |_| panic!()));
+    assert_eq!(config, once);
+}
+
+/// RFC 3768 §5.3.7, RFC 9568 §5.2.7 (TX15): the bounds of each version.
+#[test]
+fn tx15_intervals_up_to_the_bounds_of_the_version_are_accepted() {
+    let centis = |options: &str| only(&accept(&instance(options))).interval.centis();
+    assert_eq!(centis("option advert_int 1"), 100);
+    assert_eq!(centis("option advert_int 255"), 25_500);
+    assert_eq!(centis("option advert_int 2.0"), 200);
+    assert_eq!(centis("option version 3\noption advert_int 0.01"), 1);
+    assert_eq!(centis("option version 3\noption advert_int 40.95"), 4095);
+    assert_eq!(centis("option advert_int 40\nlist virtual_ipaddress fe80::1"), 4000);
+    let six = "config vrrp_instance x\n\toption interface eth0\n\toption virtual_router_id 1\n\
+               \tlist virtual_ipaddress fe80::1\n\toption advert_int 0.5\n";
+    assert_eq!(only(&accept(six)).interval.centis(), 50);
+}
+
+#[test]
+fn a_group_without_an_enabled_instance_is_left_out() {
+    let config = accept(&(instance("option enabled 0") + "config vrrp_sync_group g\n\tlist group x\n"));
+    assert!(config.groups.is_empty());
+    let config = accept(&(instance("") + "config vrrp_sync_group g\n\tlist group x\n\toption notify /g\n"));
+    assert_eq!(config.text(config.groups[0].notify), "/g");
+}
+
+/// RFC 9568 §5.2.5, TX25: 90 IPv6 addresses fit an Ethernet frame.
+#[test]
+fn tx25_ninety_ipv6_addresses_fit_an_advertisement() {
+    let list = |count: usize| {
+        let mut text =
+            String::from("config vrrp_instance x\n\toption interface eth0\n\toption virtual_router_id 1\n");
+        for number in 1..=count {
+            writeln!(text, "\tlist virtual_ipaddress fe80::{number:x}").unwrap();
+        }
+        text
+    };
+    assert_eq!(accept(&list(90)).addresses.len(), 90);
+    assert_eq!(
+        sentences(&list(91)),
+        ["4: there are more than 90 IPv6 addresses: an advertisement has no room for more",]
+    );
+}
+
+#[test]
+fn a_full_table_names_the_variable_that_sizes_it() {
+    let no_room = |line: usize, variable: &str, capacity: usize| {
+        format!(
+            "{line}: there is no room for this: vipd was built with {variable}={capacity}, build it with more"
+        )
+    };
+    let many = |count: usize, each: &dyn Fn(usize) -> String| -> String { (0..count).map(each).collect() };
+    let addresses = |count: usize| {
+        instance(&many(count, &|number| {
+            format!("\tlist virtual_ipaddress 10.0.{}.{}\n", 1 + number / 200, 1 + number % 200)
+        }))
+    };
+    accept(&addresses(limits::ADDRESSES_MAX - 1));
+    assert_eq!(
+        sentences(&addresses(limits::ADDRESSES_MAX)),
+        [no_room(4 + limits::ADDRESSES_MAX, "VIPD_ADDRESSES", limits::ADDRESSES_MAX),]
+    );
+
+    let peers =
+        |count| instance(&many(count, &|number| format!("\tlist unicast_peer 10.0.1.{}\n", 1 + number)));
+    accept(&peers(limits::PEERS_MAX));
+    assert_eq!(
+        sentences(&peers(limits::PEERS_MAX + 1)),
+        [no_room(5 + limits::PEERS_MAX, "VIPD_PEERS", limits::PEERS_MAX),]
+    );
+
+    let devices =
+        |count| instance(&many(count, &|number| format!("\tlist track_interface 'eth{}'\n", 1 + number)));
+    accept(&devices(limits::INTERFACES_MAX - 1));
+    assert_eq!(
+        sentences(&devices(limits::INTERFACES_MAX)),
+        [no_room(4 + limits::INTERFACES_MAX, "VIPD_INTERFACES", limits::INTERFACES_MAX),]
+    );
+
+    let instances = |count: usize, extra: &str| {
+        many(count, &|number| {
+            let number = number + 1;
+            format!(
+                "config vrrp_instance i{number}\n\toption interface eth0\n\toption virtual_router_id {number}\n\
+                 \tlist virtual_ipaddress 10.0.0.{number}\n{extra}"
+            )
+        })
+    };
+    accept(&instances(limits::VIRTUAL_ROUTERS_MAX, ""));
+    assert_eq!(sentences(&instances(limits::VIRTUAL_ROUTERS_MAX + 1, "")).len(), 1);
+    let six = "\tlist virtual_ipaddress fe80::1\n";
+    let half = limits::VIRTUAL_ROUTERS_MAX / 2;
+    accept(&instances(half, six));
+    assert_eq!(
+        sentences(&instances(half + 1, six)),
+        [no_room(1 + 5 * half, "VIPD_VIRTUAL_ROUTERS", limits::VIRTUAL_ROUTERS_MAX),]
+    );
+
+    let tracks = |count: usize| {
+        let three = "\tlist track_interface a\n\tlist track_interface b\n\tlist track_interface c\n";
+        instances(count, three)
+    };
+    let most = limits::TRACKS_MAX / 3;
+    accept(&tracks(most));
+    assert_eq!(
+        sentences(&tracks(most + 1)).last().unwrap(),
+        &no_room(7 * (most + 1), "VIPD_TRACKS", limits::TRACKS_MAX)
+    );
+
+    let groups = |count: usize| {
+        instances(count, "")
+            + &many(count, &|number| {
+                format!("config vrrp_sync_group g{number}\n\tlist group i{}\n", number + 1)
+            })
+    };
+    accept(&groups(limits::GROUPS_MAX));
+    assert_eq!(
+        sentences(&groups(limits::GROUPS_MAX + 1)),
+        [no_room(
+            1 + 4 * (limits::GROUPS_MAX + 1) + 2 * limits::GROUPS_MAX,
+            "VIPD_GROUPS",
+            limits::GROUPS_MAX
+        ),]
+    );
+
+    let path = "x".repeat(120);
+    let text = instances(limits::VIRTUAL_ROUTERS_MAX, &format!("\toption notify /{path}\n"))
+        + &format!("config globals\n\toption notify /{path}\n")
+        + "config vrrp_sync_group g\n\tlist group i1\n\toption notify /"
+        + &path
+        + "\n";
+    let said = sentences(&text);
+    assert!(said.iter().all(|one| one.contains("VIPD_TEXT_BYTES=4096")), "{said:?}");
+    assert!(!said.is_empty());
+}

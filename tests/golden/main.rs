@@ -1,0 +1,340 @@
+//! Every state × every event × every flag of one virtual router, in one file that a person can review:
+//! `tests/golden/transitions.txt`. A changed transition is a changed line in review.
+//!
+//! `VIPD_BLESS=1 cargo test --test golden` writes the file anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::alloc_instead_of_core,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test has std, and fails loudly"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vipd::config::{Announcements, Family};
+use vipd::time::{Instant, Interval};
+use vipd::vrrp::{Action, Actions, Fault, Rules, State, VirtualRouter};
+use vipd::wire::vrrp::{Advert, Authentication, ChecksumForm, Version, Vrid};
+
+/// The moment at which every event of the table happens.
+const NOW_MS: u64 = 100_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Flags {
+    version: u8,
+    preempt: &'static str,
+    owner: bool,
+    decides_ties: bool,
+}
+
+impl Flags {
+    fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for version in [2, 3] {
+            for owner in [false, true] {
+                for preempt in ["preempt", "nopreempt", "delay"] {
+                    for decides_ties in [true, false] {
+                        // The owner always pre-empts (RFC 9568 §6.1), so the router never asks otherwise.
+                        if !(owner && preempt == "nopreempt") {
+                            all.push(Self { version, preempt, owner, decides_ties });
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    fn name(self) -> String {
+        let owner = if self.owner { " owner" } else { "" };
+        let ties = if self.decides_ties { "" } else { " follower" };
+        format!("v{} {}{owner}{ties}", self.version, self.preempt)
+    }
+
+    fn rules(self) -> Rules<'static> {
+        Rules {
+            name: "golden",
+            vrid: Vrid::new(7).unwrap(),
+            family: Family::V4,
+            version: if self.version == 2 { Version::V2 } else { Version::V3 },
+            priority: if self.owner { 255 } else { 100 },
+            interval: Interval::SECOND,
+            preempt: self.preempt != "nopreempt",
+            preempt_delay: Duration::from_secs(if self.preempt == "delay" { 10 } else { 0 }),
+            password: None,
+            announcements: Announcements { refresh_secs: 60, ..Announcements::default() },
+            source: Some("10.0.0.5".parse().unwrap()),
+            decides_ties: self.decides_ties,
+        }
+    }
+}
+
+fn at_ms(ms: u64) -> Instant {
+    Instant::from_origin(Duration::from_millis(ms))
+}
+
+fn advert(rules: &Rules<'_>, priority: u8, interval: Interval) -> Advert<'static> {
+    Advert {
+        version: rules.version,
+        vrid: rules.vrid,
+        priority,
+        interval: if rules.version == Version::V2 { rules.interval } else { interval },
+        authentication: Authentication::None,
+        checksum: ChecksumForm::PseudoHeader,
+        addresses: &[10, 0, 0, 1],
+    }
+}
+
+const STATES: [&str; 8] = [
+    "initialize",
+    "backup",
+    "backup, master silent",
+    "backup, preempt delay runs",
+    "backup, preempt delay over",
+    "master",
+    "master, tie left to companion",
+    "master, overdue by 5 s",
+];
+
+/// A virtual router in the named state, by public verbs alone.
+fn in_state(name: &str, rules: &Rules<'_>) -> VirtualRouter {
+    let mut actions = Actions::new();
+    let verb_at = |ms_before: u64| at_ms(NOW_MS - ms_before);
+    let lower = advert(rules, rules.priority.min(100) - 50, Interval::SECOND);
+    let mut vr = VirtualRouter::new(verb_at(60_000), rules.interval);
+    let from: IpAddr = "10.0.0.9".parse().unwrap();
+    match name {
+        "initialize" => {}
+        "backup" => vr.begin(rules, false, verb_at(1_000), &mut actions),
+        "backup, master silent" => {
+            vr.begin(rules, false, verb_at(10_000), &mut actions);
+            vr.timer(rules, verb_at(1_000), &mut actions);
+        }
+        "backup, preempt delay runs" => {
+            vr.begin(rules, false, verb_at(2_000), &mut actions);
+            vr.receive(rules, &lower, from, verb_at(500), &mut actions);
+        }
+        "backup, preempt delay over" => {
+            vr.begin(rules, false, verb_at(15_000), &mut actions);
+            for ms in (1..=11).rev().map(|s| s * 1_000) {
+                vr.receive(rules, &lower, from, verb_at(ms), &mut actions);
+                actions.clear();
+            }
+        }
+        "master" => {
+            vr.begin(rules, false, verb_at(10_000), &mut actions);
+            vr.promote(rules, verb_at(500), &mut actions);
+        }
+        "master, tie left to companion" => {
+            vr.begin(rules, false, verb_at(10_000), &mut actions);
+            vr.promote(rules, verb_at(500), &mut actions);
+            actions.clear();
+            let tie = advert(rules, rules.priority, Interval::SECOND);
+            let follower = Rules { decides_ties: false, ..*rules };
+            vr.receive(&follower, &tie, from, verb_at(400), &mut actions);
+        }
+        "master, overdue by 5 s" => {
+            vr.begin(rules, false, verb_at(20_000), &mut actions);
+            vr.promote(rules, verb_at(6_000), &mut actions);
+        }
+        _ => unreachable!("a state of STATES"),
+    }
+    vr
+}
+
+const EVENTS: [&str; 17] = [
+    "begin",
+    "begin as owner",
+    "halt: link down",
+    "halt: stopped",
+    "promote",
+    "demote",
+    "timer",
+    "put back",
+    "advert priority 0",
+    "advert lower",
+    "advert lower, interval 2 s",
+    "advert equal, smaller address",
+    "advert equal, greater address",
+    "advert higher",
+    "advert higher, interval 2 s",
+    "advert 255",
+    "adopt",
+];
+
+fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>, actions: &mut Actions) {
+    let now = at_ms(NOW_MS);
+    let smaller: IpAddr = "10.0.0.4".parse().unwrap();
+    let greater: IpAddr = "10.0.0.6".parse().unwrap();
+    let two_secs = Interval::from_secs(2).unwrap();
+    let lower = rules.priority.min(100) - 50;
+    let higher = rules.priority.saturating_add(50);
+    let mut receive = |priority, interval, from| {
+        vr.receive(rules, &advert(rules, priority, interval), from, now, actions);
+    };
+    match name {
+        "begin" => vr.begin(rules, false, now, actions),
+        "begin as owner" => vr.begin(rules, true, now, actions),
+        "halt: link down" => vr.halt(rules, Fault::LinkDown, now, actions),
+        "halt: stopped" => vr.halt(rules, Fault::Stopped, now, actions),
+        "promote" => vr.promote(rules, now, actions),
+        "demote" => vr.demote(rules, now, actions),
+        "timer" => vr.timer(rules, now, actions),
+        "put back" => vr.put_back(rules, now, actions),
+        "advert priority 0" => receive(0, Interval::SECOND, greater),
+        "advert lower" => receive(lower, Interval::SECOND, greater),
+        "advert lower, interval 2 s" => receive(lower, two_secs, greater),
+        "advert equal, smaller address" => receive(rules.priority, Interval::SECOND, smaller),
+        "advert equal, greater address" => receive(rules.priority, Interval::SECOND, greater),
+        "advert higher" => receive(higher, Interval::SECOND, smaller),
+        "advert higher, interval 2 s" => receive(higher, two_secs, smaller),
+        "advert 255" => receive(255, Interval::SECOND, smaller),
+        "adopt" => vr.adopt(rules, now),
+        _ => unreachable!("an event of EVENTS"),
+    }
+}
+
+/// A deadline by its name where it has one, else relative to the event.
+fn deadline(at: Instant, before: Option<Instant>, rules: &Rules<'_>) -> String {
+    let now = at_ms(NOW_MS);
+    let two_secs = Interval::from_secs(2).unwrap();
+    let names = [
+        ("INTERVAL", Interval::SECOND.duration()),
+        ("SKEW", rules.skew(Interval::SECOND)),
+        ("DOWN", rules.down_interval(Interval::SECOND)),
+        ("DOWN of 2 s", rules.down_interval(two_secs)),
+    ];
+    if before == Some(at) {
+        return String::from("as before");
+    }
+    if let Some((name, _)) = names.iter().find(|(_, span)| now + *span == at) {
+        return format!("in {name}");
+    }
+    let offset = at.since_origin().as_micros() as i128 - i128::from(NOW_MS) * 1000;
+    format!("in {} ms", offset / 1000)
+}
+
+/// The deadline that a state waits for.
+fn waits_until(vr: &VirtualRouter) -> Option<Instant> {
+    match vr.state() {
+        State::Initialize { .. } => None,
+        State::Backup { down_at, .. } => Some(*down_at),
+        State::Master { advert_at, .. } => Some(*advert_at),
+    }
+}
+
+fn outcome(before: &VirtualRouter, vr: &VirtualRouter, rules: &Rules<'_>, actions: &Actions) -> String {
+    let waited_until = waits_until(before).filter(|_| before.phase() == vr.phase());
+    let mut text = match vr.state() {
+        State::Initialize { fault } => format!("initialize ({})", fault.name()),
+        State::Backup { down_at, silent, preempt_at } => {
+            let mut text = format!("backup, down {}", deadline(*down_at, waited_until, rules));
+            if *silent {
+                text.push_str(", silent");
+            }
+            if let Some(at) = preempt_at {
+                write!(text, ", preempt {}", deadline(*at, None, rules)).unwrap();
+            }
+            text
+        }
+        State::Master { advert_at, tie_until, timetable, .. } => {
+            let mut text = format!("master, advert {}", deadline(*advert_at, waited_until, rules));
+            if let Some(at) = tie_until {
+                write!(text, ", tie {}", if *at > at_ms(NOW_MS) { "left" } else { "over" }).unwrap();
+            }
+            let announce_before = match before.state() {
+                State::Master { timetable, .. } => timetable.poll_at(),
+                State::Initialize { .. } | State::Backup { .. } => None,
+            };
+            if let Some(at) = timetable.poll_at() {
+                write!(text, ", announce {}", deadline(at, announce_before, rules)).unwrap();
+            }
+            text
+        }
+    };
+    for action in actions {
+        match action {
+            Action::Advertise(0) => text.push_str("; advertise 0"),
+            Action::Advertise(priority) if *priority == rules.priority => text.push_str("; advertise"),
+            Action::Advertise(priority) => write!(text, "; advertise {priority}?").unwrap(),
+            Action::Claim => text.push_str("; claim"),
+            Action::Release => text.push_str("; release"),
+            Action::Announce(repeat) => write!(text, "; announce {repeat}").unwrap(),
+        }
+    }
+    text
+}
+
+fn table() -> String {
+    let mut text = String::from(
+        "# Every state x event x flags of one virtual router: what it becomes, and what it does, in order.\n\
+         #\n\
+         # Own address 10.0.0.5, priority 100 (owner: 255), interval 1 s. SKEW and DOWN are Skew_Time and\n\
+         # Active_Down_Interval with the own interval. `tie` counts for a follower: a virtual router that leaves\n\
+         # ties to the first of those that move together. Flags that behave alike share a line.\n",
+    );
+    for state in STATES {
+        for event in EVENTS {
+            let mut outcomes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for flags in Flags::all() {
+                if state.contains("delay") && flags.preempt != "delay" {
+                    continue;
+                }
+                let rules = flags.rules();
+                let before = in_state(state, &rules);
+                let mut vr = before;
+                let mut actions = Actions::new();
+                happen(event, &mut vr, &rules, &mut actions);
+                outcomes.entry(outcome(&before, &vr, &rules, &actions)).or_default().push(flags.name());
+            }
+            writeln!(text, "\n{state} | {event}").unwrap();
+            let single = outcomes.len() == 1;
+            for (outcome, flags) in outcomes {
+                writeln!(text, "    {outcome}").unwrap();
+                let flags = if single { String::from("always") } else { flags.join(", ") };
+                writeln!(text, "        {flags}").unwrap();
+            }
+        }
+    }
+    text
+}
+
+/// DESIGN: every pair, in one reviewed file. RFC 9568 §6.4.
+#[test]
+fn every_state_and_event_and_flag_does_what_the_reviewed_file_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/transitions.txt");
+    let table = table();
+    if std::env::var_os("VIPD_BLESS").is_some() {
+        std::fs::write(path, &table).unwrap();
+    }
+    let reviewed = std::fs::read_to_string(path).unwrap_or_default();
+    for (number, (is, was)) in table.lines().zip(reviewed.lines()).enumerate() {
+        assert_eq!(is, was, "transitions.txt:{}: differs; look at it, then bless it", number + 1);
+    }
+    assert_eq!(table.lines().count(), reviewed.lines().count());
+}
+
+/// Law 3. A timer before its time changes nothing, in any state, with any flags.
+#[test]
+fn law_03_spurious_is_harmless() {
+    for state in STATES {
+        for flags in Flags::all() {
+            let rules = flags.rules();
+            let vr = in_state(state, &rules);
+            let Some(at) = vr.poll_at() else { continue };
+            for before in [Duration::from_nanos(1), Duration::from_millis(3), Duration::from_secs(50)] {
+                let mut early = vr;
+                let mut actions = Actions::new();
+                early.timer(&rules, Instant::from_origin(at.since_origin() - before), &mut actions);
+                assert!(actions.is_empty(), "{state} {}", flags.name());
+                assert_eq!(early, vr, "{state} {}", flags.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A stranger who sends rubbish. What is rejected touches nothing (law 10): the master's adverts leave on
+//! time, and the pair does not flap. keepalived 2.2.7 and 2.4.3 fall silent for most of these packets.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::bench::{Bench, Load};
+use crate::harness::{Capture, Flooder, Forged, Host, Noise, Port, Segment, Sum, Vipd, eventually, now};
+use crate::lone::{INTERVAL, SECOND, VRID, config};
+
+/// One way to spoil an advertisement.
+type Spoil = (&'static str, fn(&mut Forged));
+
+/// What both versions must reject, from a stranger whose priority would win.
+const SPOILED: [Spoil; 23] = [
+    ("wrong checksum", |it| it.sum = Sum::Wrong),
+    ("no checksum", |it| it.sum = Sum::Zero),
+    ("TTL 254", |it| it.ttl = 254),
+    ("TTL 1", |it| it.ttl = 1),
+    ("version 1", |it| it.version = 1),
+    ("version 4", |it| it.version = 4),
+    ("type 0", |it| it.kind = 0),
+    ("type 2", |it| it.kind = 2),
+    ("fixed part only", |it| it.cut = Some(8)),
+    ("cut to 6 bytes", |it| it.cut = Some(6)),
+    ("no bytes at all", |it| it.cut = Some(0)),
+    ("one byte too long", |it| it.trailer.push(0)),
+    ("eight bytes too long", |it| it.trailer.extend([0; 8])),
+    ("count 0", |it| it.count = 0),
+    ("count 255", |it| it.count = 255),
+    ("VRID 0", |it| it.vrid = 0),
+    ("another VRID", |it| it.vrid = 8),
+    ("interval 0", |it| it.bytes_4_5[1] = 0),
+    ("our own source address", |it| it.source = [10, 0, 0, 1]),
+    ("source 0.0.0.0", |it| it.source = [0; 4]),
+    ("unicast", |it| it.destination = [10, 0, 0, 1]),
+    ("wrong IP checksum", |it| it.ip_sum_is_wrong = true),
+    ("longer than its frame", |it| it.ip_length_beyond = 9),
+];
+
+/// What only version 2 rejects: its password and its interval.
+const SPOILED_V2: [Spoil; 5] = [
+    ("another password", |it| it.trailer[0] = b'2'),
+    ("a password with a tail", |it| it.trailer[7] = b'2'),
+    ("no authentication", |it| it.bytes_4_5[0] = 0),
+    ("authentication type 2", |it| it.bytes_4_5[0] = 2),
+    ("another interval", |it| it.bytes_4_5[1] = 2),
+];
+
+struct Siege {
+    capture: Capture,
+    _lan: Segment,
+    ports: [Port; 2],
+    daemons: [Vipd; 2],
+    hosts: [Host; 2],
+    stranger: Flooder,
+    stranger_port: Port,
+}
+
+impl Siege {
+    /// A healthy pair of priorities 100 and 50, and a stranger.
+    fn lay(config: impl Fn(u8) -> String) -> Self {
+        let lan = Segment::new();
+        let capture = lan.capture();
+        let hosts = [Host::new("master"), Host::new("backup")];
+        let stranger = Host::new("stranger");
+        let ports = [
+            lan.attach_with(&hosts[0], "eth0", &["10.0.0.1/24"]),
+            lan.attach_with(&hosts[1], "eth0", &["10.0.0.2/24"]),
+        ];
+        let stranger_port = lan.attach_with(&stranger, "eth0", &["10.0.0.66/24"]);
+        let daemons = [Vipd::start(&hosts[0], &config(100)), Vipd::start(&hosts[1], &config(50))];
+        let siege = Self {
+            capture,
+            _lan: lan,
+            ports,
+            daemons,
+            hosts,
+            stranger: Flooder::new(&stranger, "eth0"),
+            stranger_port,
+        };
+        siege.capture.wait_advert(&siege.ports[0], VRID, Duration::ZERO, SECOND * 6);
+        eventually("the master has the address", SECOND, || {
+            siege.hosts[0].has("eth0", "10.0.0.100").then_some(())
+        });
+        siege
+    }
+
+    fn frames(&self, flawless: &Forged, spoils: &[Spoil]) -> Vec<(&'static str, Vec<u8>)> {
+        let forge = |(name, spoil): &Spoil| {
+            let mut forged = flawless.clone();
+            spoil(&mut forged);
+            (*name, forged.frame(self.stranger_port.mac()))
+        };
+        spoils.iter().map(forge).collect()
+    }
+
+    /// The master was master all the time, on schedule, and nobody else spoke.
+    fn unmoved(&self, since: Duration, interval: Duration, during: &str) {
+        let until = now();
+        let others = self.capture.adverts(&self.ports[1], VRID, since);
+        let count = others.len();
+        assert!(others.is_empty(), "{during}: the backup took over and sent {count} adverts");
+        let adverts = self.capture.adverts(&self.ports[0], VRID, since);
+        let expected = (until - since).as_millis() / interval.as_millis();
+        assert!(adverts.len() as u128 + 1 >= expected, "{during}: {} of {expected} adverts", adverts.len());
+        assert!(adverts.len() as u128 <= expected + 1, "{during}: {} for {expected} adverts", adverts.len());
+        assert!(adverts.iter().all(|(_, vrrp)| vrrp.priority == 100), "{during}");
+        let Some((first, _)) = adverts.first() else { return };
+        let late = adverts.iter().zip(0..).map(|((at, _), number)| {
+            let due = *first + interval * number;
+            at.max(&due).saturating_sub(*at.min(&due))
+        });
+        let worst = late.max().unwrap_or_default();
+        let stall = Noise::observer().worst(since, until);
+        let room = Duration::from_millis(20) + stall;
+        assert!(worst <= room, "{during}: an advert left {worst:?} off its schedule (stall {stall:?})");
+        assert!(self.hosts[0].has("eth0", "10.0.0.100"), "{during}: the address is there");
+        assert_eq!(self.capture.dropped(), 0, "the capture is complete");
+    }
+}
+
+/// Two invalid packets per interval mute a keepalived; here each kind comes fifty times per interval.
+#[test]
+fn no_kind_of_invalid_packet_moves_a_pair_of_version_3() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let siege = Siege::lay(|priority| config(priority, &["10.0.0.100/24"]));
+    let frames = siege.frames(&Forged::version_3(200), &SPOILED);
+    for (name, frame) in frames {
+        let from = now();
+        siege.stranger.flood(&[frame], 500, INTERVAL * 5);
+        siege.unmoved(from, INTERVAL, name);
+    }
+    // The instrument is sharp: without a flaw the same packet wins.
+    let frame = Forged::version_3(200).frame(siege.stranger_port.mac());
+    siege.stranger.flood(&[frame], 20, INTERVAL * 3);
+    eventually("the flawless packet moves the master", SECOND, || {
+        (!siege.hosts[0].has("eth0", "10.0.0.100")).then_some(())
+    });
+    let status = siege.daemons[0].status().to_string();
+    for reason in ["checksum", "ttl", "short", "interval_zero"] {
+        assert!(status.contains(reason), "the discards are counted: {status}");
+    }
+}
+
+#[test]
+fn no_kind_of_invalid_packet_moves_a_pair_of_version_2_with_a_password() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let siege = Siege::lay(|priority| {
+        format!(
+            "config vrrp_instance 'lan'\n\toption interface 'eth0'\n\toption virtual_router_id '{VRID}'\n\
+             \toption priority '{priority}'\n\toption auth_type 'PASS'\n\toption auth_pass '1111'\n\
+             \tlist virtual_ipaddress '10.0.0.100/24'\n"
+        )
+    });
+    let flawless = Forged::version_2(200);
+    let frames = siege.frames(&flawless, &SPOILED);
+    let more = siege.frames(&flawless, &SPOILED_V2);
+    let frames: Vec<_> = frames.into_iter().chain(more).map(|(_, frame)| frame).collect();
+    let from = now();
+    siege.stranger.flood(&frames, 500, SECOND * 6);
+    siege.unmoved(from, SECOND, "all kinds in turn");
+    siege.stranger.flood(&[flawless.frame(siege.stranger_port.mac())], 2, SECOND);
+    eventually("the flawless packet moves the master", SECOND, || {
+        (!siege.hosts[0].has("eth0", "10.0.0.100")).then_some(())
+    });
+}
+
+/// keepalived sends no advert of its own under 3000 of these a second.
+#[test]
+fn a_flood_of_invalid_packets_does_not_delay_an_advert() {
+    let Some(_bench) = Bench::take(Load::Whole, &[]) else { return };
+    let siege = Siege::lay(|priority| config(priority, &["10.0.0.100/24"]));
+    let frames = siege.frames(&Forged::version_3(200), &SPOILED);
+    let frames: Vec<_> = frames.into_iter().map(|(_, frame)| frame).collect();
+    let from = now();
+    let sent = siege.stranger.flood(&frames, 3000, SECOND * 4);
+    siege.unmoved(from, INTERVAL, "3000 invalid packets a second");
+    assert!(sent > 9000, "it was a flood: {sent}");
+}
+
+/// keepalived answers each of these with an advert and five announcements: 15,000 a second.
+#[test]
+fn a_storm_of_lower_priorities_is_answered_within_limits() {
+    let Some(_bench) = Bench::take(Load::Whole, &[]) else { return };
+    let siege = Siege::lay(|priority| config(priority, &["10.0.0.100/24"]));
+    thread::sleep(SECOND * 6); // past the second burst
+    let frame = Forged::version_3(1).frame(siege.stranger_port.mac());
+    let from = now();
+    let sent = siege.stranger.flood(&[frame], 3000, SECOND * 4);
+    assert!(sent > 9000, "it was a storm: {sent}");
+    let adverts = siege.capture.adverts(&siege.ports[0], VRID, from);
+    let frames = siege.capture.between(from, from + SECOND * 4);
+    let announcements = frames.iter().filter(|frame| frame.gratuitous_arp().is_some()).count();
+    assert!(adverts.len() <= 4 * 100 + 4 * 10 + 2, "law 11: {} adverts in 4 s", adverts.len());
+    assert!(adverts.len() >= 4 * 10 - 1, "its own adverts still leave: {}", adverts.len());
+    assert!(announcements <= 5 * 5, "law 11: {announcements} announcements in 4 s");
+    assert!(siege.hosts[0].has("eth0", "10.0.0.100"));
+}

@@ -1,0 +1,68 @@
+//! How late this machine wakes a sleeper: the evidence that decides whether a late packet is somebody's
+//! fault or the machine's.
+
+use std::mem;
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::now;
+
+const PERIOD: Duration = Duration::from_millis(4);
+const NOTABLE: Duration = Duration::from_millis(10);
+
+/// Watches every processor of the machine for as long as the process runs.
+pub(crate) struct Noise {
+    stalls: Mutex<Vec<(Duration, Duration)>>,
+}
+
+impl Noise {
+    /// The one observer, started by the first call.
+    pub(crate) fn observer() -> &'static Self {
+        static OBSERVER: OnceLock<Noise> = OnceLock::new();
+        static STARTED: OnceLock<()> = OnceLock::new();
+        let observer = OBSERVER.get_or_init(|| Self { stalls: Mutex::new(Vec::new()) });
+        STARTED.get_or_init(|| {
+            let processors = thread::available_parallelism().map_or(1, usize::from);
+            for processor in 0..processors.min(8) {
+                thread::spawn(move || observer.watch(processor));
+            }
+        });
+        observer
+    }
+
+    /// The longest stall that began or ended between two moments; zero if there was none of 10 ms.
+    pub(crate) fn worst(&self, from: Duration, to: Duration) -> Duration {
+        let stalls = self.stalls.lock().expect("no observer panics");
+        stalls
+            .iter()
+            .filter(|(began, length)| *began + *length >= from && *began <= to)
+            .map(|(_, length)| *length)
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn watch(&self, processor: usize) {
+        pin_to(processor);
+        loop {
+            let began = now();
+            let due = Instant::now() + PERIOD;
+            thread::sleep(PERIOD);
+            let late = Instant::now().saturating_duration_since(due);
+            if late >= NOTABLE {
+                let mut stalls = self.stalls.lock().expect("no observer panics");
+                stalls.push((began, late + PERIOD));
+            }
+        }
+    }
+}
+
+/// Without permission the observer watches wherever it is put, which is nearly as good.
+fn pin_to(processor: usize) {
+    // SAFETY: an all-zero cpu_set_t is an empty one, and `processor` is below its size.
+    unsafe {
+        let mut set: libc::cpu_set_t = mem::zeroed();
+        libc::CPU_SET(processor, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
+    }
+}

@@ -1,0 +1,100 @@
+//! A switch with its ports.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::capture::Capture;
+use super::host::Host;
+use super::namespace::Namespace;
+
+/// A switch: a bridge in its own namespace, without multicast snooping, spanning tree or addresses.
+pub(crate) struct Segment {
+    namespace: Arc<Namespace>,
+    ports: AtomicU32,
+}
+
+/// Where a host is plugged into a switch.
+pub(crate) struct Port {
+    namespace: Arc<Namespace>,
+    name: String,
+    index: u32,
+    mac: [u8; 6],
+}
+
+impl Segment {
+    pub(crate) fn new() -> Self {
+        let namespace = Arc::new(Namespace::new());
+        for when in ["all", "default"] {
+            namespace.sysctl(&format!("ipv6/conf/{when}/disable_ipv6"), "1");
+        }
+        namespace.ip("link add switch type bridge mcast_snooping 0 stp_state 0");
+        namespace.ip("link set switch up");
+        Self { namespace, ports: AtomicU32::new(0) }
+    }
+
+    /// Plugs `host` in: it gets a device of this name that is up and has carrier.
+    pub(crate) fn attach(&self, host: &Host, device: &str) -> Port {
+        let number = self.ports.fetch_add(1, Ordering::Relaxed);
+        let name = format!("p{number}-{}", host.name());
+        let host_path = host.namespace().path();
+        self.namespace.ip(&format!("link add {name} type veth peer name {device} netns {host_path}"));
+        self.namespace.ip(&format!("link set {name} master switch up"));
+        host.ip(&format!("link set {device} up"));
+        let index = self.namespace.ip(&format!("-o link show {name}"));
+        let index = index.split(':').next().and_then(|text| text.parse().ok());
+        Port {
+            namespace: Arc::clone(&self.namespace),
+            name,
+            index: index.expect("ip prints the index first"),
+            mac: mac_of(host, device),
+        }
+    }
+
+    /// Plugs `host` in and gives the device these addresses.
+    pub(crate) fn attach_with(&self, host: &Host, device: &str, addresses: &[&str]) -> Port {
+        let port = self.attach(host, device);
+        for address in addresses {
+            host.ip(&format!("address add {address} dev {device}"));
+        }
+        port
+    }
+
+    /// Begins to record every frame that enters the switch.
+    pub(crate) fn capture(&self) -> Capture {
+        Capture::start(&self.namespace)
+    }
+}
+
+impl Port {
+    /// The port's number in the capture.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The Ethernet address of the host's device.
+    pub(crate) fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// Takes carrier away from the host, from the switch's side.
+    pub(crate) fn unplug(&self) {
+        self.namespace.ip(&format!("link set {} down", self.name));
+    }
+
+    /// Gives carrier back.
+    pub(crate) fn plug(&self) {
+        self.namespace.ip(&format!("link set {} up", self.name));
+    }
+}
+
+fn mac_of(host: &Host, device: &str) -> [u8; 6] {
+    let line = host.ip(&format!("-o link show {device}"));
+    let mut words = line.split_whitespace();
+    words.find(|word| *word == "link/ether");
+    let text = words.next().expect("ip prints the Ethernet address");
+    let mut mac = [0; 6];
+    for (byte, digits) in mac.iter_mut().zip(text.split(':')) {
+        *byte = u8::from_str_radix(digits, 16).expect("hexadecimal");
+    }
+    mac
+}

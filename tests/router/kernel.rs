@@ -1,0 +1,244 @@
+//! Links and addresses as the kernel tells them (checklist AD and ST19, TX06, TX07).
+
+use std::time::Duration;
+
+use vipd::router::{Effect, Event, Slot};
+use vipd::vrrp::{Fault, Phase, State};
+use vipd::wire::IfIndex;
+use vipd::wire::rtnl::Message;
+
+use crate::bench::{Bench, ETH0, ETH1, OUR_V4, Spec, kernel_address, sent};
+
+fn fault(bench: &Bench) -> Fault {
+    match bench.state(0) {
+        State::Initialize { fault } => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn source(bench: &Bench) -> Option<std::net::IpAddr> {
+    bench.router.view(Slot(0)).unwrap().rules.source
+}
+
+fn seen_again(bench: &mut Bench, addresses: &[&str]) {
+    bench.answer_dumps(&[(ETH0, "eth0", true, addresses), (ETH1, "eth1", true, &[])]);
+}
+
+/// RFC 9568 has no event for it; keepalived exits. Here it is a reason in status, and it ends by itself.
+#[test]
+fn st19_an_interface_that_is_missing_at_start_is_waited_for() {
+    let mut bench = Bench::unanswered(&[Spec::default()]);
+    bench.answer_dumps(&[]);
+    assert_eq!(fault(&bench), Fault::NoInterface);
+    bench.link(ETH0, "eth0", false);
+    assert_eq!(fault(&bench), Fault::LinkDown);
+    bench.link(ETH0, "eth0", true);
+    assert_eq!(fault(&bench), Fault::NoSource);
+    bench.address(ETH0, OUR_V4, false);
+    assert_eq!(bench.phase(0), Phase::Backup);
+}
+
+#[test]
+fn st19_ad23_a_master_whose_link_goes_down_resigns_releases_and_comes_back_by_itself() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.link(ETH0, "eth0", false);
+    assert_eq!(fault(&bench), Fault::LinkDown);
+    assert_eq!(sent(&bench.effects), [0, 0]);
+    assert_eq!(bench.effects.last(), Some(&Effect::Release(Slot(0))));
+    bench.link(ETH0, "eth0", true);
+    assert_eq!(bench.phase(0), Phase::Backup);
+}
+
+/// netifd does this to br-lan: deleted, and made anew under the same name with another number.
+#[test]
+fn an_interface_that_is_made_anew_is_taken_up_under_its_new_number() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.handle(Event::Kernel(Message::LinkGone(ETH0)));
+    assert_eq!(fault(&bench), Fault::NoInterface);
+    let anew = IfIndex(77);
+    bench.link(anew, "eth0", true);
+    bench.address(anew, OUR_V4, false);
+    assert_eq!(bench.phase(0), Phase::Backup);
+    assert!(bench.effects.contains(&Effect::Join(Slot(0))), "the group is joined under the new number");
+    assert_eq!(bench.router.view(Slot(0)).unwrap().link, Some(anew));
+}
+
+/// Without a deletion in between: the name simply means another device now.
+#[test]
+fn a_renamed_interface_is_no_longer_the_configured_one() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.link(ETH0, "old0", true);
+    assert_eq!(fault(&bench), Fault::NoInterface);
+}
+
+/// TX06: never a virtual address, and the kernel's first one otherwise.
+#[test]
+fn tx06_adverts_come_from_the_first_address_that_is_not_virtual() {
+    let mut bench = Bench::unanswered(&[Spec { addresses: vec!["10.0.0.1", "10.0.0.2"], ..Spec::default() }]);
+    seen_again(&mut bench, &["10.0.0.2", "10.0.0.7", "10.0.0.8"]);
+    assert_eq!(source(&bench), Some("10.0.0.7".parse().unwrap()));
+}
+
+/// TX06: "except when the owner's primary is the VIP".
+#[test]
+fn tx06_the_owners_source_may_be_the_virtual_address() {
+    let mut bench = Bench::unanswered(&[Spec { priority: 255, ..Spec::default() }]);
+    seen_again(&mut bench, &["10.0.0.1"]);
+    assert_eq!(source(&bench), Some("10.0.0.1".parse().unwrap()));
+    assert_eq!(bench.phase(0), Phase::Master);
+}
+
+/// TX07: link-local, and the shared one does not count.
+#[test]
+fn tx07_ipv6_adverts_come_from_a_link_local_address_of_our_own() {
+    let spec = Spec { addresses: vec!["fe80::1", "2001:db8::1"], ..Spec::default() };
+    let mut bench = Bench::unanswered(&[spec]);
+    seen_again(&mut bench, &["2001:db8::5", "fe80::1", "fe80::5"]);
+    assert_eq!(source(&bench), Some("fe80::5".parse().unwrap()));
+}
+
+/// An address that is still being tested for duplicates cannot be spoken from.
+#[test]
+fn a_tentative_address_is_no_source_until_it_is_usable() {
+    let spec = Spec { addresses: vec!["fe80::1"], ..Spec::default() };
+    let mut bench = Bench::unanswered(&[spec]);
+    seen_again(&mut bench, &[]);
+    let tentative = vipd::wire::rtnl::Address { usable: false, ..kernel_address(ETH0, "fe80::5", false) };
+    bench.handle(Event::Kernel(Message::Address(tentative)));
+    assert_eq!(fault(&bench), Fault::NoSource);
+    bench.address(ETH0, "fe80::5", false);
+    assert_eq!(bench.phase(0), Phase::Backup);
+}
+
+/// keepalived gives up mastership when its primary address is replaced by another.
+#[test]
+fn a_source_address_that_is_replaced_does_not_cost_mastership() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.address_gone(ETH0, OUR_V4);
+    assert_eq!(bench.phase(0), Phase::Master);
+    seen_again(&mut bench, &["10.0.0.6"]);
+    assert_eq!(bench.phase(0), Phase::Master);
+    assert_eq!(source(&bench), Some("10.0.0.6".parse().unwrap()));
+}
+
+#[test]
+fn a_source_address_that_is_gone_for_good_is_a_fault() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.address_gone(ETH0, OUR_V4);
+    seen_again(&mut bench, &[]);
+    assert_eq!(fault(&bench), Fault::NoSource);
+}
+
+/// AD23: before the first decision, what a crash has left is taken back.
+#[test]
+fn ad23_addresses_left_by_a_crash_are_taken_back_before_anything_is_decided() {
+    let mut bench = Bench::unanswered(&[Spec::default()]);
+    let dump = |bench: &Bench| match bench.effects[..] {
+        [Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence)] => sequence,
+        _ => panic!("{:?}", bench.effects),
+    };
+    let sequence = dump(&bench);
+    bench.link(ETH0, "eth0", true);
+    bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
+    let sequence = dump(&bench);
+    bench.address(ETH0, "10.0.0.1", true);
+    assert_eq!(bench.effects, [Effect::Withdraw(0)]);
+    assert_eq!(fault(&bench), Fault::Starting);
+    bench.address(ETH0, OUR_V4, false);
+    bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
+    assert_eq!(bench.phase(0), Phase::Backup);
+}
+
+/// On kernels that do not keep our mark, an address at start is taken for ours, as keepalived does.
+#[test]
+fn ad23_on_old_kernels_an_address_that_equals_a_virtual_one_is_taken_for_left_behind() {
+    for (priority, taken) in [(100, true), (255, false)] {
+        let mut bench = Bench::unanswered(&[Spec { priority, ..Spec::default() }]);
+        bench.handle(Event::Start { keeps_marks: false });
+        // The dump that was asked for first is the one that runs.
+        let sequence = 2;
+        bench.handle(Event::Kernel(Message::Done { sequence: 1, torn: false }));
+        bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
+        let mut bench2 = Bench::unanswered(&[Spec { priority, ..Spec::default() }]);
+        bench2.handle(Event::Start { keeps_marks: false });
+        bench2.link(ETH0, "eth0", true);
+        bench2.address(ETH0, "10.0.0.1", false);
+        assert_eq!(bench2.effects == [Effect::Withdraw(0)], taken, "priority {priority}");
+    }
+}
+
+/// An address that somebody else has configured is neither added nor removed.
+#[test]
+fn a_static_address_that_equals_a_virtual_one_is_never_removed() {
+    let mut bench = Bench::unanswered(&[Spec::default()]);
+    seen_again(&mut bench, &["10.0.0.1", OUR_V4]);
+    assert!(!bench.router.owns_address(0));
+    bench.run_for(Duration::from_secs(4));
+    assert_eq!(bench.phase(0), Phase::Master);
+    assert!(!bench.router.owns_address(0));
+    bench.address_gone(ETH0, "10.0.0.1");
+    assert!(bench.router.owns_address(0), "when it goes, it is ours to hold");
+    assert!(bench.effects.contains(&Effect::Claim(Slot(0))));
+}
+
+/// keepalived leaves master when somebody deletes its address, and is back after a new election.
+#[test]
+fn an_address_that_somebody_removes_is_put_back_at_once_and_mastership_is_kept() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.address(ETH0, "10.0.0.1", true);
+    bench.tick(2000);
+    bench.address_gone(ETH0, "10.0.0.1");
+    let slot = Slot(0);
+    assert_eq!(bench.effects, [Effect::Claim(slot), Effect::Announce { slot, repeat: 5 }]);
+    assert_eq!(bench.phase(0), Phase::Master);
+    assert_eq!(bench.counters(0).put_back, 1);
+    assert!(sent(&bench.effects).is_empty());
+}
+
+/// After lost messages everything is asked for; what is missing then is put back, what is new is known.
+#[test]
+fn after_an_overrun_the_whole_picture_is_asked_for_and_mended() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.address(ETH0, "10.0.0.1", true);
+    bench.tick(2000);
+    bench.handle(Event::Overrun);
+    assert!(matches!(bench.effects[..], [Effect::DumpLinks(_)]));
+    seen_again(&mut bench, &[OUR_V4]);
+    assert!(bench.effects.contains(&Effect::Claim(Slot(0))), "{:?}", bench.effects);
+    bench.handle(Event::Overrun);
+    bench.answer_dumps(&[]);
+    assert_eq!(fault(&bench), Fault::NoInterface, "a link that is not listed is gone");
+}
+
+/// `NLM_F_DUMP_INTR`: a list that was torn by a change is asked for again, and decides nothing.
+#[test]
+fn a_torn_list_decides_nothing() {
+    let mut bench = Bench::unanswered(&[Spec::default()]);
+    let [Effect::DumpLinks(sequence)] = bench.effects[..] else { panic!() };
+    bench.handle(Event::Kernel(Message::Done { sequence, torn: true }));
+    let [Effect::DumpAddresses(sequence)] = bench.effects[..] else { panic!() };
+    bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
+    assert_eq!(fault(&bench), Fault::Starting);
+    assert!(matches!(bench.effects[..], [Effect::DumpLinks(_)]));
+    seen_again(&mut bench, &[OUR_V4]);
+    assert_eq!(bench.phase(0), Phase::Backup);
+}
+
+/// A tracked link without weight is a fault; with a positive weight it lifts, with a negative one it lowers.
+#[test]
+fn tracked_links_are_faults_or_weights() {
+    let spec = |weight| Spec { tracks: vec![("eth1", weight)], ..Spec::default() };
+    let priority = |bench: &Bench| bench.router.view(Slot(0)).unwrap().rules.priority;
+    let mut bench = Bench::new(&[spec(0)]);
+    bench.link(ETH1, "eth1", false);
+    assert_eq!(fault(&bench), Fault::Tracked);
+    for (weight, up, down) in [(20, 120, 100), (-20, 100, 80), (253, 254, 100), (-253, 100, 1)] {
+        let mut bench = Bench::new(&[spec(weight)]);
+        assert_eq!(priority(&bench), up);
+        bench.link(ETH1, "eth1", false);
+        assert_eq!(priority(&bench), down);
+    }
+    let mut owner = Bench::new(&[Spec { priority: 255, ..spec(-20) }]);
+    owner.link(ETH1, "eth1", false);
+    assert_eq!(priority(&owner), 255);
+}

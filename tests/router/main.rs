@@ -1,0 +1,21 @@
+//! The router as a whole, fed with events by hand: the laws that hold for every event, admission of packets,
+//! virtual routers that move together, links and addresses, reload, hooks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::alloc_instead_of_core,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test has std, and fails loudly"
+)]
+
+mod bench;
+
+mod admission;
+mod bundles;
+mod hooks;
+mod kernel;
+mod laws;
+mod reload;
+mod timers;

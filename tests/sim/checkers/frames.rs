@@ -1,0 +1,141 @@
+//! Every message and frame that leaves, read by somebody else and held against the plan.
+
+use core::net::{IpAddr, Ipv6Addr};
+
+use smoltcp::wire::NdiscNeighborFlags;
+use vipd::config::Family;
+use vipd::wire::vrrp::Version;
+
+use super::Advert;
+use crate::clock::Nanos;
+use crate::frame::{self, BROADCAST, Content};
+use crate::kernel::Kernel;
+use crate::plan::Plan;
+
+const GROUP_V4: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(224, 0, 0, 18));
+const GROUP_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
+
+/// Holds an advertisement against the plan that it must come from (TX04 to TX25). The error names the
+/// field that is wrong.
+pub fn advert(
+    plans: &[Plan],
+    kernel: &Kernel,
+    link: usize,
+    from: IpAddr,
+    to: IpAddr,
+    message: &[u8],
+) -> Result<Advert, &'static str> {
+    let family = Family::of(from);
+    let &[version_type, vrid, priority, count, byte4, byte5, _, _, ref rest @ ..] = message else {
+        return Err("length");
+    };
+    let fits =
+        |plan: &&Plan| plan.link == link && plan.vrid == vrid && plan.families().any(|it| it == family);
+    let plan = plans.iter().find(fits).ok_or("virtual router")?;
+    let version = plan.version_of(family);
+    check(version_type == (version.number() << 4) | 1, "version or type")?;
+    check(priority == 0 || priority_is_possible(plan, priority), "priority")?;
+    source(plan, kernel, from)?;
+    match plan.peers.iter().any(|peer| Family::of(*peer) == family) {
+        true => check(plan.peers.contains(&to), "peer")?,
+        false => check(to == GROUP_V4 || to == GROUP_V6, "group")?,
+    }
+    check(Family::of(to) == family, "destination's family")?;
+
+    let expected = plan.addresses(family);
+    check(usize::from(count) == expected.len(), "count")?;
+    let mut listed = rest;
+    for address in expected {
+        let octets = match address {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        };
+        listed = listed.strip_prefix(&octets[..]).ok_or("list of addresses")?;
+    }
+    match version {
+        Version::V2 => {
+            let mut trailer = [0; 8];
+            let password = plan.password.unwrap_or(&[]);
+            trailer[..password.len()].copy_from_slice(password);
+            check(listed == trailer, "trailer")?;
+            check(byte4 == u8::from(plan.password.is_some()), "authentication type")?;
+            check(u16::from(byte5) * 100 == plan.centis, "interval")?;
+        }
+        Version::V3 => {
+            check(listed.is_empty(), "length")?;
+            check(u16::from_be_bytes([byte4, byte5]) == plan.centis, "interval")?;
+        }
+    }
+    check(frame::vrrp_checksum_is_right(from, to, message), "checksum")?;
+    Ok(Advert { at: 0, node: 0, link, vrid, to, priority })
+}
+
+/// TX06, TX07: an address of the sending device that is nobody's virtual one, link-local over IPv6.
+fn source(plan: &Plan, kernel: &Kernel, from: IpAddr) -> Result<(), &'static str> {
+    let own = kernel.links[plan.link].own.iter().any(|&(own, _)| own == from);
+    let added = kernel.links[plan.link].has(from) && !plan.addresses(Family::of(from)).contains(&from);
+    check(own || added, "source")?;
+    match from {
+        IpAddr::V4(_) => Ok(()),
+        IpAddr::V6(from) => {
+            check(!plan.peers.is_empty() || from.is_unicast_link_local(), "source that is not link-local")
+        }
+    }
+}
+
+fn priority_is_possible(plan: &Plan, priority: u8) -> bool {
+    let mut range = (i32::from(plan.priority), i32::from(plan.priority));
+    for &(_, weight) in &plan.tracks {
+        if weight < 0 {
+            range.0 += i32::from(weight);
+        } else {
+            range.1 += i32::from(weight);
+        }
+    }
+    (range.0..=range.1).contains(&i32::from(priority))
+}
+
+/// Holds a gratuitous ARP or an unsolicited neighbour advertisement against the plan (AD11, AD12, AD15),
+/// and says of which address it is.
+pub fn announcement(
+    now: Nanos,
+    plans: &[Plan],
+    kernel: &Kernel,
+    link: usize,
+    frame: &[u8],
+) -> Result<IpAddr, &'static str> {
+    let mac = kernel.links[link].mac;
+    let opened = frame::open(frame)?;
+    check(opened.from == mac, "source MAC")?;
+    let address = match opened.content {
+        Content::Arp { reply, sender_mac, sender, target_mac, target } => {
+            check(!reply, "ARP operation")?;
+            check(opened.to == BROADCAST, "destination MAC")?;
+            check(sender == target, "ARP addresses")?;
+            check(sender_mac == mac && target_mac == BROADCAST, "ARP MAC")?;
+            IpAddr::V4(sender)
+        }
+        Content::Advertisement(it) => {
+            let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+            check(opened.to == frame::group_mac(IpAddr::V6(all_nodes)).unwrap(), "destination MAC")?;
+            check(it.to == all_nodes && it.hop_limit == 255, "destination or hop limit")?;
+            check(it.from == it.target && it.mac == Some(mac), "target")?;
+            let flags = NdiscNeighborFlags::ROUTER | NdiscNeighborFlags::OVERRIDE;
+            check(it.flags == flags, "flags")?;
+            IpAddr::V6(it.target)
+        }
+        Content::Solicitation { .. } | Content::Echo { .. } | Content::Vrrp { .. } => {
+            return Err("kind");
+        }
+    };
+    let plan =
+        plans.iter().find(|plan| plan.link == link && plan.addresses(Family::of(address)).contains(&address));
+    check(plan.is_some(), "address")?;
+    let failing = kernel.is_troubled(now);
+    check(failing || kernel.links[link].has(address), "moment: the address is not there")?;
+    Ok(address)
+}
+
+fn check(right: bool, what: &'static str) -> Result<(), &'static str> {
+    if right { Ok(()) } else { Err(what) }
+}

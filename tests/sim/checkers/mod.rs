@@ -1,0 +1,207 @@
+//! What must hold whatever a scenario does. Checkers know the plans and what goes over the wire; of the
+//! code under test they ask only in which state a virtual router says it is.
+
+use core::net::IpAddr;
+
+use vipd::config::Family;
+use vipd::limits;
+use vipd::router::{Effects, Router};
+use vipd::vrrp::Phase;
+use vipd::wire::IfIndex;
+
+use crate::clock::{MS, NEVER, Nanos};
+use crate::kernel::Kernel;
+use crate::node::Node;
+use crate::plan::Plan;
+use crate::seed::trace;
+
+mod frames;
+mod hooks;
+mod segments;
+
+pub use segments::{Segments, settled_after};
+
+/// An advertisement that left a daemon.
+#[derive(Debug, Clone, Copy)]
+pub struct Advert {
+    pub at: Nanos,
+    pub node: usize,
+    pub link: usize,
+    pub vrid: u8,
+    pub to: IpAddr,
+    pub priority: u8,
+}
+
+/// A gratuitous ARP or neighbour advertisement that left a daemon.
+#[derive(Debug, Clone, Copy)]
+pub struct Announcement {
+    pub node: usize,
+    pub address: IpAddr,
+}
+
+/// A change of state, as seen at the end of a turn.
+#[derive(Debug, Clone, Copy)]
+pub struct Transition {
+    pub node: usize,
+    pub to: Option<Phase>,
+}
+
+/// Everything that checks and remembers.
+#[derive(Debug, Default)]
+pub struct Checkers {
+    pub adverts: Vec<Advert>,
+    pub announcements: Vec<Announcement>,
+    pub transitions: Vec<Transition>,
+    pub hooks: hooks::Hooks,
+    pub segments: Segments,
+    phases: Vec<(usize, usize, Family, Option<Phase>)>,
+}
+
+impl Checkers {
+    /// Forgets what was remembered, not what is checked.
+    pub fn forget(&mut self) {
+        self.adverts.clear();
+        self.announcements.clear();
+        self.transitions.clear();
+    }
+
+    /// Law 5: one event has at most a constant number of effects.
+    pub fn effects(&self, node: usize, router: &Router, effects: &Effects) {
+        let addresses = router.config().addresses.len();
+        let bound = router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX + addresses + 8;
+        assert!(effects.len() <= bound, "law 5: node {node} has {} effects", effects.len());
+    }
+
+    /// A message of IP protocol 112 is about to leave.
+    #[allow(clippy::too_many_arguments, reason = "this is all that a message has")]
+    pub fn message(
+        &mut self,
+        now: Nanos,
+        node: usize,
+        plans: &[Plan],
+        kernel: &Kernel,
+        interface: IfIndex,
+        from: IpAddr,
+        to: IpAddr,
+        message: &[u8],
+    ) {
+        // A device that is gone cannot be checked against; the kernel will refuse.
+        let Some(link) = kernel.by_index(interface.0) else { return };
+        let advert = frames::advert(plans, kernel, link, from, to, message)
+            .unwrap_or_else(|what| panic!("node {node} sends an advert with a wrong {what}: {message:02x?}"));
+        let advert = Advert { at: now, node, link, ..advert };
+        self.adverts.push(advert);
+        self.advert_rate(&advert, plans);
+    }
+
+    /// A whole frame is about to leave.
+    pub fn frame(
+        &mut self,
+        now: Nanos,
+        node: usize,
+        plans: &[Plan],
+        kernel: &Kernel,
+        interface: IfIndex,
+        frame: &[u8],
+    ) {
+        let Some(link) = kernel.by_index(interface.0) else { return };
+        let address = frames::announcement(now, plans, kernel, link, frame)
+            .unwrap_or_else(|what| panic!("node {node} announces with a wrong {what}: {frame:02x?}"));
+        self.announcements.push(Announcement { node, address });
+    }
+
+    /// Law 11, continuously: a takeover, one advert by the timetable, one answer and one parting word may fall
+    /// together, and a fifth advert within 10 ms would be one answer too many. Resignations are sent twice.
+    fn advert_rate(&self, new: &Advert, plans: &[Plan]) {
+        let same = |it: &&Advert| {
+            (it.node, it.link, it.vrid, it.to) == (new.node, new.link, new.vrid, new.to) && it.priority > 0
+        };
+        let slow = plans.iter().all(|plan| plan.interval() > 20 * MS);
+        if let (true, Some(fifth)) = (slow, self.adverts.iter().rev().filter(same).nth(4)) {
+            let span = new.at - fifth.at;
+            assert!(span >= 9 * MS, "law 11: node {} sends five adverts within {span} ns", new.node);
+        }
+    }
+
+    /// A node's turn has ended.
+    pub fn turn_ended(&mut self, now: Nanos, node: &Node) {
+        self.note_phases(node);
+        if !node.is_quiescent(now) {
+            return;
+        }
+        for plan in &node.plans {
+            for family in plan.families() {
+                addresses_follow_the_state(now, node, plan, family);
+            }
+        }
+        companions_move_together(node);
+        self.hooks.newest_is_delivered(node);
+    }
+
+    fn note_phases(&mut self, node: &Node) {
+        for (index, plan) in node.plans.iter().enumerate() {
+            for family in plan.families() {
+                let to = node.phase(plan, family);
+                let known =
+                    self.phases.iter_mut().find(|it| (it.0, it.1, it.2) == (node.number, index, family));
+                match known {
+                    Some((_, _, _, phase)) if *phase == to => continue,
+                    Some((_, _, _, phase)) => *phase = to,
+                    None => self.phases.push((node.number, index, family, to)),
+                }
+                trace!("node {} {} {family:?} -> {to:?}", node.number, plan.name);
+                self.transitions.push(Transition { node: node.number, to });
+            }
+        }
+    }
+
+    /// When this node became master of anything, since the last [`Checkers::forget`].
+    pub fn takeovers(&self, node: usize) -> usize {
+        let mine = self.transitions.iter().filter(|it| it.node == node);
+        mine.filter(|it| it.to == Some(Phase::Master)).count()
+    }
+
+    /// The first advert of a node at or after `since` that does not resign.
+    pub fn first_advert(&self, node: usize, since: Nanos) -> Nanos {
+        let fits = |it: &&Advert| it.node == node && it.at >= since && it.priority > 0;
+        self.adverts.iter().find(fits).map_or(NEVER, |it| it.at)
+    }
+}
+
+/// AD01, AD23: the addresses are installed if, and only if, the virtual router is master.
+fn addresses_follow_the_state(now: Nanos, node: &Node, plan: &Plan, family: Family) {
+    let link = &node.kernel.links[plan.link];
+    let Some(phase) = node.phase(plan, family) else { return };
+    if !link.present {
+        return;
+    }
+    for address in plan.addresses(family) {
+        let own = link.own.iter().any(|&(own, _)| own == address);
+        let installed = link.has(address);
+        let number = node.number;
+        match phase {
+            Phase::Master => {
+                // Without a link there is no IPv6; the link's state is on its way to us.
+                assert!(installed, "{now}: node {number} is master and lacks {address}");
+            }
+            Phase::Backup | Phase::Initialize => {
+                assert!(own || !installed, "{now}: node {number} is {phase:?} and keeps {address}");
+            }
+        }
+    }
+}
+
+/// The families of an instance, and the instances of a group, are in the same state.
+fn companions_move_together(node: &Node) {
+    let mut group = None;
+    for plan in &node.plans {
+        let mut instance = None;
+        for family in plan.families() {
+            let phase = node.phase(plan, family);
+            if plan.group.is_some() {
+                assert_eq!(phase, *group.get_or_insert(phase), "node {}: a torn group", node.number);
+            }
+            assert_eq!(phase, *instance.get_or_insert(phase), "node {}: torn families", node.number);
+        }
+    }
+}

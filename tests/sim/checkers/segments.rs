@@ -1,0 +1,178 @@
+//! What the segment sees: one master for each virtual router, and clients that are served.
+
+use vipd::config::Family;
+use vipd::vrrp::Phase;
+
+use crate::client::{Client, PING_PERIOD, ROUND_TRIP_MAX};
+use crate::clock::{MS, NEVER, Nanos, SEC};
+use crate::node::Node;
+use crate::plan::Plan;
+
+/// Our clocks go wrong by a twentieth at most.
+const CLOCK_PER_CENT: Nanos = 106;
+
+/// What processes and wires add to every time that the protocol knows.
+const SLACK: Nanos = 20 * MS;
+
+/// One virtual router, whoever plays it.
+#[derive(Debug)]
+struct Watch {
+    segment: usize,
+    vrid: u8,
+    family: Family,
+    two_since: Option<Nanos>,
+    none_since: Option<Nanos>,
+}
+
+/// The virtual routers of all segments.
+#[derive(Debug, Default)]
+pub struct Segments {
+    watches: Vec<Watch>,
+    /// When something was last wrong anywhere.
+    disturbed_at: Nanos,
+}
+
+/// The longest time that any of these plans may take to agree on one master: silence, two that end it at
+/// once, and one advert that tells them.
+fn none_max(plans: &[&Plan]) -> Nanos {
+    let down = plans.iter().map(|plan| plan.down()).max().unwrap_or(0);
+    down * CLOCK_PER_CENT / 100 + two_max(plans)
+}
+
+/// The longest time that two masters may stand beside each other.
+fn two_max(plans: &[&Plan]) -> Nanos {
+    let interval = plans.iter().map(|plan| plan.interval()).max().unwrap_or(0);
+    // What moves together settles one after the other.
+    let together = plans.iter().any(|plan| plan.families().count() > 1 || plan.group.is_some());
+    interval * if together { 2 } else { 1 } * CLOCK_PER_CENT / 100 + SLACK
+}
+
+/// The longest time after a disturbance until every client is served for good: a winner announces again
+/// an interval after its contender has gone, and at most once a second.
+pub fn service_max(plans: &[&Plan]) -> Nanos {
+    let interval = plans.iter().map(|plan| plan.interval()).max().unwrap_or(0);
+    none_max(plans) + interval * CLOCK_PER_CENT / 100 + 1100 * MS
+}
+
+impl Segments {
+    /// Something was done to the world, or is still wrong with it: what settles, settles from now.
+    pub fn disturb(&mut self, now: Nanos) {
+        self.disturbed_at = now;
+    }
+
+    /// Looks at the masters of every virtual router; to be called whenever one may have changed.
+    pub fn observe(&mut self, now: Nanos, nodes: &[Node]) {
+        self.learn(nodes);
+        for watch in &mut self.watches {
+            let plans = plans_of(nodes, watch);
+            let masters = masters_of(nodes, watch);
+            note(&mut watch.two_since, masters.len() > 1, now);
+            note(&mut watch.none_since, masters.is_empty(), now);
+            let calm = |since: Nanos| now - since.max(self.disturbed_at);
+            if let Some(since) = watch.two_since {
+                assert!(
+                    calm(since) <= two_max(&plans),
+                    "{now}: {watch:?} has the masters {masters:?} for {} ms",
+                    (now - since) / MS
+                );
+            }
+            if let Some(since) = watch.none_since.filter(|_| nodes.iter().any(|it| is_eligible(it, watch))) {
+                assert!(
+                    calm(since) <= none_max(&plans),
+                    "{now}: {watch:?} has no master for {} ms",
+                    (now - since) / MS
+                );
+            }
+        }
+    }
+
+    /// Looks at a client of a segment just before it pings again.
+    pub fn serves(&self, now: Nanos, nodes: &[Node], segment: usize, client: &Client) {
+        let plans: Vec<&Plan> =
+            nodes.iter().flat_map(|node| &node.plans).filter(|plan| plan.link == segment).collect();
+        let patience =
+            if client.asks_again_after == NEVER { 0 } else { client.asks_again_after + 2 * PING_PERIOD };
+        let settled_at = self.disturbed_at + service_max(&plans) + patience;
+        let answered_by = now.saturating_sub(PING_PERIOD + ROUND_TRIP_MAX);
+        if answered_by < settled_at {
+            return;
+        }
+        for target in &client.targets {
+            let played = nodes.iter().any(|node| {
+                let plays =
+                    |plan: &&Plan| plan.addresses(Family::of(target.address)).contains(&target.address);
+                node.takes_part()
+                    && node.plans.iter().any(|plan| plays(&plan))
+                    && self.watches.iter().any(|watch| watch.segment == segment && is_eligible(node, watch))
+            });
+            assert!(
+                !played || target.served_at >= answered_by,
+                "{now}: a client is not served by {} since {} ms",
+                target.address,
+                (now - target.served_at) / MS
+            );
+        }
+    }
+
+    /// Watches every virtual router that somebody plays.
+    fn learn(&mut self, nodes: &[Node]) {
+        for plan in nodes.iter().flat_map(|node| &node.plans) {
+            for family in plan.families() {
+                let key = (plan.link, plan.vrid, family);
+                if !self.watches.iter().any(|it| (it.segment, it.vrid, it.family) == key) {
+                    let (segment, vrid, family) = key;
+                    let watch = Watch { segment, vrid, family, two_since: None, none_since: None };
+                    self.watches.push(watch);
+                }
+            }
+        }
+    }
+}
+
+/// The bound of the longest settling time of these nodes, for scenarios that wait.
+pub fn settled_after(nodes: &[Node]) -> Nanos {
+    let plans: Vec<&Plan> = nodes.iter().flat_map(|node| &node.plans).collect();
+    let delay = plans.iter().map(|plan| plan.preempt_delay.as_nanos() as Nanos).max().unwrap_or(0);
+    service_max(&plans) + delay * CLOCK_PER_CENT / 100 + SEC / 10
+}
+
+fn note(since: &mut Option<Nanos>, is: bool, now: Nanos) {
+    match (is, *since) {
+        (true, None) => *since = Some(now),
+        (true, Some(_)) => {}
+        (false, _) => *since = None,
+    }
+}
+
+fn plan_of<'a>(node: &'a Node, watch: &Watch) -> Option<&'a Plan> {
+    node.plans.iter().find(|plan| {
+        plan.link == watch.segment
+            && plan.vrid == watch.vrid
+            && plan.families().any(|family| family == watch.family)
+    })
+}
+
+fn plans_of<'a>(nodes: &'a [Node], watch: &Watch) -> Vec<&'a Plan> {
+    nodes.iter().filter_map(|node| plan_of(node, watch)).collect()
+}
+
+/// The nodes that act as master where others can hear it.
+fn masters_of(nodes: &[Node], watch: &Watch) -> Vec<usize> {
+    let is_master = |node: &&Node| {
+        node.is_running()
+            && node.kernel.links[watch.segment].running()
+            && plan_of(node, watch).and_then(|plan| node.phase(plan, watch.family)) == Some(Phase::Master)
+    };
+    nodes.iter().filter(is_master).map(|node| node.number).collect()
+}
+
+/// Whether a node has all that it takes to be master: a daemon that runs, links, and its own addresses.
+fn is_eligible(node: &Node, watch: &Watch) -> bool {
+    node.takes_part()
+        && plan_of(node, watch).is_some()
+        && node
+            .kernel
+            .links
+            .iter()
+            .all(|link| link.running() && link.own.iter().all(|&(address, _)| link.has(address)))
+}

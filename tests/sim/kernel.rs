@@ -1,0 +1,646 @@
+//! One host's kernel, as far as VRRP sees it: links and addresses, ARP and neighbour discovery, ping,
+//! the raw sockets and the netlink socket of one daemon.
+
+use core::net::IpAddr;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use fastrand::Rng;
+use smoltcp::wire::NdiscNeighborFlags;
+use vipd::limits;
+use vipd::wire::Mac;
+
+use crate::clock::{MS, NEVER, Nanos};
+use crate::frame::{self, BROADCAST, Content};
+use crate::netlink::{Datagram, IFA_F_NODAD, Installed, LinkView, Request, Wish, requests};
+use crate::seed::trace;
+use crate::switch::{Frame, Port};
+
+pub const EEXIST: i32 = 17;
+pub const ENODEV: i32 = 19;
+pub const EADDRNOTAVAIL: i32 = 99;
+pub const ENETDOWN: i32 = 100;
+pub const ENOBUFS: i32 = 105;
+pub const ENOMEM: i32 = 12;
+
+/// Packets that a raw socket's buffer holds: Linux charges at least 512 bytes for each, and doubles what
+/// it is asked for.
+const PACKETS_WAITING_MAX: usize = 2 * limits::SOCKET_BUFFER_BYTES / 512;
+
+/// Datagrams that the netlink socket's buffer holds before the next one is an overrun.
+const DATAGRAMS_WAITING_MAX: usize = 256;
+
+/// What was refused is asked for again within this, by the slowest clock.
+const RETRY_MAX: Nanos = 1100 * MS;
+
+/// `IFA_F_TENTATIVE`.
+const IFA_F_TENTATIVE: u32 = 0x40;
+/// `IFA_F_SECONDARY`.
+const IFA_F_SECONDARY: u32 = 0x01;
+
+/// A network device.
+#[derive(Debug)]
+pub struct Link {
+    pub index: u32,
+    pub name: &'static str,
+    pub mac: Mac,
+    /// Which segment it is plugged into, and where.
+    pub segment: usize,
+    pub port: Port,
+    /// It exists; a deleted device is kept here so that it can be made anew.
+    pub present: bool,
+    pub up: bool,
+    pub carrier: bool,
+    pub addresses: Vec<Installed>,
+    /// What the host's administrator configured on it.
+    pub own: Vec<(IpAddr, u8)>,
+    /// The groups that the daemon's raw sockets are members of.
+    pub joined: Vec<IpAddr>,
+}
+
+impl Link {
+    pub fn running(&self) -> bool {
+        self.present && self.up && self.carrier
+    }
+
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.present && self.addresses.iter().any(|it| it.address == address)
+    }
+
+    fn view(&self) -> LinkView<'_> {
+        LinkView {
+            index: self.index,
+            name: self.name,
+            mac: self.mac,
+            up: self.up,
+            running: self.up && self.carrier,
+        }
+    }
+}
+
+/// What of the daemon's doings fails, each time with this chance in a thousand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trouble {
+    /// Sending a message: ENOBUFS.
+    pub messages: u32,
+    /// Sending a frame: ENOBUFS.
+    pub frames: u32,
+    /// Sending a request: ENOBUFS.
+    pub requests: u32,
+    /// A request is refused: ENOMEM.
+    pub refusals: u32,
+    /// A notification is lost, and the socket says so: ENOBUFS.
+    pub overruns: u32,
+}
+
+impl Trouble {
+    pub const NONE: Self = Self { messages: 0, frames: 0, requests: 0, refusals: 0, overruns: 0 };
+
+    pub fn any(&self) -> bool {
+        self.messages + self.frames + self.requests + self.refusals + self.overruns > 0
+    }
+}
+
+/// An answer to a ping.
+#[derive(Debug)]
+pub struct EchoReply {
+    pub from: IpAddr,
+    pub sequence: u16,
+    pub mac: Mac,
+}
+
+/// A packet in a raw socket's buffer.
+#[derive(Debug)]
+pub struct Received {
+    /// The device that it arrived on.
+    pub index: u32,
+    /// The whole frame around it.
+    pub frame: Frame,
+}
+
+/// Frames on their way out: by which link, and what.
+pub type Outbox = Vec<(usize, Frame)>;
+
+/// A host without a process.
+#[derive(Debug)]
+pub struct Kernel {
+    pub links: Vec<Link>,
+    trouble: Trouble,
+    troubled_until: Nanos,
+    /// Keeps `IFA_PROTO` (Linux 5.18 and later).
+    pub keeps_marks: bool,
+    /// `promote_secondaries`: an IPv4 primary that is removed leaves its place to a secondary. Where it does not,
+    /// releasing a virtual address can take the administrator's own with it.
+    pub promotes_secondaries: bool,
+    /// Answers to this host's pings.
+    pub replies: Vec<EchoReply>,
+    /// What the daemon has not read yet.
+    pub datagrams: VecDeque<Vec<u8>>,
+    pub packets: VecDeque<Received>,
+    overrun: bool,
+    listening: bool,
+    neighbours: Vec<(usize, IpAddr, Mac)>,
+    unresolved: Vec<(usize, IpAddr, IpAddr, Vec<u8>)>,
+    next_index: u32,
+}
+
+impl Kernel {
+    pub fn new(keeps_marks: bool) -> Self {
+        Self {
+            links: Vec::new(),
+            trouble: Trouble::NONE,
+            troubled_until: 0,
+            keeps_marks,
+            promotes_secondaries: false,
+            replies: Vec::new(),
+            datagrams: VecDeque::new(),
+            packets: VecDeque::new(),
+            overrun: false,
+            listening: false,
+            neighbours: Vec::new(),
+            unresolved: Vec::new(),
+            next_index: 2,
+        }
+    }
+
+    /// A new device with its administrator's addresses.
+    pub fn add_link(
+        &mut self,
+        name: &'static str,
+        mac: Mac,
+        (segment, port): (usize, Port),
+        own: Vec<(IpAddr, u8)>,
+    ) {
+        let index = self.take_index();
+        let addresses = own.iter().map(|&(address, prefix_len)| plain(address, prefix_len)).collect();
+        self.links.push(Link {
+            index,
+            name,
+            mac,
+            segment,
+            port,
+            present: true,
+            up: true,
+            carrier: true,
+            addresses,
+            own,
+            joined: Vec::new(),
+        });
+    }
+
+    /// The daemon opens its sockets: notifications and packets are kept for it from now on.
+    pub fn open_sockets(&mut self) {
+        self.listening = true;
+    }
+
+    /// The daemon is gone, and its sockets with it. Addresses stay.
+    pub fn close_sockets(&mut self) {
+        self.listening = false;
+        self.overrun = false;
+        self.datagrams.clear();
+        self.packets.clear();
+        for link in &mut self.links {
+            link.joined.clear();
+        }
+    }
+
+    /// The host loses power: nothing is left but what its administrator configured.
+    pub fn reset(&mut self) {
+        self.close_sockets();
+        self.neighbours.clear();
+        self.unresolved.clear();
+        for link in &mut self.links {
+            link.present = true;
+            link.up = true;
+            link.addresses.clear();
+            for &(address, prefix_len) in &link.own {
+                link.addresses.push(plain(address, prefix_len));
+            }
+        }
+    }
+
+    /// Makes the daemon's system calls fail, or stop failing.
+    pub fn set_trouble(&mut self, trouble: Trouble, now: Nanos) {
+        self.trouble = trouble;
+        self.troubled_until = if trouble.any() { NEVER } else { now + RETRY_MAX };
+    }
+
+    /// Whether something fails, or has failed and may not have been repaired.
+    pub fn is_troubled(&self, now: Nanos) -> bool {
+        now < self.troubled_until
+    }
+
+    /// Whether notifications have been lost since this was last asked.
+    pub fn take_overrun(&mut self) -> bool {
+        core::mem::take(&mut self.overrun)
+    }
+
+    /// Whether there is something for the daemon to read.
+    pub fn has_input(&self) -> bool {
+        self.overrun || !self.datagrams.is_empty() || !self.packets.is_empty()
+    }
+
+    /// The daemon's raw socket becomes a member of a group.
+    pub fn join(&mut self, index: u32, group: IpAddr) -> Result<(), i32> {
+        let at = self.by_index(index).ok_or(ENODEV)?;
+        let joined = &mut self.links[at].joined;
+        if !joined.contains(&group) {
+            joined.push(group);
+        }
+        Ok(())
+    }
+
+    pub fn by_index(&self, index: u32) -> Option<usize> {
+        self.links.iter().position(|link| link.present && link.index == index)
+    }
+
+    // What the administrator and the wire do.
+
+    /// The cable is pulled or put back.
+    pub fn set_carrier(&mut self, at: usize, carrier: bool, rng: &mut Rng) {
+        self.links[at].carrier = carrier;
+        self.tell_link(at, rng);
+    }
+
+    /// `ip link set up` or `down`. Down takes IPv6 addresses with it, as Linux does; up brings those of
+    /// the administrator back.
+    pub fn set_up(&mut self, at: usize, up: bool, rng: &mut Rng) {
+        self.links[at].up = up;
+        self.tell_link(at, rng);
+        if up {
+            for (address, prefix_len) in self.links[at].own.clone() {
+                if address.is_ipv6() && !self.links[at].has(address) {
+                    self.install(at, plain(address, prefix_len), 0, rng);
+                }
+            }
+        } else {
+            self.remove_where(at, |it| it.address.is_ipv6(), rng);
+        }
+    }
+
+    /// `ip link delete`.
+    pub fn delete_link(&mut self, at: usize, rng: &mut Rng) {
+        self.remove_where(at, |_| true, rng);
+        self.links[at].present = false;
+        self.links[at].joined.clear();
+        self.tell(Datagram::default().link_gone(&self.links[at].view()), rng);
+    }
+
+    /// `ip link add`, and whatever configures addresses: the name is the same, the number is not.
+    pub fn recreate_link(&mut self, at: usize, rng: &mut Rng) {
+        let index = self.take_index();
+        let link = &mut self.links[at];
+        (link.index, link.present, link.up) = (index, true, true);
+        self.tell_link(at, rng);
+        for (address, prefix_len) in self.links[at].own.clone() {
+            self.install(at, plain(address, prefix_len), 0, rng);
+        }
+    }
+
+    /// `ip address add`.
+    pub fn add_address(&mut self, at: usize, address: IpAddr, prefix_len: u8, rng: &mut Rng) {
+        self.install(at, plain(address, prefix_len), 0, rng);
+    }
+
+    /// `ip address del`, or `flush` for what the predicate is true of.
+    pub fn remove_where(&mut self, at: usize, gone: impl Fn(&Installed) -> bool, rng: &mut Rng) {
+        while let Some(found) = self.links[at].addresses.iter().position(&gone) {
+            self.remove(at, found, 0, rng);
+        }
+    }
+
+    // What the daemon does.
+
+    /// Takes a message of IP protocol 112 from the raw socket.
+    pub fn send_message(
+        &mut self,
+        index: u32,
+        from: IpAddr,
+        to: IpAddr,
+        message: &[u8],
+        out: &mut Outbox,
+        rng: &mut Rng,
+    ) -> Result<(), i32> {
+        let at = self.by_index(index).ok_or(ENODEV)?;
+        if !self.links[at].up {
+            return Err(ENETDOWN);
+        }
+        if chance(rng, self.trouble.messages) {
+            return Err(ENOBUFS);
+        }
+        if !self.links.iter().any(|link| link.has(from)) {
+            return Err(EADDRNOTAVAIL);
+        }
+        let mac = match frame::group_mac(to) {
+            Some(group) => group,
+            None => match self.neighbour(at, to) {
+                Some(mac) => mac,
+                None => {
+                    self.unresolved.retain(|(_, _, waiting, _)| *waiting != to);
+                    self.unresolved.push((at, from, to, Vec::from(message)));
+                    self.resolve(at, from, to, out);
+                    return Ok(());
+                }
+            },
+        };
+        let frame = frame::vrrp(self.links[at].mac, mac, from, to, 255, message);
+        out.push((at, Rc::from(frame)));
+        Ok(())
+    }
+
+    /// Takes a whole frame from the packet socket.
+    pub fn send_frame(
+        &mut self,
+        index: u32,
+        frame: &[u8],
+        out: &mut Outbox,
+        rng: &mut Rng,
+    ) -> Result<(), i32> {
+        let at = self.by_index(index).ok_or(ENODEV)?;
+        if !self.links[at].up {
+            return Err(ENETDOWN);
+        }
+        if chance(rng, self.trouble.frames) {
+            return Err(ENOBUFS);
+        }
+        let mut frame = Vec::from(frame);
+        frame.resize(frame.len().max(60), 0);
+        out.push((at, Rc::from(frame)));
+        Ok(())
+    }
+
+    /// Takes a netlink request; its answer waits in the socket.
+    pub fn request(&mut self, bytes: &[u8], rng: &mut Rng) -> Result<(), i32> {
+        if chance(rng, self.trouble.requests) {
+            return Err(ENOBUFS);
+        }
+        for request in requests(bytes) {
+            match request.wish {
+                Wish::DumpLinks => self.dump_links(request.sequence, rng),
+                Wish::DumpAddresses => self.dump_addresses(request.sequence, rng),
+                Wish::AddAddress { .. } | Wish::DeleteAddress { .. } => self.change(&request, rng),
+            }
+        }
+        Ok(())
+    }
+
+    // What the wire brings.
+
+    /// Takes a frame from the wire: answers what a kernel answers, and keeps what is for the daemon.
+    pub fn receive(&mut self, at: usize, frame: &Frame, out: &mut Outbox) {
+        if !self.links[at].running() {
+            return;
+        }
+        let Ok(opened) = frame::open(frame) else { return };
+        let mac = self.links[at].mac;
+        if opened.to != mac && opened.to.0[0] & 1 == 0 {
+            return;
+        }
+        match opened.content {
+            Content::Arp { reply, sender_mac, sender, target, .. } => {
+                let (sender, target) = (IpAddr::V4(sender), IpAddr::V4(target));
+                let for_us = self.links[at].has(target);
+                self.heard(at, sender, sender_mac, reply && for_us, out);
+                if !reply && for_us && sender != target {
+                    self.answer(at, target, sender, sender_mac, out);
+                }
+            }
+            Content::Solicitation { from, target, mac: Some(asker) } => {
+                if self.links[at].has(IpAddr::V6(target)) {
+                    self.answer(at, IpAddr::V6(target), IpAddr::V6(from), asker, out);
+                }
+            }
+            Content::Solicitation { mac: None, .. } => {}
+            Content::Advertisement(it) => {
+                let solicited = it.flags.contains(NdiscNeighborFlags::SOLICITED);
+                let overrides = it.flags.contains(NdiscNeighborFlags::OVERRIDE);
+                if let (true, Some(mac)) = (overrides && it.hop_limit == 255, it.mac) {
+                    self.heard(at, IpAddr::V6(it.target), mac, solicited, out);
+                }
+            }
+            Content::Echo { reply: false, from, to, sequence } => {
+                if self.links[at].has(to) {
+                    let answer = frame::echo(true, mac, opened.from, to, from, sequence);
+                    out.push((at, Rc::from(answer)));
+                }
+            }
+            Content::Echo { reply: true, from, to, sequence } => {
+                if self.links[at].has(to) {
+                    self.replies.push(EchoReply { from, sequence, mac: opened.from });
+                }
+            }
+            Content::Vrrp { to, .. } => {
+                let link = &self.links[at];
+                let wanted = link.has(to) || link.joined.contains(&to);
+                if self.listening && wanted && self.packets.len() < PACKETS_WAITING_MAX {
+                    let index = link.index;
+                    self.packets.push_back(Received { index, frame: Rc::clone(frame) });
+                }
+            }
+        }
+    }
+
+    /// Who has this address, as far as the cache knows.
+    pub fn neighbour(&self, at: usize, address: IpAddr) -> Option<Mac> {
+        let known = self.neighbours.iter().find(|(link, it, _)| *link == at && *it == address);
+        known.map(|&(_, _, mac)| mac)
+    }
+
+    /// Asks the segment who has this address.
+    pub fn resolve(&self, at: usize, from: IpAddr, address: IpAddr, out: &mut Outbox) {
+        let mac = self.links[at].mac;
+        let question = match (from, address) {
+            (IpAddr::V4(from), IpAddr::V4(target)) => frame::arp(false, mac, from, BROADCAST, target),
+            (IpAddr::V6(from), IpAddr::V6(target)) => frame::solicitation(mac, from, target),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return,
+        };
+        out.push((at, Rc::from(question)));
+    }
+
+    fn answer(&self, at: usize, asked: IpAddr, asker: IpAddr, to: Mac, out: &mut Outbox) {
+        let mac = self.links[at].mac;
+        let answer = match (asked, asker) {
+            (IpAddr::V4(asked), IpAddr::V4(asker)) => frame::arp(true, mac, asked, to, asker),
+            (IpAddr::V6(asked), IpAddr::V6(asker)) => frame::advertisement(mac, asked, to, asker),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return,
+        };
+        out.push((at, Rc::from(answer)));
+    }
+
+    /// Somebody said where an address is. An entry that exists follows; a new one is made only for an
+    /// answer to a question of ours (arp_accept and accept_untracked_na are off by default).
+    fn heard(&mut self, at: usize, address: IpAddr, mac: Mac, asked_for: bool, out: &mut Outbox) {
+        let known = self.neighbours.iter_mut().find(|(link, it, _)| *link == at && *it == address);
+        match known {
+            Some((_, _, old)) => *old = mac,
+            None if asked_for => self.neighbours.push((at, address, mac)),
+            None => return,
+        }
+        while let Some(ready) = self.unresolved.iter().position(|it| it.0 == at && it.2 == address) {
+            let (_, from, to, message) = self.unresolved.swap_remove(ready);
+            let frame = frame::vrrp(self.links[at].mac, mac, from, to, 255, &message);
+            out.push((at, Rc::from(frame)));
+        }
+    }
+
+    fn take_index(&mut self) -> u32 {
+        self.next_index += 1;
+        self.next_index
+    }
+
+    fn change(&mut self, request: &Request<'_>, rng: &mut Rng) {
+        let errno = if chance(rng, self.trouble.refusals) {
+            ENOMEM
+        } else {
+            match &request.wish {
+                Wish::AddAddress { index, new, exclusive, replace } => {
+                    let may_exist = *replace && !*exclusive;
+                    self.wish_added(*index, new.clone(), may_exist, request.sequence, rng)
+                }
+                Wish::DeleteAddress { index, address, prefix_len } => {
+                    self.wish_removed(*index, *address, *prefix_len, request.sequence, rng)
+                }
+                Wish::DumpLinks | Wish::DumpAddresses => 0,
+            }
+        };
+        trace!("    kernel: {:?} -> {errno}", request.wish);
+        if errno != 0 || request.acknowledge {
+            self.tell(Datagram::default().answer(request, errno), rng);
+        }
+    }
+
+    fn wish_added(
+        &mut self,
+        index: u32,
+        mut new: Installed,
+        may_exist: bool,
+        sequence: u32,
+        rng: &mut Rng,
+    ) -> i32 {
+        let Some(at) = self.by_index(index) else { return ENODEV };
+        // AD17: another router may still answer, and detection would find it.
+        assert!(new.address.is_ipv4() || new.flags & IFA_F_NODAD != 0, "{} without nodad", new.address);
+        if !self.keeps_marks {
+            new.mark = 0;
+        }
+        let same = |it: &Installed| {
+            // Over IPv4 another prefix makes another address; over IPv6 it does not.
+            it.address == new.address && (it.prefix_len == new.prefix_len || new.address.is_ipv6())
+        };
+        match self.links[at].addresses.iter().position(same) {
+            Some(_) if !may_exist => EEXIST,
+            Some(found) => {
+                // Linux changes lifetimes, metric and mark, and keeps the rest.
+                self.links[at].addresses[found].mark = new.mark;
+                let it = self.links[at].addresses[found].clone();
+                self.tell(Datagram::default().address(index, &it, sequence, false), rng);
+                0
+            }
+            None => {
+                self.install(at, new, sequence, rng);
+                0
+            }
+        }
+    }
+
+    fn wish_removed(
+        &mut self,
+        index: u32,
+        address: IpAddr,
+        prefix_len: u8,
+        sequence: u32,
+        rng: &mut Rng,
+    ) -> i32 {
+        let Some(at) = self.by_index(index) else { return ENODEV };
+        let same = |it: &Installed| it.address == address && it.prefix_len == prefix_len;
+        match self.links[at].addresses.iter().position(same) {
+            None => EADDRNOTAVAIL,
+            Some(found) => {
+                self.remove(at, found, sequence, rng);
+                0
+            }
+        }
+    }
+
+    fn install(&mut self, at: usize, mut new: Installed, sequence: u32, rng: &mut Rng) {
+        new.flags &= !(IFA_F_SECONDARY | IFA_F_TENTATIVE);
+        if self.links[at].addresses.iter().any(|it| is_primary_of(it, &new)) {
+            new.flags |= IFA_F_SECONDARY;
+        }
+        let index = self.links[at].index;
+        let notice = Datagram::default().address(index, &new, sequence, false);
+        self.links[at].addresses.push(new);
+        self.tell(notice, rng);
+    }
+
+    /// Removes an address. With an IPv4 primary go its secondaries, unless one is promoted.
+    fn remove(&mut self, at: usize, found: usize, sequence: u32, rng: &mut Rng) {
+        let index = self.links[at].index;
+        let gone = self.links[at].addresses.remove(found);
+        let is_secondary = |it: &Installed| it.flags & IFA_F_SECONDARY != 0 && is_primary_of(&gone, it);
+        while let Some(next) = self.links[at].addresses.iter().position(is_secondary) {
+            if self.promotes_secondaries {
+                self.links[at].addresses[next].flags &= !IFA_F_SECONDARY;
+                break;
+            }
+            let secondary = self.links[at].addresses.remove(next);
+            self.tell(Datagram::default().address_gone(index, &secondary, sequence), rng);
+        }
+        self.tell(Datagram::default().address_gone(index, &gone, sequence), rng);
+    }
+
+    fn dump_links(&mut self, sequence: u32, rng: &mut Rng) {
+        let mut datagram = Datagram::default();
+        for link in self.links.iter().filter(|link| link.present) {
+            datagram = datagram.link(&link.view(), sequence, true);
+        }
+        self.tell(datagram, rng);
+        self.tell(Datagram::default().done(sequence), rng);
+    }
+
+    fn dump_addresses(&mut self, sequence: u32, rng: &mut Rng) {
+        let mut datagram = Datagram::default();
+        for link in self.links.iter().filter(|link| link.present) {
+            for it in &link.addresses {
+                datagram = datagram.address(link.index, it, sequence, true);
+            }
+        }
+        self.tell(datagram, rng);
+        self.tell(Datagram::default().done(sequence), rng);
+    }
+
+    fn tell_link(&mut self, at: usize, rng: &mut Rng) {
+        if self.links[at].present {
+            self.tell(Datagram::default().link(&self.links[at].view(), 0, false), rng);
+        }
+    }
+
+    fn tell(&mut self, datagram: Datagram, rng: &mut Rng) {
+        if !self.listening {
+            return;
+        }
+        let full = self.datagrams.len() >= DATAGRAMS_WAITING_MAX;
+        if full || chance(rng, self.trouble.overruns) {
+            self.overrun = true;
+        } else {
+            self.datagrams.push_back(datagram.into_bytes());
+        }
+    }
+}
+
+fn plain(address: IpAddr, prefix_len: u8) -> Installed {
+    Installed { address, prefix_len, scope: 0, flags: 0, mark: 0 }
+}
+
+/// Whether `secondary` was added to the subnet of `primary`, with the same prefix length.
+fn is_primary_of(primary: &Installed, secondary: &Installed) -> bool {
+    let (IpAddr::V4(a), IpAddr::V4(b)) = (primary.address, secondary.address) else { return false };
+    let mask = u32::MAX.checked_shl(32 - u32::from(primary.prefix_len)).unwrap_or(0);
+    primary.flags & IFA_F_SECONDARY == 0
+        && primary.prefix_len == secondary.prefix_len
+        && a.to_bits() & mask == b.to_bits() & mask
+}
+
+fn chance(rng: &mut Rng, per_thousand: u32) -> bool {
+    per_thousand > 0 && rng.u32(0..1000) < per_thousand
+}

@@ -1,0 +1,293 @@
+//! The kernel's side of rtnetlink: requests are read, notifications and answers written, as the headers
+//! linux/netlink.h, linux/rtnetlink.h, linux/if_link.h and linux/if_addr.h lay them out. Host byte order.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use vipd::wire::Mac;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
+
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_MULTI: u16 = 0x2;
+const NLM_F_ACK: u16 = 0x4;
+const NLM_F_DUMP: u16 = 0x300;
+const NLM_F_REPLACE: u16 = 0x100;
+const NLM_F_EXCL: u16 = 0x200;
+const NLM_F_CREATE: u16 = 0x400;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_LABEL: u16 = 3;
+const IFA_CACHEINFO: u16 = 6;
+const IFA_FLAGS: u16 = 8;
+const IFA_PROTO: u16 = 11;
+
+pub const IFA_F_NODAD: u32 = 0x02;
+const IFA_F_PERMANENT: u32 = 0x80;
+
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+const HEADER_BYTES: usize = 16;
+
+/// A link as the kernel tells of it.
+#[derive(Debug, Clone, Copy)]
+pub struct LinkView<'a> {
+    pub index: u32,
+    pub name: &'a str,
+    pub mac: Mac,
+    /// `IFF_UP`.
+    pub up: bool,
+    /// `IFF_RUNNING`.
+    pub running: bool,
+}
+
+/// An address on a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    pub address: IpAddr,
+    pub prefix_len: u8,
+    pub scope: u8,
+    pub flags: u32,
+    /// `IFA_PROTO`; 0 if none was given, or the kernel is too old to keep it.
+    pub mark: u8,
+}
+
+/// What is asked of the kernel.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wish {
+    AddAddress {
+        index: u32,
+        new: Installed,
+        exclusive: bool,
+        replace: bool,
+    },
+    DeleteAddress {
+        index: u32,
+        address: IpAddr,
+        prefix_len: u8,
+    },
+    DumpLinks,
+    /// Of this family; `None`: of every one.
+    DumpAddresses,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Request<'a> {
+    pub sequence: u32,
+    pub acknowledge: bool,
+    pub wish: Wish,
+    /// The request itself, which a refusal sends back.
+    pub bytes: &'a [u8],
+}
+
+/// Reads what was sent in one call; panics at what no kernel would understand, so that the test says so.
+pub fn requests(mut bytes: &[u8]) -> Vec<Request<'_>> {
+    let mut requests = Vec::new();
+    while !bytes.is_empty() {
+        let len = u32_at(bytes, 0) as usize;
+        assert!(len >= HEADER_BYTES && len <= bytes.len(), "a netlink length of {len}");
+        requests.push(request(&bytes[..len]));
+        bytes = &bytes[len.next_multiple_of(4).min(bytes.len())..];
+    }
+    requests
+}
+
+fn request(bytes: &[u8]) -> Request<'_> {
+    let (kind, flags) = (u16_at(bytes, 4), u16_at(bytes, 6));
+    assert!(flags & NLM_F_REQUEST != 0, "a request without NLM_F_REQUEST");
+    let body = &bytes[HEADER_BYTES..];
+    let wish = match kind {
+        RTM_NEWADDR => {
+            assert!(flags & NLM_F_CREATE != 0, "RTM_NEWADDR without NLM_F_CREATE");
+            let (index, new) = address(body);
+            Wish::AddAddress {
+                index,
+                new,
+                exclusive: flags & NLM_F_EXCL != 0,
+                replace: flags & NLM_F_REPLACE != 0,
+            }
+        }
+        RTM_DELADDR => {
+            let (index, old) = address(body);
+            Wish::DeleteAddress { index, address: old.address, prefix_len: old.prefix_len }
+        }
+        RTM_GETLINK => {
+            assert!(flags & NLM_F_DUMP == NLM_F_DUMP, "RTM_GETLINK that is no dump");
+            Wish::DumpLinks
+        }
+        RTM_GETADDR => {
+            assert!(flags & NLM_F_DUMP == NLM_F_DUMP, "RTM_GETADDR that is no dump");
+            assert!(body.first() == Some(&0), "a dump of one family's addresses");
+            Wish::DumpAddresses
+        }
+        other => panic!("a netlink request of type {other}"),
+    };
+    Request { sequence: u32_at(bytes, 8), acknowledge: flags & NLM_F_ACK != 0, wish, bytes }
+}
+
+/// Reads `struct ifaddrmsg` and its attributes.
+fn address(body: &[u8]) -> (u32, Installed) {
+    let (family, prefix_len, scope) = (body[0], body[1], body[3]);
+    let (index, mut flags) = (u32_at(body, 4), u32::from(body[2]));
+    let (mut local, mut address, mut mark) = (None, None, 0);
+    let mut rest = &body[8..];
+    while rest.len() >= 4 {
+        let len = usize::from(u16_at(rest, 0));
+        assert!(len >= 4 && len <= rest.len(), "an attribute length of {len}");
+        let value = &rest[4..len];
+        match u16_at(rest, 2) {
+            IFA_ADDRESS => address = Some(ip(family, value)),
+            IFA_LOCAL => local = Some(ip(family, value)),
+            IFA_FLAGS => flags = u32_at(value, 0),
+            IFA_PROTO => mark = value[0],
+            IFA_CACHEINFO => assert!(value.len() == 16, "struct ifa_cacheinfo"),
+            IFA_LABEL => assert!(value.last() == Some(&0) && value.len() <= 16, "a label"),
+            _ => {}
+        }
+        rest = &rest[len.next_multiple_of(4).min(rest.len())..];
+    }
+    // The kernel wants IFA_LOCAL over IPv4 and takes either over IPv6.
+    let address = match family {
+        AF_INET => local.expect("RTM_xxxADDR without IFA_LOCAL"),
+        _ => local.or(address).expect("RTM_xxxADDR without an address"),
+    };
+    (index, Installed { address, prefix_len, scope, flags, mark })
+}
+
+fn ip(family: u8, value: &[u8]) -> IpAddr {
+    match family {
+        AF_INET => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(value).unwrap())),
+        AF_INET6 => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(value).unwrap())),
+        other => panic!("address family {other}"),
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_ne_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// A datagram in the making.
+#[derive(Debug, Default)]
+pub struct Datagram {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Datagram {
+    /// One message that says that a link exists.
+    pub fn link(self, link: &LinkView<'_>, sequence: u32, multi: bool) -> Self {
+        self.link_message(RTM_NEWLINK, link, sequence, multi)
+    }
+
+    /// One message that says that a link is gone.
+    pub fn link_gone(self, link: &LinkView<'_>) -> Self {
+        self.link_message(RTM_DELLINK, link, 0, false)
+    }
+
+    fn link_message(mut self, kind: u16, link: &LinkView<'_>, sequence: u32, multi: bool) -> Self {
+        self.begin(kind, multi, sequence);
+        // struct ifinfomsg: family, pad, type (ARPHRD_ETHER), index, flags, change.
+        let flags = u32::from(link.up) | if link.running { 0x1_0040 } else { 0 };
+        self.bytes.extend_from_slice(&[0, 0]);
+        self.bytes.extend_from_slice(&1u16.to_ne_bytes());
+        self.bytes.extend_from_slice(&link.index.to_ne_bytes());
+        self.bytes.extend_from_slice(&flags.to_ne_bytes());
+        self.bytes.extend_from_slice(&0u32.to_ne_bytes());
+        let mut name = Vec::from(link.name.as_bytes());
+        name.push(0);
+        self.attribute(IFLA_IFNAME, &name);
+        self.attribute(IFLA_ADDRESS, &link.mac.0);
+        self.end()
+    }
+
+    /// One message that says that an address exists.
+    pub fn address(self, index: u32, it: &Installed, sequence: u32, multi: bool) -> Self {
+        self.address_message(RTM_NEWADDR, index, it, sequence, multi)
+    }
+
+    /// One message that says that an address is gone.
+    pub fn address_gone(self, index: u32, it: &Installed, sequence: u32) -> Self {
+        self.address_message(RTM_DELADDR, index, it, sequence, false)
+    }
+
+    fn address_message(mut self, kind: u16, index: u32, it: &Installed, sequence: u32, multi: bool) -> Self {
+        self.begin(kind, multi, sequence);
+        let (family, octets) = match it.address {
+            IpAddr::V4(address) => (AF_INET, Vec::from(address.octets())),
+            IpAddr::V6(address) => (AF_INET6, Vec::from(address.octets())),
+        };
+        let flags = it.flags | IFA_F_PERMANENT;
+        self.bytes.extend_from_slice(&[family, it.prefix_len, flags as u8, it.scope]);
+        self.bytes.extend_from_slice(&index.to_ne_bytes());
+        self.attribute(IFA_ADDRESS, &octets);
+        if family == AF_INET {
+            self.attribute(IFA_LOCAL, &octets);
+        }
+        self.attribute(IFA_CACHEINFO, &[0xff; 16]);
+        self.attribute(IFA_FLAGS, &flags.to_ne_bytes());
+        if it.mark != 0 {
+            self.attribute(IFA_PROTO, &[it.mark]);
+        }
+        self.end()
+    }
+
+    /// The end of a dump.
+    pub fn done(mut self, sequence: u32) -> Self {
+        self.begin(NLMSG_DONE, true, sequence);
+        self.bytes.extend_from_slice(&0u32.to_ne_bytes());
+        self.end()
+    }
+
+    /// The answer to a request: `errno` 0 acknowledges, anything else sends the request back.
+    pub fn answer(mut self, request: &Request<'_>, errno: i32) -> Self {
+        self.begin(NLMSG_ERROR, false, request.sequence);
+        self.bytes.extend_from_slice(&(-errno).to_ne_bytes());
+        let echoed = if errno == 0 { &request.bytes[..HEADER_BYTES] } else { request.bytes };
+        self.bytes.extend_from_slice(echoed);
+        self.end()
+    }
+
+    /// The bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    fn begin(&mut self, kind: u16, multi: bool, sequence: u32) {
+        self.start = self.bytes.len();
+        let flags = if multi { NLM_F_MULTI } else { 0 };
+        self.bytes.extend_from_slice(&0u32.to_ne_bytes());
+        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        self.bytes.extend_from_slice(&flags.to_ne_bytes());
+        self.bytes.extend_from_slice(&sequence.to_ne_bytes());
+        self.bytes.extend_from_slice(&0u32.to_ne_bytes());
+    }
+
+    fn attribute(&mut self, kind: u16, value: &[u8]) {
+        let len = 4 + value.len() as u16;
+        self.bytes.extend_from_slice(&len.to_ne_bytes());
+        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        self.bytes.extend_from_slice(value);
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    }
+
+    fn end(mut self) -> Self {
+        let len = (self.bytes.len() - self.start) as u32;
+        self.bytes[self.start..self.start + 4].copy_from_slice(&len.to_ne_bytes());
+        self
+    }
+}

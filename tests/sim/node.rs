@@ -1,0 +1,389 @@
+//! One router of the segment: a host, and on it the daemon's turn without its system calls.
+//!
+//! A turn takes up what has come in the daemon's order: the kernel's messages, packets, what failed on
+//! the turn before, hooks that have ended, and last of all the timer. The effects of each event are
+//! performed before the next event is handed in.
+
+use core::net::IpAddr;
+use std::collections::VecDeque;
+
+use fastrand::Rng;
+use vipd::config::Family;
+use vipd::limits;
+use vipd::perform::{self, Fault, Outlet};
+use vipd::router::{Effect, Effects, Event, Failure, Outgoing, Packet, Router, Ticket};
+use vipd::time::Instant;
+use vipd::vrrp::Phase;
+use vipd::wire::IfIndex;
+use vipd::wire::rtnl;
+
+use crate::checkers::Checkers;
+use crate::clock::{Clock, MS, NEVER, Nanos, US};
+use crate::frame::{self, Content};
+use crate::kernel::{Kernel, Outbox};
+use crate::plan::{Plan, configuration};
+use crate::seed::trace;
+
+/// Turns without anything to do, one after another, before we say that the daemon spins.
+const IDLE_TURNS_MAX: u32 = 50;
+
+/// What the world lends a node for a turn.
+pub struct Surroundings<'a> {
+    pub now: Nanos,
+    pub rng: &'a mut Rng,
+    pub out: &'a mut Outbox,
+    pub checkers: &'a mut Checkers,
+}
+
+/// A router.
+pub struct Node {
+    /// Its number in the world.
+    pub number: usize,
+    pub kernel: Kernel,
+    pub clock: Clock,
+    pub plans: Vec<Plan>,
+    /// Stopped by SIGSTOP: the kernel goes on, the daemon does not.
+    pub stalled: bool,
+    /// Every effect but adverts and hooks is performed twice (law 4).
+    pub performs_twice: bool,
+    /// When its next turn is.
+    pub wake_at: Nanos,
+    daemon: Option<Daemon>,
+}
+
+struct Daemon {
+    router: Box<Router>,
+    effects: Box<Effects>,
+    failures: VecDeque<Failure>,
+    hooks: Vec<Hook>,
+    requests: VecDeque<Request>,
+    is_stopping: bool,
+    idle_turns: u32,
+}
+
+/// What somebody asked of the daemon by a signal.
+enum Request {
+    Start,
+    Reload(Vec<Plan>),
+    Stop,
+}
+
+/// A hook script that runs.
+struct Hook {
+    ticket: Ticket,
+    ends_at: Nanos,
+}
+
+impl Node {
+    /// A router that is switched on, without a daemon.
+    pub fn new(number: usize, kernel: Kernel, clock: Clock, plans: Vec<Plan>) -> Self {
+        Self {
+            number,
+            kernel,
+            clock,
+            plans,
+            stalled: false,
+            performs_twice: false,
+            wake_at: NEVER,
+            daemon: None,
+        }
+    }
+
+    /// Starts the daemon; its first turn is to come.
+    pub fn start(&mut self) {
+        assert!(self.daemon.is_none(), "the daemon of node {} runs", self.number);
+        self.kernel.open_sockets();
+        self.stalled = false;
+        self.daemon = Some(Daemon {
+            router: Box::new(Router::new()),
+            effects: Box::new(Effects::new()),
+            failures: VecDeque::new(),
+            hooks: Vec::new(),
+            requests: VecDeque::from([Request::Start]),
+            is_stopping: false,
+            idle_turns: 0,
+        });
+    }
+
+    /// SIGKILL: the daemon is gone, its addresses stay.
+    pub fn kill(&mut self) {
+        self.daemon = None;
+        self.kernel.close_sockets();
+        self.wake_at = NEVER;
+    }
+
+    /// SIGTERM.
+    pub fn stop(&mut self) {
+        let daemon = self.daemon.as_mut().unwrap();
+        daemon.requests.push_back(Request::Stop);
+        daemon.is_stopping = true;
+    }
+
+    /// SIGHUP, with another configuration in the file.
+    pub fn reload(&mut self, plans: Vec<Plan>) {
+        self.daemon.as_mut().unwrap().requests.push_back(Request::Reload(plans));
+    }
+
+    /// Whether a daemon runs and is not held.
+    pub fn is_running(&self) -> bool {
+        self.daemon.is_some() && !self.stalled
+    }
+
+    /// Whether a daemon runs, is not held, and has not been asked to end.
+    pub fn takes_part(&self) -> bool {
+        self.is_running() && self.daemon.as_ref().is_some_and(|daemon| !daemon.is_stopping)
+    }
+
+    /// Whether there is a daemon, held or not.
+    pub fn has_daemon(&self) -> bool {
+        self.daemon.is_some()
+    }
+
+    /// The daemon's router.
+    pub fn router(&self) -> Option<&Router> {
+        self.daemon.as_ref().map(|daemon| &*daemon.router)
+    }
+
+    /// Whether something waits for the daemon.
+    pub fn has_input(&self) -> bool {
+        self.is_running()
+            && (self.kernel.has_input()
+                || self.daemon.as_ref().is_some_and(|it| !it.requests.is_empty() || !it.failures.is_empty()))
+    }
+
+    /// Everything has been taken up: what is installed is what the state asks for.
+    pub fn is_quiescent(&self, now: Nanos) -> bool {
+        self.is_running() && !self.has_input() && !self.kernel.is_troubled(now)
+    }
+
+    /// Where the virtual router of one of our plans stands; `None` while no daemon runs or it has not
+    /// taken up the plan.
+    pub fn phase(&self, plan: &Plan, family: Family) -> Option<Phase> {
+        let router = self.router()?;
+        let view = router.slots().filter_map(|slot| router.view(slot)).find(|view| {
+            view.rules.family == family
+                && view.rules.vrid.get() == plan.vrid
+                && router.config().interface_name(view.instance.interface)
+                    == self.kernel.links[plan.link].name
+        })?;
+        Some(view.virtual_router().phase())
+    }
+
+    /// One turn of the daemon. Returns when the next one is due if nothing comes in before.
+    pub fn turn(&mut self, around: &mut Surroundings<'_>) -> Nanos {
+        let Some(daemon) = self.daemon.as_mut() else { return NEVER };
+        let instant = self.clock.local(around.now);
+        let mut turn = Turn {
+            node: self.number,
+            daemon,
+            kernel: &mut self.kernel,
+            plans: &mut self.plans,
+            instant,
+            performs_twice: self.performs_twice,
+            events: 0,
+        };
+        turn.requests(around);
+        turn.kernel_messages(around);
+        turn.packets(around);
+        turn.failures(around);
+        turn.hooks(around);
+        turn.timer(around);
+        let idle = turn.events == 0;
+        daemon.idle_turns = if idle { daemon.idle_turns + 1 } else { 0 };
+        assert!(daemon.idle_turns < IDLE_TURNS_MAX, "node {} spins", self.number);
+        if daemon.router.is_finished() {
+            trace!("node {} ends", self.number);
+            self.kill();
+            return NEVER;
+        }
+        self.next_turn(around)
+    }
+
+    fn next_turn(&self, around: &mut Surroundings<'_>) -> Nanos {
+        let Some(daemon) = &self.daemon else { return NEVER };
+        if self.has_input() {
+            return around.now + US;
+        }
+        let timer = daemon.router.poll_at().map_or(NEVER, |at| self.clock.world(at));
+        let hook = daemon.hooks.iter().map(|hook| hook.ends_at).min().unwrap_or(NEVER);
+        let due = timer.min(hook);
+        if due == NEVER { NEVER } else { due.max(around.now) + lateness(around.rng) }
+    }
+}
+
+/// How late a process wakes up: mostly a tenth of a millisecond, sometimes two.
+pub fn lateness(rng: &mut Rng) -> Nanos {
+    if rng.u32(0..64) == 0 { rng.u64(0..2 * MS) } else { rng.u64(10 * US..150 * US) }
+}
+
+/// A turn in progress.
+struct Turn<'a> {
+    node: usize,
+    daemon: &'a mut Daemon,
+    kernel: &'a mut Kernel,
+    plans: &'a mut Vec<Plan>,
+    instant: Instant,
+    performs_twice: bool,
+    events: u32,
+}
+
+impl Turn<'_> {
+    fn requests(&mut self, around: &mut Surroundings<'_>) {
+        while let Some(request) = self.daemon.requests.pop_front() {
+            match request {
+                Request::Start => {
+                    let keeps_marks = self.kernel.keeps_marks;
+                    self.feed(around, Event::Adopt(&mut configuration(self.plans)));
+                    self.feed(around, Event::Start { keeps_marks });
+                }
+                Request::Reload(plans) => {
+                    let mut config = configuration(&plans);
+                    self.feed(around, Event::Prepare(&config));
+                    // What is said from here on is said in the new words.
+                    *self.plans = plans;
+                    self.feed(around, Event::Adopt(&mut config));
+                }
+                Request::Stop => self.feed(around, Event::Stop),
+            }
+        }
+    }
+
+    fn kernel_messages(&mut self, around: &mut Surroundings<'_>) {
+        if self.kernel.take_overrun() {
+            self.feed(around, Event::Overrun);
+        }
+        // What our own requests bring is for the next turn.
+        for _ in 0..self.kernel.datagrams.len() {
+            let Some(datagram) = self.kernel.datagrams.pop_front() else { break };
+            for message in rtnl::messages(&datagram) {
+                self.feed(around, Event::Kernel(message));
+            }
+        }
+    }
+
+    fn packets(&mut self, around: &mut Surroundings<'_>) {
+        for _ in 0..limits::PACKETS_PER_TURN_MAX {
+            let Some(received) = self.kernel.packets.pop_front() else { break };
+            let interface = IfIndex(received.index);
+            let Ok(opened) = frame::open(&received.frame) else { continue };
+            let Content::Vrrp { from, to, ttl, packet, message } = opened.content else { continue };
+            let packet = match (from, to) {
+                (IpAddr::V4(_), _) => Packet::V4 { interface, packet },
+                (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                    Packet::V6 { interface, source, destination, hop_limit: ttl, message }
+                }
+                (IpAddr::V6(_), IpAddr::V4(_)) => continue,
+            };
+            self.feed(around, Event::Packet(packet));
+        }
+    }
+
+    fn failures(&mut self, around: &mut Surroundings<'_>) {
+        // What fails while these are taken up is for the next turn.
+        for _ in 0..self.daemon.failures.len() {
+            let Some(failure) = self.daemon.failures.pop_front() else { break };
+            self.feed(around, Event::Failed(failure));
+        }
+    }
+
+    fn hooks(&mut self, around: &mut Surroundings<'_>) {
+        while let Some(at) = self.daemon.hooks.iter().position(|hook| hook.ends_at <= around.now) {
+            let hook = self.daemon.hooks.swap_remove(at);
+            around.checkers.hooks.ended(self.node, hook.ticket);
+            self.feed(around, Event::HookEnded(hook.ticket));
+        }
+    }
+
+    fn timer(&mut self, around: &mut Surroundings<'_>) {
+        let due = self.daemon.router.poll_at().is_some_and(|at| at <= self.instant);
+        if due {
+            self.feed(around, Event::Timer);
+        } else if around.rng.u32(0..16) == 0 {
+            // Law 3: at any other time it is harmless.
+            let before = self.daemon.router.poll_at();
+            self.daemon.effects.clear();
+            self.daemon.router.handle(self.instant, Event::Timer, &mut self.daemon.effects);
+            assert!(self.daemon.effects.is_empty(), "law 3: a spurious timer has effects");
+            assert_eq!(self.daemon.router.poll_at(), before, "law 3: a spurious timer moves a deadline");
+        }
+    }
+
+    /// Hands in one event, and performs its effects in order (law 2).
+    fn feed(&mut self, around: &mut Surroundings<'_>, event: Event<'_>) {
+        self.events += 1;
+        self.daemon.effects.clear();
+        self.daemon.router.handle(self.instant, event, &mut self.daemon.effects);
+        around.checkers.effects(self.node, &self.daemon.router, &self.daemon.effects);
+        for at in 0..self.daemon.effects.len() {
+            let effect = self.daemon.effects[at];
+            trace!("  node {}: {effect:?}", self.node);
+            if let Effect::Notify(owner, ticket) = effect {
+                let ends_at = around.now + around.rng.u64(MS..500 * MS);
+                self.daemon.hooks.push(Hook { ticket, ends_at });
+                let hook = self.daemon.router.hook(owner);
+                around.checkers.hooks.started(self.node, ticket, hook.as_ref());
+                continue;
+            }
+            let mut outlet = Wires {
+                now: around.now,
+                node: self.node,
+                kernel: self.kernel,
+                plans: self.plans,
+                failures: &mut self.daemon.failures,
+                rng: around.rng,
+                out: around.out,
+                checkers: around.checkers,
+            };
+            let _ = perform::perform(&self.daemon.router, effect, &mut outlet);
+            if self.performs_twice && !matches!(effect, Effect::Advertise { .. }) {
+                let _ = perform::perform(&self.daemon.router, effect, &mut outlet);
+            }
+        }
+    }
+}
+
+/// The way out: the simulated kernel. What fails is told on the next turn (law 7).
+struct Wires<'a> {
+    now: Nanos,
+    node: usize,
+    kernel: &'a mut Kernel,
+    plans: &'a [Plan],
+    failures: &'a mut VecDeque<Failure>,
+    rng: &'a mut Rng,
+    out: &'a mut Outbox,
+    checkers: &'a mut Checkers,
+}
+
+impl Wires<'_> {
+    fn outcome(&mut self, interface: IfIndex, what: Outgoing, sent: Result<(), i32>) -> Result<(), Fault> {
+        sent.map_err(|errno| {
+            trace!("    {what:?} fails with {errno}");
+            self.failures.push_back(Failure { interface, what, errno });
+            Fault
+        })
+    }
+}
+
+impl Outlet for Wires<'_> {
+    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Fault> {
+        let joined = self.kernel.join(interface.0, group);
+        self.outcome(interface, Outgoing::Join, joined)
+    }
+
+    fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Fault> {
+        self.checkers.message(self.now, self.node, self.plans, self.kernel, interface, from, to, payload);
+        let sent = self.kernel.send_message(interface.0, from, to, payload, self.out, self.rng);
+        self.outcome(interface, Outgoing::Message(Family::of(from)), sent)
+    }
+
+    fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Fault> {
+        self.checkers.frame(self.now, self.node, self.plans, self.kernel, interface, frame);
+        let sent = self.kernel.send_frame(interface.0, frame, self.out, self.rng);
+        self.outcome(interface, Outgoing::Frame, sent)
+    }
+
+    fn netlink(&mut self, request: &[u8]) -> Result<(), Fault> {
+        let sent = self.kernel.request(request, self.rng);
+        self.outcome(IfIndex(0), Outgoing::Netlink, sent)
+    }
+}

@@ -1,0 +1,258 @@
+//! What a node is told to do: the part of a configuration that scenarios vary, and the times that follow
+//! from it. Everything a checker expects comes from here, never from the code under test.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+use vipd::config::{
+    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track,
+    VirtualAddress,
+};
+use vipd::time::Interval;
+use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
+
+use crate::clock::{MS, Nanos, SEC};
+
+/// The names of a node's devices, by the number of the link.
+pub const LINK_NAMES: [&str; 3] = ["br-lan", "eth1", "wan"];
+
+/// One `vrrp_instance` of one node.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub name: &'static str,
+    /// Which of the node's links it speaks on; also the number of the segment.
+    pub link: usize,
+    pub vrid: u8,
+    pub version: Version,
+    pub priority: u8,
+    pub centis: u16,
+    pub preempt: bool,
+    pub preempt_delay: Duration,
+    pub v4: Vec<Ipv4Addr>,
+    pub v6: Vec<Ipv6Addr>,
+    pub peers: Vec<IpAddr>,
+    pub announcements: Announcements,
+    pub group: Option<u8>,
+    /// Links that it tracks, with their weights.
+    pub tracks: Vec<(usize, i16)>,
+    pub password: Option<&'static [u8]>,
+    pub checksum: ChecksumForm,
+}
+
+/// The virtual IPv4 address of a segment.
+pub fn vip_v4(segment: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, segment as u8, 1)
+}
+
+/// The virtual link-local address of every segment.
+pub const VIP_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+/// The virtual global address of a segment.
+pub fn vip_v6(segment: usize) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, segment as u16, 0, 0, 0, 0, 1)
+}
+
+impl Plan {
+    /// An IPv4 virtual router in version 2, one second.
+    pub fn v2() -> Self {
+        Self { version: Version::V2, ..Self::v3() }
+    }
+
+    /// An IPv4 virtual router in version 3, one second.
+    pub fn v3() -> Self {
+        Self {
+            name: "lan",
+            link: 0,
+            vrid: 10,
+            version: Version::V3,
+            priority: 100,
+            centis: 100,
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            v4: vec![vip_v4(0)],
+            v6: Vec::new(),
+            peers: Vec::new(),
+            announcements: Announcements::default(),
+            group: None,
+            tracks: Vec::new(),
+            password: None,
+            checksum: ChecksumForm::default(),
+        }
+    }
+
+    /// An IPv6 virtual router, one second.
+    pub fn v6() -> Self {
+        Self { v4: Vec::new(), v6: vec![VIP_LINK_LOCAL, vip_v6(0)], ..Self::v3() }
+    }
+
+    /// Both families, moving together.
+    pub fn dual() -> Self {
+        Self { v6: vec![VIP_LINK_LOCAL, vip_v6(0)], ..Self::v3() }
+    }
+
+    /// The same on another link.
+    pub fn on_link(self, link: usize) -> Self {
+        let v4 = self.v4.iter().map(|_| vip_v4(link)).collect();
+        let v6 = if self.v6.is_empty() { vec![] } else { vec![VIP_LINK_LOCAL, vip_v6(link)] };
+        Self { link, v4, v6, name: if link == 0 { "lan" } else { "lan2" }, ..self }
+    }
+
+    pub fn priority(self, priority: u8) -> Self {
+        Self { priority, ..self }
+    }
+
+    pub fn centis(self, centis: u16) -> Self {
+        Self { centis, ..self }
+    }
+
+    pub fn nopreempt(self) -> Self {
+        Self { preempt: false, ..self }
+    }
+
+    pub fn preempt_delay(self, delay: Duration) -> Self {
+        Self { preempt_delay: delay, ..self }
+    }
+
+    /// It tracks another link: 0 for a fault while that is down, else with this weight.
+    pub fn tracks(mut self, link: usize, weight: i16) -> Self {
+        self.tracks.push((link, weight));
+        self
+    }
+
+    /// It speaks to these peers only.
+    pub fn with_peers(self, peers: Vec<IpAddr>) -> Self {
+        Self { peers, ..self }
+    }
+
+    pub fn password(self, password: &'static [u8]) -> Self {
+        Self { password: Some(password), ..self }
+    }
+
+    pub fn grouped(self) -> Self {
+        Self { group: Some(0), ..self }
+    }
+
+    /// Every virtual address of one family.
+    pub fn addresses(&self, family: Family) -> Vec<IpAddr> {
+        match family {
+            Family::V4 => self.v4.iter().copied().map(IpAddr::V4).collect(),
+            Family::V6 => self.v6.iter().copied().map(IpAddr::V6).collect(),
+        }
+    }
+
+    /// The families that it has addresses of.
+    pub fn families(&self) -> impl Iterator<Item = Family> + Clone + use<> {
+        let v4 = (!self.v4.is_empty()).then_some(Family::V4);
+        let v6 = (!self.v6.is_empty()).then_some(Family::V6);
+        v4.into_iter().chain(v6)
+    }
+
+    /// Version of one family.
+    pub fn version_of(&self, family: Family) -> Version {
+        match family {
+            Family::V4 => self.version,
+            Family::V6 => Version::V3,
+        }
+    }
+
+    /// The interval, in world time of a perfect clock.
+    pub fn interval(&self) -> Nanos {
+        Nanos::from(self.centis) * 10 * MS
+    }
+
+    /// The longest Skew_Time that the family's version makes of any priority of at least this one.
+    pub fn skew(&self) -> Nanos {
+        let distance = 256 - Nanos::from(self.priority);
+        let v3 = self.interval() * distance / 256;
+        match self.version {
+            Version::V2 => v3.max(SEC * distance / 256),
+            Version::V3 => v3,
+        }
+    }
+
+    /// Master_Down_Interval: how long silence must last.
+    pub fn down(&self) -> Nanos {
+        3 * self.interval() + self.skew()
+    }
+}
+
+/// Where a node's unicast peers of one family stand in its plan.
+fn peers_of(plan: &Plan, family: Family) -> impl Iterator<Item = &IpAddr> {
+    plan.peers.iter().filter(move |peer| Family::of(**peer) == family)
+}
+
+/// The configuration that the config reader would make of these plans.
+pub fn configuration(plans: &[Plan]) -> Box<Config> {
+    let mut config = Box::new(Config::new());
+    for plan in plans {
+        let instance = instance(&mut config, plan);
+        config.instances.push(instance).unwrap();
+    }
+    if plans.iter().any(|plan| plan.group.is_some()) {
+        let name = config.keep_text("group").unwrap();
+        config.groups.push(Group { name, notify: Text::default() }).unwrap();
+    }
+    config.globals.notify = config.keep_text("/etc/vipd.hook").unwrap();
+    config
+}
+
+fn instance(config: &mut Config, plan: &Plan) -> Instance {
+    let interface = config.interface(LINK_NAMES[plan.link]).unwrap();
+    let tracks_start = config.tracks.len();
+    for &(link, weight) in &plan.tracks {
+        let interface = config.interface(LINK_NAMES[link]).unwrap();
+        config.tracks.push(Track { interface, weight }).unwrap();
+    }
+    Instance {
+        name: config.keep_text(plan.name).unwrap(),
+        interface,
+        vrid: Vrid::new(plan.vrid).unwrap(),
+        version: plan.version,
+        priority: plan.priority,
+        interval: Interval::from_centis(plan.centis).unwrap(),
+        preempt: plan.preempt,
+        preempt_delay: plan.preempt_delay,
+        wants_master: false,
+        password: plan.password.map(|text| Password::new(text).unwrap()),
+        checksum: plan.checksum,
+        source_v4: None,
+        source_v6: None,
+        v4: family(config, plan, Family::V4),
+        v6: family(config, plan, Family::V6),
+        announcements: plan.announcements,
+        tracks: span(tracks_start, config.tracks.len()),
+        ignores_link: false,
+        group: plan.group.map(GroupId),
+        notify: Text::default(),
+    }
+}
+
+fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
+    let interface = config.interface(LINK_NAMES[plan.link]).unwrap();
+    let (addresses_start, peers_start) = (config.addresses.len(), config.peers.len());
+    for address in plan.addresses(family) {
+        let prefix_len = prefix_len(address);
+        let label = Text::default();
+        let new = VirtualAddress { address, prefix_len, interface, scope: 0, label };
+        config.addresses.push(new).unwrap();
+    }
+    for &address in peers_of(plan, family) {
+        config.peers.push(Peer { address, min_ttl: 0, max_ttl: 255 }).unwrap();
+    }
+    FamilyConfig {
+        addresses: span(addresses_start, config.addresses.len()),
+        peers: span(peers_start, config.peers.len()),
+    }
+}
+
+fn span(start: usize, end: usize) -> Span {
+    Span { start: start as u16, len: (end - start) as u16 }
+}
+
+/// Prefix length of a virtual address.
+pub fn prefix_len(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => 24,
+        IpAddr::V6(_) => 64,
+    }
+}
