@@ -30,18 +30,11 @@ enum Label<'d> {
 }
 
 /// Words that keepalived knows behind an address and this release does not.
-const LATER: [&[u8]; 10] = [
-    b"peer",
-    b"home",
-    b"-nodad",
-    b"nodad",
-    b"mngtmpaddr",
-    b"noprefixroute",
-    b"autojoin",
-    b"no_track",
-    b"preferred_lft",
-    b"use_vmac",
-];
+const LATER: &[u8] =
+    b"peer home -nodad nodad mngtmpaddr noprefixroute autojoin no_track preferred_lft use_vmac";
+
+/// Words that are read.
+const ATTRIBUTES: &[u8] = b"dev label scope brd broadcast";
 
 impl<'d> Reader<'d, '_> {
     /// The addresses of an instance, IPv4 and IPv6.
@@ -72,7 +65,7 @@ impl<'d> Reader<'d, '_> {
     fn check_new(&mut self, word: Value<'d>, address: IpAddr, start: usize) {
         let mine = self.config.addresses.get(start..).unwrap_or(&[]);
         if mine.iter().any(|other| other.address == address) {
-            self.error(word.line, "virtual_ipaddress %A is written twice: remove one", &[word.text]);
+            self.wrong(word, "virtual_ipaddress %A is written twice: remove one");
         }
     }
 
@@ -87,11 +80,10 @@ impl<'d> Reader<'d, '_> {
         } else if let Some(section) = self.resolve("ipaddress", word.text) {
             self.silently(|reader| reader.defined_address(section))
         } else {
-            self.error(
-                word.line,
+            self.wrong(
+                word,
                 "virtual_ipaddress %A is neither an address nor the name of an ipaddress section: write one \
                  of them",
-                &[word.text],
             );
             None
         };
@@ -111,8 +103,8 @@ impl<'d> Reader<'d, '_> {
         words: &mut Words<'d>,
         written: Option<&mut Written<'d>>,
     ) -> bool {
-        let is_later = LATER.contains(&attribute);
-        if !is_later && !matches!(attribute, b"dev" | b"label" | b"scope" | b"brd" | b"broadcast") {
+        let is_later = Words::new(LATER).any(|word| word == attribute);
+        if !is_later && !Words::new(ATTRIBUTES).any(|word| word == attribute) {
             return false;
         }
         words.next();
@@ -214,10 +206,9 @@ impl<'d> Reader<'d, '_> {
     /// IPv6 addresses have the scope that their first bits say, whatever the file says.
     fn scope(&mut self, value: Value<'d>, address: IpAddr) -> u8 {
         let Some(scope) = value::scope(value.text) else {
-            self.error(
-                value.line,
+            self.wrong(
+                value,
                 "scope %A is unknown: write global, site, link, host, nowhere or a number from 0 to 255",
-                &[value.text],
             );
             return 0;
         };
@@ -225,10 +216,9 @@ impl<'d> Reader<'d, '_> {
             IpAddr::V4(_) => scope,
             IpAddr::V6(_) => {
                 if scope != 0 {
-                    self.warn(
-                        value.line,
+                    self.idle(
+                        value,
                         "scope %A has no effect: an IPv6 address has the scope that it begins with",
-                        &[value.text],
                     );
                 }
                 0
@@ -266,7 +256,7 @@ impl<'d> Reader<'d, '_> {
             }
         };
         if Family::of(written.address) == Family::V6 {
-            self.warn(word.line, "the label of %A has no effect: an IPv6 address has none", &[word.text]);
+            self.idle(word, "the label of %A has no effect: an IPv6 address has none");
             return Text::default();
         }
         if !fits || !value::is_device(&label) {

@@ -38,11 +38,10 @@ impl<'d> Reader<'d, '_> {
                 self.second_group(section, word, prior);
             }
             if differs {
-                self.warn(
-                    word.line,
+                self.idle(
+                    word,
                     "instance %A has another priority than the first of its group: they could have different \
                      winners, so write the same",
-                    &[word.text],
                 );
             }
         }
@@ -63,7 +62,7 @@ impl<'d> Reader<'d, '_> {
     /// The index of the enabled instance that is called so.
     fn member(&mut self, word: Value<'d>) -> Option<usize> {
         let Some(section) = self.resolve("vrrp_instance", word.text) else {
-            self.error(word.line, "group member %A is no vrrp_instance: write the name of one", &[word.text]);
+            self.wrong(word, "group member %A is no vrrp_instance: write the name of one");
             return None;
         };
         self.instance_sections.iter().position(|index| *index == section.index())

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::reader::{Reader, entries, words_of};
+use super::reader::{Reader, first, words_of};
 use super::uci::Section;
 use super::value;
 use super::{Announcements, Family, FamilyConfig, Instance, InterfaceId};
@@ -128,7 +128,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     fn vrid(&mut self, section: Section<'d>) -> Option<Vrid> {
-        if entries(section, "virtual_router_id").next().is_none() {
+        if first(section, "virtual_router_id").is_none() {
             self.missing(section, "virtual_router_id");
         }
         Vrid::new(self.byte(section, "virtual_router_id", [1, 255], 0))
@@ -152,7 +152,7 @@ impl<'d> Reader<'d, '_> {
                 true
             }
             _ => {
-                self.error(state.line, "state %A is unknown: write MASTER or BACKUP", &[state.text]);
+                self.wrong(state, "state %A is unknown: write MASTER or BACKUP");
                 false
             }
         }
@@ -163,20 +163,12 @@ impl<'d> Reader<'d, '_> {
         if preempt {
             return;
         }
-        let line = |name| entries(section, name).next().map_or(0, |value| value.line);
-        if priority == PRIORITY_OWNER {
-            self.warn(
-                line("nopreempt"),
-                "nopreempt has no effect with priority 255: the owner always pre-empts",
-                &[],
-            );
+        if let Some(flag) = first(section, "nopreempt").filter(|_| priority == PRIORITY_OWNER) {
+            self.idle(flag, "nopreempt has no effect with priority 255: the owner always pre-empts");
         }
-        if entries(section, "preempt_delay").any(|delay| value::is_asking(delay.text)) {
-            self.warn(
-                line("preempt_delay"),
-                "preempt_delay has no effect with nopreempt: remove one of the two",
-                &[],
-            );
+        let delay = first(section, "preempt_delay");
+        if let Some(delay) = delay.filter(|delay| value::is_asking(delay.text)) {
+            self.idle(delay, "preempt_delay has no effect with nopreempt: remove one of the two");
         }
     }
 
@@ -185,19 +177,16 @@ impl<'d> Reader<'d, '_> {
         if self.flag(section, "accept", true) {
             return;
         }
-        if let Some(value) = entries(section, "accept").next() {
-            self.error(value.line, "accept %A is not in this release: write 1, or remove it", &[value.text]);
+        if let Some(value) = first(section, "accept") {
+            self.wrong(value, "accept %A is not in this release: write 1, or remove it");
         }
     }
 
     fn check_addresses(&mut self, section: Section<'d>, halves: &Halves) {
-        let Some(first) = entries(section, "virtual_ipaddress").next() else {
+        let Some(list) = words_of(section, "virtual_ipaddress").next() else {
             self.missing(section, "virtual_ipaddress");
             return;
         };
-        if words_of(section, "virtual_ipaddress").next().is_none() {
-            self.missing(section, "virtual_ipaddress");
-        }
         let limits = [
             (halves.v4, limits::IPV4_ADDRESSES_PER_ADVERT_MAX, "IPv4"),
             (halves.v6, limits::IPV6_ADDRESSES_PER_ADVERT_MAX, "IPv6"),
@@ -205,7 +194,7 @@ impl<'d> Reader<'d, '_> {
         for (half, most, family) in limits {
             if usize::from(half.addresses.len) > most {
                 self.error_with(
-                    first.line,
+                    list.line,
                     "there are more than %m %a addresses: an advertisement has no room for more",
                     &[family.as_bytes()],
                     [most as i32, 0],
@@ -219,7 +208,7 @@ impl<'d> Reader<'d, '_> {
         });
         if is_global {
             self.warn(
-                first.line,
+                list.line,
                 "the first IPv6 address is not link-local: strict peers drop such advertisements, so write \
                  one of fe80::/10 first",
                 &[],
@@ -324,7 +313,7 @@ impl<'d> Reader<'d, '_> {
             b"rfc5798" => ChecksumForm::PseudoHeader,
             b"rfc9568" => ChecksumForm::MessageOnly,
             _ => {
-                self.error(value.line, "checksum %A is unknown: write rfc5798 or rfc9568", &[value.text]);
+                self.wrong(value, "checksum %A is unknown: write rfc5798 or rfc9568");
                 return ChecksumForm::PseudoHeader;
             }
         };
@@ -361,7 +350,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     fn check_version(&mut self, section: Section<'d>, halves: &Halves) {
-        let Some(value) = entries(section, "version").next() else {
+        let Some(value) = first(section, "version") else {
             return;
         };
         if value.text == b"2" && halves.is_only_v6() {
@@ -384,7 +373,7 @@ impl<'d> Reader<'d, '_> {
             return;
         };
         let other = self.document.sections().nth(usize::from(*other));
-        let line = entries(section, "virtual_router_id").next();
+        let line = first(section, "virtual_router_id");
         self.error_with(
             line.map_or(0, |value| value.line),
             "the instance of line %m has virtual_router_id %n on this interface already: write another \

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::instance::Halves;
-use super::reader::{Reader, Value, entries, insert, span, words_of};
+use super::reader::{Reader, Value, first, insert, span, words_of};
 use super::uci::Section;
 use super::value;
 use super::{Family, Peer, Span};
@@ -20,7 +20,7 @@ impl<'d> Reader<'d, '_> {
             };
             let mine = self.config.peers.get(start..).unwrap_or(&[]);
             if mine.iter().any(|other| other.address == peer.address) {
-                self.error(word.line, "unicast_peer %A is written twice: remove one", &[word.text]);
+                self.wrong(word, "unicast_peer %A is written twice: remove one");
             }
             let at = match Family::of(peer.address) {
                 Family::V4 => v4_end,
@@ -41,20 +41,18 @@ impl<'d> Reader<'d, '_> {
     fn peer(&mut self, word: Value<'d>) -> Option<Peer> {
         if let Some(address) = value::address(word.text) {
             if !value::is_host(address) {
-                self.error(
-                    word.line,
+                self.wrong(
+                    word,
                     "unicast_peer %A is no address of a router: write one that a single router has",
-                    &[word.text],
                 );
                 return None;
             }
             return Some(Peer { address, min_ttl: 0, max_ttl: 255 });
         }
         let Some(section) = self.resolve("peer", word.text) else {
-            self.error(
-                word.line,
+            self.wrong(
+                word,
                 "unicast_peer %A is neither an address nor the name of a peer section: write one of them",
-                &[word.text],
             );
             return None;
         };
@@ -79,11 +77,7 @@ impl<'d> Reader<'d, '_> {
         };
         let address = value::address(value.text).filter(|address| value::is_host(*address));
         if address.is_none() {
-            self.error(
-                value.line,
-                "address %A is no address of a router: write one like 192.168.1.2 or fe80::2",
-                &[value.text],
-            );
+            self.wrong(value, "address %A is no address of a router: write one like 192.168.1.2 or fe80::2");
         }
         Some(Peer { address: address?, min_ttl, max_ttl })
     }
@@ -93,7 +87,7 @@ impl<'d> Reader<'d, '_> {
         if !halves.has_unicast() || !halves.has_addresses() {
             return;
         }
-        let line = entries(section, "unicast_peer").next().map_or(0, |value| value.line);
+        let line = first(section, "unicast_peer").map_or(0, |value| value.line);
         let families = [(&halves.v4, "IPv4"), (&halves.v6, "IPv6")];
         for (half, family) in families {
             let sentence = match (half.addresses.is_empty(), half.peers.is_empty()) {
@@ -116,7 +110,7 @@ impl<'d> Reader<'d, '_> {
         let (first, second) = if halves.has_unicast() {
             (unicast, multicast)
         } else {
-            if let Some(value) = entries(section, "unicast_src_ip").next() {
+            if let Some(value) = first(section, "unicast_src_ip") {
                 self.warn(value.line, "there is no unicast_peer: multicast is used, from this address", &[]);
             }
             (multicast, unicast)
@@ -138,19 +132,19 @@ impl<'d> Reader<'d, '_> {
                 Some(IpAddr::V4(address)) => sources.0.replace(address).is_some(),
                 Some(IpAddr::V6(address)) => sources.1.replace(address).is_some(),
                 None => {
-                    self.error(
-                        word.line,
+                    self.wrong_option(
+                        word,
+                        name,
                         "%a %B is no address of a router: write one that this router has",
-                        &[name.as_bytes(), word.text],
                     );
                     continue;
                 }
             };
             if is_second {
-                self.error(
-                    word.line,
+                self.wrong_option(
+                    word,
+                    name,
                     "%a %B is the second of its family: write one for IPv4 and one for IPv6 at most",
-                    &[name.as_bytes(), word.text],
                 );
             }
             self.check_source(word, name, address, halves);
@@ -168,10 +162,10 @@ impl<'d> Reader<'d, '_> {
         };
         let peers = half.peers.of(&self.config.peers);
         if peers.iter().any(|peer| peer.address == address) {
-            self.error(
-                word.line,
+            self.wrong_option(
+                word,
+                name,
                 "%a %B is a unicast_peer too: peers are the other routers, so remove it there",
-                &[name.as_bytes(), word.text],
             );
         }
         if half.addresses.is_empty() && halves.has_addresses() {

@@ -106,3 +106,31 @@ fn show(word: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::{String, ToString};
+
+    fn said(word: &[u8]) -> String {
+        Problem::new(1, Severity::Error, "%a %A: %m %n", &[word], [-1, 2]).to_string()
+    }
+
+    #[test]
+    fn words_stand_plain_or_quoted_and_numbers_after_them() {
+        assert_eq!(said("größe".as_bytes()), "größe 'größe': -1 2");
+    }
+
+    #[test]
+    fn nothing_in_a_word_breaks_the_line_or_speaks_to_a_terminal() {
+        assert_eq!(said("a\nb\x1b[c\u{9b}d".as_bytes()), "a?b?[c?d 'a?b?[c?d': -1 2");
+        assert_eq!(said(b"\xff"), "(not UTF-8) '(not UTF-8)': -1 2");
+    }
+
+    #[test]
+    fn a_long_word_is_cut() {
+        let shown = said(&[b'x'; 49]);
+        assert!(shown.starts_with(&("x".repeat(48) + "... '")));
+        assert!(!said(&[b'x'; 48]).contains("..."));
+    }
+}

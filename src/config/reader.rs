@@ -7,7 +7,7 @@ use heapless::Vec;
 
 use super::problem::{Problem, Severity};
 use super::schema::Alias;
-use super::uci::{ANONYMOUS_NAME_BYTES, Document, Section};
+use super::uci::{ANONYMOUS_NAME_BYTES, Document, Entries, Section};
 use super::value::{self, Words};
 use super::{Config, InterfaceId, Span, Text};
 use crate::limits;
@@ -38,9 +38,9 @@ pub(super) struct Reader<'d, 'r> {
 }
 
 impl<'d> Reader<'d, '_> {
+    /// Whether a section is not switched off. A wrong flag is reported where it is read.
     pub(super) fn is_enabled(&self, section: Section<'d>) -> bool {
-        let flag = section.entries().find(|entry| entry.name == b"enabled");
-        flag.is_none_or(|entry| value::flag(entry.value.trim_ascii()) != Some(false))
+        first(section, "enabled").is_none_or(|value| value::flag(value.text) != Some(false))
     }
 
     /// The section of a type that a name refers to: an enabled one with this `option name`, else one that
@@ -94,11 +94,7 @@ impl<'d> Reader<'d, '_> {
         };
         let flag = value::flag(value.text);
         if flag.is_none() {
-            self.error(
-                value.line,
-                "%a %B is neither yes nor no: write 1 or 0",
-                &[name.as_bytes(), value.text],
-            );
+            self.wrong_option(value, name, "%a %B is neither yes nor no: write 1 or 0");
         }
         flag.unwrap_or(default)
     }
@@ -252,6 +248,21 @@ impl<'d> Reader<'d, '_> {
         );
     }
 
+    /// A value is wrong; `%A` of the sentence.
+    pub(super) fn wrong(&mut self, value: Value<'d>, sentence: &'static str) {
+        self.error(value.line, sentence, &[value.text]);
+    }
+
+    /// The value of an option is wrong; `%B` and `%a` of the sentence.
+    pub(super) fn wrong_option(&mut self, value: Value<'d>, option: &str, sentence: &'static str) {
+        self.error(value.line, sentence, &[option.as_bytes(), value.text]);
+    }
+
+    /// A value has no effect; `%A` of the sentence.
+    pub(super) fn idle(&mut self, value: Value<'d>, sentence: &'static str) {
+        self.warn(value.line, sentence, &[value.text]);
+    }
+
     pub(super) fn error(&mut self, line: u32, sentence: &'static str, words: &[&[u8]]) {
         self.error_with(line, sentence, words, [0, 0]);
     }
@@ -279,23 +290,64 @@ impl<'d> Reader<'d, '_> {
 }
 
 /// The values of an option or list, item by item.
-pub(super) fn entries<'d>(section: Section<'d>, name: &str) -> impl Iterator<Item = Value<'d>> {
-    section
-        .entries()
-        .filter(move |entry| entry.name == name.as_bytes())
-        .map(|entry| Value { text: entry.value.trim_ascii(), line: entry.line })
+pub(super) struct Values<'d, 'n> {
+    entries: Entries<'d>,
+    name: &'n [u8],
+}
+
+impl<'d> Iterator for Values<'d, '_> {
+    type Item = Value<'d>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Value<'d>> {
+        let entry = self.entries.find(|entry| entry.name == self.name)?;
+        Some(Value { text: entry.value.trim_ascii(), line: entry.line })
+    }
+}
+
+pub(super) const fn entries<'d, 'n>(section: Section<'d>, name: &'n str) -> Values<'d, 'n> {
+    Values { entries: section.entries(), name: name.as_bytes() }
+}
+
+/// The first value of an option or list.
+#[inline(never)]
+pub(super) fn first<'d>(section: Section<'d>, name: &str) -> Option<Value<'d>> {
+    entries(section, name).next()
 }
 
 /// The words of an option or list: one option with two words is a list of two.
-pub(super) fn words_of<'d>(section: Section<'d>, name: &str) -> impl Iterator<Item = Value<'d>> {
-    entries(section, name)
-        .flat_map(|value| Words::new(value.text).map(move |text| Value { text, line: value.line }))
+pub(super) struct ValueWords<'d, 'n> {
+    values: Values<'d, 'n>,
+    words: Words<'d>,
+    line: u32,
+}
+
+impl<'d> Iterator for ValueWords<'d, '_> {
+    type Item = Value<'d>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Value<'d>> {
+        loop {
+            if let Some(text) = self.words.next() {
+                let line = self.line;
+                return Some(Value { text, line });
+            }
+            let value = self.values.next()?;
+            self.words = Words::new(value.text);
+            self.line = value.line;
+        }
+    }
+}
+
+pub(super) const fn words_of<'d, 'n>(section: Section<'d>, name: &'n str) -> ValueWords<'d, 'n> {
+    ValueWords { values: entries(section, name), words: Words::new(&[]), line: 0 }
 }
 
 /// The name that the file gives to a section: `option name`, else its UCI name.
 pub(super) fn explicit_name(section: Section<'_>) -> Option<Value<'_>> {
-    if let Some(name) = entries(section, "name").next() {
-        return Some(name);
+    let name = first(section, "name");
+    if name.is_some() {
+        return name;
     }
     (!section.name().is_empty()).then(|| Value { text: section.name(), line: section.line() })
 }

@@ -1,6 +1,6 @@
 //! The meaning of the words: a [`Document`] in, a [`Config`] and every problem out.
 //!
-//! Four passes: [`Reader::check_words`] sees that every word is known and built, the definitions
+//! Four passes: `Reader::check_words` sees that every word is known and built, the definitions
 //! (`ipaddress`, `peer`, `track_interface`) are checked whether anything refers to them or not, then come
 //! the instances, and the groups last, since they refer to instances. An error does not end a pass: its
 //! place is taken by a default, and the configuration is unusable.
@@ -79,36 +79,33 @@ impl<'d> Reader<'d, '_> {
                 self.unknown_section(section);
                 continue;
             };
-            // The flag itself is checked where it is read.
-            let is_enabled = section
-                .entries()
-                .filter(|entry| entry.name == b"enabled")
-                .all(|entry| value::flag(entry.value.trim_ascii()) != Some(false));
-            match words.standing {
-                Standing::Later if is_enabled => {
-                    self.error(section.line(), "%a is not in this release: remove the section", &[kind]);
-                }
-                Standing::Idle(reason) if is_enabled => {
-                    self.warn(section.line(), "%a has no effect: %b", &[kind, reason.as_bytes()]);
-                }
-                Standing::Built | Standing::Later | Standing::Idle(_) => {}
-            }
+            let is_enabled = self.is_enabled(section);
+            self.check_standing(section.line(), kind, words.standing, is_enabled);
             for entry in section.entries() {
                 let is_asking = is_enabled && value::is_asking(entry.value);
                 match words.option(entry.name) {
+                    Some(standing) => {
+                        self.check_standing(entry.line, entry.name, standing, is_asking);
+                    }
                     None => {
                         let nearest = words.nearest_option(entry.name);
                         self.unknown_option(entry.line, entry.name, kind, nearest);
                     }
-                    Some(Standing::Later) if is_asking => {
-                        self.error(entry.line, "%a is not in this release: remove it", &[entry.name]);
-                    }
-                    Some(Standing::Idle(reason)) if is_asking => {
-                        self.warn(entry.line, "%a has no effect: %b", &[entry.name, reason.as_bytes()]);
-                    }
-                    Some(Standing::Built | Standing::Later | Standing::Idle(_)) => {}
                 }
             }
+        }
+    }
+
+    /// Whether a word can be had that the file asks for.
+    fn check_standing(&mut self, line: u32, word: &[u8], standing: Standing, is_asking: bool) {
+        match standing {
+            Standing::Later if is_asking => {
+                self.error(line, "%a is not in this release: remove it", &[word]);
+            }
+            Standing::Idle(reason) if is_asking => {
+                self.warn(line, "%a has no effect: %b", &[word, reason.as_bytes()]);
+            }
+            Standing::Built | Standing::Later | Standing::Idle(_) => {}
         }
     }
 
@@ -119,18 +116,14 @@ impl<'d> Reader<'d, '_> {
                 "section type %A is unknown: did you mean %B?",
                 &[section.kind(), nearest],
             ),
-            None => self.error(
-                section.line(),
-                "section type %A is unknown: remove the section",
-                &[section.kind()],
-            ),
+            None => self.error(section.line(), "section type %A is unknown: remove it", &[section.kind()]),
         }
     }
 
     fn unknown_option(&mut self, line: u32, name: &[u8], kind: &[u8], nearest: Option<&[u8]>) {
         match nearest {
             Some(nearest) => {
-                self.error(line, "option %A is unknown in %b: did you mean %C?", &[name, kind, nearest]);
+                self.error(line, "option %A is unknown in %b: did you mean %C?", &[name, kind, nearest])
             }
             None => self.error(line, "option %A is unknown in %b: remove it", &[name, kind]),
         }
@@ -160,10 +153,9 @@ impl<'d> Reader<'d, '_> {
                 Some(IpAddr::V4(group)) if group.is_multicast() => {
                     self.config.globals.multicast_v4 = group;
                 }
-                Some(IpAddr::V4(_) | IpAddr::V6(_)) | None => self.error(
-                    value.line,
+                Some(IpAddr::V4(_) | IpAddr::V6(_)) | None => self.wrong(
+                    value,
                     "vrrp_mcast_group4 %A is no IPv4 multicast address: write one like 224.0.0.18",
-                    &[value.text],
                 ),
             }
         }
@@ -172,19 +164,14 @@ impl<'d> Reader<'d, '_> {
                 Some(IpAddr::V6(group)) if group.is_multicast() => {
                     self.config.globals.multicast_v6 = group;
                 }
-                Some(IpAddr::V4(_) | IpAddr::V6(_)) | None => self.error(
-                    value.line,
+                Some(IpAddr::V4(_) | IpAddr::V6(_)) | None => self.wrong(
+                    value,
                     "vrrp_mcast_group6 %A is no IPv6 multicast address: write one like ff02::12",
-                    &[value.text],
                 ),
             }
         }
         if let Some(value) = self.scalar(section, "alt_config_file") {
-            self.error(
-                value.line,
-                "alt_config_file %A is not read: write its content as sections of this file",
-                &[value.text],
-            );
+            self.wrong(value, "alt_config_file %A is not read: write its content as sections of this file");
         }
         self.config.globals.notify = self.path(section, "notify");
     }

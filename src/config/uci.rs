@@ -16,7 +16,7 @@ const_assert!(SECTIONS_MAX <= u16::MAX as usize); // Options name their section 
 
 mod parser;
 
-/// Bytes that [`Section::uci_name`] may need for the name of an anonymous section.
+/// Bytes that [`Section::anonymous_name`] may need for the name of an anonymous section.
 pub const ANONYMOUS_NAME_BYTES: usize = 11;
 
 /// A run of bytes of the document.
@@ -26,7 +26,7 @@ struct Piece {
     len: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct SectionRecord {
     kind: Piece,
     name: Piece,
@@ -193,9 +193,9 @@ impl Document {
     }
 
     /// The sections, in the file's order.
-    pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
-        let indices = 0..self.sections.len() as u16;
-        indices.zip(&self.sections).map(|(index, record)| Section { document: self, record, index })
+    #[must_use]
+    pub const fn sections(&self) -> Sections<'_> {
+        Sections { document: self, next: 0 }
     }
 
     /// The first line, from 1, on which libuci's grammar drops words without a complaint: what follows a
@@ -265,7 +265,6 @@ impl EntryRecord {
 #[derive(Debug, Clone, Copy)]
 pub struct Section<'a> {
     document: &'a Document,
-    record: &'a SectionRecord,
     index: u16,
 }
 
@@ -292,30 +291,30 @@ impl<'a> Section<'a> {
     /// Its type.
     #[must_use]
     pub fn kind(self) -> &'a [u8] {
-        self.document.piece(self.record.kind)
+        self.document.piece(self.record().kind)
     }
 
     /// Its name; empty if it is anonymous.
     #[must_use]
     pub fn name(self) -> &'a [u8] {
-        self.document.piece(self.record.name)
+        self.document.piece(self.record().name)
     }
 
     /// The line, from 1, of its first `config` statement.
     #[must_use]
-    pub const fn line(self) -> u32 {
-        self.record.line
+    pub fn line(self) -> u32 {
+        self.record().line
+    }
+
+    fn record(self) -> SectionRecord {
+        let record = self.document.sections.get(usize::from(self.index));
+        record.copied().unwrap_or_default()
     }
 
     /// Its options and list items, in the file's order.
-    pub fn entries(self) -> impl Iterator<Item = Entry<'a>> {
-        let document = self.document;
-        document.entries.iter().filter(move |record| record.section == self.index).map(move |record| Entry {
-            name: document.piece(record.name),
-            value: document.piece(record.value),
-            line: record.line,
-            is_list: record.is_list,
-        })
+    #[must_use]
+    pub const fn entries(self) -> Entries<'a> {
+        Entries { section: self, next: 0 }
     }
 
     /// The name that libuci gives to an anonymous section: `cfg`, the running number of the section in at
@@ -340,6 +339,53 @@ impl<'a> Section<'a> {
             len += 1;
         }
         buffer.get(..len).unwrap_or(&[])
+    }
+}
+
+/// The sections of a document. A type of its own, with one `next` for all its users: their loops are many.
+#[derive(Debug, Clone)]
+pub struct Sections<'a> {
+    document: &'a Document,
+    next: u16,
+}
+
+impl<'a> Iterator for Sections<'a> {
+    type Item = Section<'a>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Section<'a>> {
+        let index = self.next;
+        self.document.sections.get(usize::from(index))?;
+        self.next += 1;
+        Some(Section { document: self.document, index })
+    }
+}
+
+/// The options and list items of a section.
+#[derive(Debug, Clone)]
+pub struct Entries<'a> {
+    section: Section<'a>,
+    next: usize,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let document = self.section.document;
+        for record in document.entries.get(self.next..)? {
+            self.next += 1;
+            if record.section == self.section.index {
+                return Some(Entry {
+                    name: document.piece(record.name),
+                    value: document.piece(record.value),
+                    line: record.line,
+                    is_list: record.is_list,
+                });
+            }
+        }
+        None
     }
 }
 

@@ -1,6 +1,8 @@
 //! Values: bytes of the file to flags, numbers, addresses and names. Pure; `None` is "not one".
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use heapless::Vec;
 
 use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX};
 
@@ -36,11 +38,10 @@ impl<'a> Iterator for Words<'a> {
 
 /// A boolean as OpenWrt's shell functions read it (`get_bool`), in lower case.
 pub(super) fn flag(text: &[u8]) -> Option<bool> {
-    match text {
-        b"1" | b"on" | b"true" | b"yes" | b"enabled" => Some(true),
-        b"0" | b"off" | b"false" | b"no" | b"disabled" => Some(false),
-        _ => None,
-    }
+    // The true ones stand first.
+    let known = b"1 on true yes enabled 0 off false no disabled";
+    let position = Words::new(known).position(|word| word == text)?;
+    Some(position < 5)
 }
 
 /// Whether a value asks for something: it is neither an "off" nor a zero nor empty.
@@ -94,9 +95,78 @@ fn append_digit(number: i32, digit: i32) -> Option<i32> {
     Some(number * 10 + digit)
 }
 
-/// An IP address without a prefix length.
+/// An IP address without a prefix length. Not core's parser: the compiler cannot see that it never panics.
 pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
-    core::str::from_utf8(text).ok()?.parse().ok()
+    if text.contains(&b':') { ipv6(text).map(IpAddr::V6) } else { ipv4(text).map(IpAddr::V4) }
+}
+
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut parts = text.split(|byte| *byte == b'.');
+    let mut octets = [0; 4];
+    for octet in &mut octets {
+        let part = parts.next()?;
+        let is_octal = part.len() > 1 && part.starts_with(b"0");
+        *octet = u8::try_from(decimal(part, 0).filter(|_| !is_octal)?).ok()?;
+    }
+    parts.next().is_none().then(|| Ipv4Addr::from(octets))
+}
+
+/// Groups of 16 bits (RFC 4291 §2.2).
+type Groups = Vec<u16, 8>;
+
+fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
+    let gap = text.windows(2).position(|pair| pair == b"::");
+    let mut head = Groups::new();
+    let mut tail = Groups::new();
+    match gap {
+        None => {
+            append_groups(&mut head, text, true)?;
+            if !head.is_full() {
+                return None;
+            }
+        }
+        Some(gap) => {
+            append_groups(&mut head, text.get(..gap)?, false)?;
+            append_groups(&mut tail, text.get(gap + 2..)?, true)?;
+            // The gap stands for one group at least.
+            if head.len() + tail.len() > 7 {
+                return None;
+            }
+        }
+    }
+    let mut groups = [0; 8];
+    for (group, written) in groups.iter_mut().zip(&head) {
+        *group = *written;
+    }
+    for (group, written) in groups.iter_mut().rev().zip(tail.iter().rev()) {
+        *group = *written;
+    }
+    Some(Ipv6Addr::from(groups))
+}
+
+/// Groups with colons between them; at the end of an address the last two may be written as IPv4.
+fn append_groups(groups: &mut Groups, text: &[u8], is_end: bool) -> Option<()> {
+    let mut parts = text.split(|byte| *byte == b':').peekable();
+    if text.is_empty() {
+        return Some(());
+    }
+    while let Some(part) = parts.next() {
+        if is_end && parts.peek().is_none() && part.contains(&b'.') {
+            let [a, b, c, d] = ipv4(part)?.octets();
+            groups.push(u16::from_be_bytes([a, b])).ok()?;
+            groups.push(u16::from_be_bytes([c, d])).ok()?;
+            continue;
+        }
+        let mut group = 0;
+        for byte in part {
+            group = group << 4 | char::from(*byte).to_digit(16)? as u16;
+        }
+        if part.is_empty() || part.len() > 4 {
+            return None;
+        }
+        groups.push(group).ok()?;
+    }
+    Some(())
 }
 
 /// What is wrong with an address that has a prefix length.
@@ -232,6 +302,51 @@ mod tests {
         for on in ["1", "0.5", "on", "vrrp.10", "maybe"] {
             assert!(is_asking(on.as_bytes()), "{on}");
         }
+    }
+
+    /// Against core's parser: each of these, and each with one byte changed, added or removed.
+    #[test]
+    fn addresses_are_those_that_core_knows() {
+        let written = [
+            "192.168.1.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "1.2.3.04",
+            "::",
+            "::1",
+            "1::",
+            "fe80::1",
+            "1:2:3:4:5:6:7:8",
+            "1:2:3:4:5:6:7::",
+            "::2:3:4:5:6:7:8",
+            "1:2::7:8",
+            "::ffff:1.2.3.4",
+            "1:2:3:4:5:6:1.2.3.4",
+            "1:2:3:4:5:6:7:1.2.3.4",
+            "1.2.3.4::",
+            "2001:DB8::aBcD",
+            "::1::2",
+        ];
+        let check = |text: &[u8]| {
+            let expected = core::str::from_utf8(text).unwrap().parse().ok();
+            assert_eq!(address(text), expected, "{}", core::str::from_utf8(text).unwrap());
+        };
+        let mut accepted = 0;
+        for text in written.map(str::as_bytes) {
+            check(text);
+            accepted += u32::from(address(text).is_some());
+            for at in 0..=text.len() {
+                let (before, after) = text.split_at(at);
+                for byte in *b":.0123456789abfgG/ %+-" {
+                    check(&[before, &[byte], after].concat());
+                    if let Some((_, after)) = after.split_first() {
+                        check(&[before, &[byte], after].concat());
+                        check(&[before, after].concat());
+                    }
+                }
+            }
+        }
+        assert_eq!(accepted, 14);
     }
 
     #[test]

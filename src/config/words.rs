@@ -282,6 +282,8 @@ mod tests {
     fn only_a_close_word_is_offered() {
         let instance = section(b"vrrp_instance").unwrap();
         assert_eq!(instance.nearest_option(b"priorty"), Some(&b"priority"[..]));
+        assert_eq!(instance.nearest_option(b"prorit"), Some(&b"priority"[..]));
+        assert_eq!(instance.nearest_option(b"prort"), None);
         assert_eq!(instance.nearest_option(b"vrid"), None);
         assert_eq!(instance.nearest_option(&[b'x'; 300]), None);
         assert_eq!(nearest_section(b"vrrp_instnace"), Some(&b"vrrp_instance"[..]));

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::sys::socket::{self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sockopt};
 use nix::sys::stat::{self, Mode, SFlag};
-use nix::sys::time::TimeVal;
 use nix::unistd;
+use socket2::SockRef;
 
 use super::{Errno, Error};
 
@@ -114,10 +114,10 @@ impl Connection {
         let fail = Error::of(CALL);
         let address = UnixAddr::new(path).map_err(&fail)?;
         let socket = new_socket(SockFlag::SOCK_CLOEXEC).map_err(&fail)?;
-        let seconds = timeout.as_secs().min(86_400) as libc::time_t;
-        let limit = TimeVal::new(seconds, timeout.subsec_micros() as libc::suseconds_t);
-        socket::setsockopt(&socket, sockopt::ReceiveTimeout, &limit).map_err(&fail)?;
-        socket::setsockopt(&socket, sockopt::SendTimeout, &limit).map_err(&fail)?;
+        let limited = SockRef::from(&socket);
+        let limit = Some(timeout);
+        limited.set_read_timeout(limit).map_err(Error::io(CALL))?;
+        limited.set_write_timeout(limit).map_err(Error::io(CALL))?;
         socket::connect(socket.as_raw_fd(), &address).map_err(&fail)?;
         Ok(Self { socket })
     }

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
-    Icmpv6Packet, IpProtocol, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr, RawHardwareAddress,
+    Icmpv6Packet, IpProtocol, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
 };
 
 use super::vrrp::Discard;
@@ -18,8 +18,9 @@ const ETHERNET_BYTES: usize = 14;
 const IPV4_BYTES: usize = 20;
 const ARP_BYTES: usize = 28;
 const IPV6_BYTES: usize = 40;
-/// A neighbour advertisement of 24 bytes and its option of 8.
-const NA_BYTES: usize = 32;
+/// A neighbour advertisement and its option.
+const NA_BYTES: usize = 24 + OPTION_BYTES;
+const OPTION_BYTES: usize = 8;
 
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_NODES_MAC: EthernetAddress = EthernetAddress([0x33, 0x33, 0, 0, 0, 1]);
@@ -109,11 +110,16 @@ pub fn unsolicited_na(mac: Mac, address: Ipv6Addr, buffer: &mut [u8]) -> Result<
         hop_limit: 255,
     }
     .emit(&mut Ipv6Packet::new_unchecked(ipv6));
+    // Target link-layer address, one unit of eight bytes (RFC 4861 §4.6.1). Written here, because smoltcp's
+    // writer of options costs two kilobytes on MIPS, a 64-bit division among them.
+    let (_, option) = icmp.split_at_mut(NA_BYTES - OPTION_BYTES);
+    let [a, b, c, d, e, g] = mac.0;
+    option.copy_from_slice(&[2, 1, a, b, c, d, e, g]);
     let mut icmp = Icmpv6Packet::new_unchecked(icmp);
     NdiscRepr::NeighborAdvert {
         flags: NdiscNeighborFlags::ROUTER | NdiscNeighborFlags::OVERRIDE,
         target_addr: address,
-        lladdr: Some(RawHardwareAddress::from_bytes(&mac.0)),
+        lladdr: None,
     }
     .emit(&mut icmp);
     icmp.fill_checksum(&address, &ALL_NODES);
@@ -129,7 +135,7 @@ fn put_ethernet(from: Mac, to: EthernetAddress, protocol: EthernetProtocol, head
 mod tests {
     use super::*;
     use smoltcp::phy::ChecksumCapabilities;
-    use smoltcp::wire::{Icmpv6Repr, NdiscRepr};
+    use smoltcp::wire::{Icmpv6Repr, RawHardwareAddress};
 
     const MAC: Mac = Mac([0x02, 0, 0, 0, 0, 0x0a]);
     const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 10);

@@ -298,6 +298,17 @@ fn a_reference_is_an_option_name_or_a_uci_name() {
 }
 
 #[test]
+fn a_disabled_instance_does_not_get_in_the_way_of_its_namesake() {
+    let config = accept(
+        &(instance("option name 'two words'\noption enabled 0").replace(" 'x'", " 'off'")
+            + &instance("option name 'lan'\noption enabled 0").replace(" 'x'", " 'old'")
+            + &instance("option name 'lan'")
+            + "config vrrp_sync_group 'g'\n\tlist group 'lan'\n"),
+    );
+    assert_eq!(only(&config).group, Some(GroupId(0)));
+}
+
+#[test]
 fn an_alias_stands_for_its_device_wherever_a_device_is_named() {
     let aliases = [
         Alias { name: "lan", device: "br-lan" },

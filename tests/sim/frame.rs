@@ -113,63 +113,63 @@ fn open_ipv4(payload: &[u8]) -> Result<Content<'_>, &'static str> {
     let header = Ipv4Repr::parse(&packet, &ChecksumCapabilities::default()).map_err(|_| "IPv4")?;
     let (from, to) = (IpAddr::V4(header.src_addr), IpAddr::V4(header.dst_addr));
     let message = packet.payload();
-    match header.next_header {
-        VRRP => {
-            let packet = &payload[..usize::from(packet.total_len())];
-            Ok(Content::Vrrp { from, to, ttl: header.hop_limit, packet, message })
+    if header.next_header == VRRP {
+        let packet = &payload[..usize::from(packet.total_len())];
+        return Ok(Content::Vrrp { from, to, ttl: header.hop_limit, packet, message });
+    }
+    if header.next_header != IpProtocol::Icmp {
+        return Err("IPv4 protocol");
+    }
+    let icmp = Icmpv4Packet::new_checked(message).map_err(|_| "ICMP length")?;
+    match Icmpv4Repr::parse(&icmp, &ChecksumCapabilities::default()) {
+        Ok(Icmpv4Repr::EchoRequest { seq_no, .. }) => {
+            Ok(Content::Echo { reply: false, from, to, sequence: seq_no })
         }
-        IpProtocol::Icmp => {
-            let icmp = Icmpv4Packet::new_checked(message).map_err(|_| "ICMP length")?;
-            match Icmpv4Repr::parse(&icmp, &ChecksumCapabilities::default()) {
-                Ok(Icmpv4Repr::EchoRequest { seq_no, .. }) => {
-                    Ok(Content::Echo { reply: false, from, to, sequence: seq_no })
-                }
-                Ok(Icmpv4Repr::EchoReply { seq_no, .. }) => {
-                    Ok(Content::Echo { reply: true, from, to, sequence: seq_no })
-                }
-                _ => Err("ICMP"),
-            }
+        Ok(Icmpv4Repr::EchoReply { seq_no, .. }) => {
+            Ok(Content::Echo { reply: true, from, to, sequence: seq_no })
         }
-        _ => Err("IPv4 protocol"),
+        _ => Err("ICMP"),
     }
 }
 
 fn open_ipv6(payload: &[u8]) -> Result<Content<'_>, &'static str> {
     let packet = Ipv6Packet::new_checked(payload).map_err(|_| "IPv6 length")?;
     let header = Ipv6Repr::parse(&packet).map_err(|_| "IPv6")?;
+    if header.next_header == VRRP {
+        let (from, to) = (IpAddr::V6(header.src_addr), IpAddr::V6(header.dst_addr));
+        return Ok(Content::Vrrp { from, to, ttl: header.hop_limit, packet: &[], message: packet.payload() });
+    }
+    if header.next_header != IpProtocol::Icmpv6 {
+        return Err("IPv6 next header");
+    }
+    open_icmpv6(&header, packet.payload())
+}
+
+fn open_icmpv6<'a>(header: &Ipv6Repr, message: &'a [u8]) -> Result<Content<'a>, &'static str> {
     let (source, destination) = (header.src_addr, header.dst_addr);
     let (from, to) = (IpAddr::V6(source), IpAddr::V6(destination));
-    let message = packet.payload();
-    match header.next_header {
-        VRRP => Ok(Content::Vrrp { from, to, ttl: header.hop_limit, packet: &[], message }),
-        IpProtocol::Icmpv6 => {
-            let icmp = Icmpv6Packet::new_checked(message).map_err(|_| "ICMPv6 length")?;
-            let caps = ChecksumCapabilities::default();
-            match Icmpv6Repr::parse(&source, &destination, &icmp, &caps) {
-                Ok(Icmpv6Repr::EchoRequest { seq_no, .. }) => {
-                    Ok(Content::Echo { reply: false, from, to, sequence: seq_no })
-                }
-                Ok(Icmpv6Repr::EchoReply { seq_no, .. }) => {
-                    Ok(Content::Echo { reply: true, from, to, sequence: seq_no })
-                }
-                Ok(Icmpv6Repr::Ndisc(NdiscRepr::NeighborSolicit { target_addr, lladdr })) => {
-                    let mac = lladdr.and_then(mac_of);
-                    Ok(Content::Solicitation { from: source, target: target_addr, mac })
-                }
-                Ok(Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert { flags, target_addr, lladdr })) => {
-                    Ok(Content::Advertisement(Advertisement {
-                        from: source,
-                        to: destination,
-                        hop_limit: header.hop_limit,
-                        target: target_addr,
-                        mac: lladdr.and_then(mac_of),
-                        flags,
-                    }))
-                }
-                _ => Err("ICMPv6"),
-            }
+    let icmp = Icmpv6Packet::new_checked(message).map_err(|_| "ICMPv6 length")?;
+    match Icmpv6Repr::parse(&source, &destination, &icmp, &ChecksumCapabilities::default()) {
+        Ok(Icmpv6Repr::EchoRequest { seq_no, .. }) => {
+            Ok(Content::Echo { reply: false, from, to, sequence: seq_no })
         }
-        _ => Err("IPv6 next header"),
+        Ok(Icmpv6Repr::EchoReply { seq_no, .. }) => {
+            Ok(Content::Echo { reply: true, from, to, sequence: seq_no })
+        }
+        Ok(Icmpv6Repr::Ndisc(NdiscRepr::NeighborSolicit { target_addr, lladdr })) => {
+            Ok(Content::Solicitation { from: source, target: target_addr, mac: lladdr.and_then(mac_of) })
+        }
+        Ok(Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert { flags, target_addr, lladdr })) => {
+            Ok(Content::Advertisement(Advertisement {
+                from: source,
+                to: destination,
+                hop_limit: header.hop_limit,
+                target: target_addr,
+                mac: lladdr.and_then(mac_of),
+                flags,
+            }))
+        }
+        _ => Err("ICMPv6"),
     }
 }
 

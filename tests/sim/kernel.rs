@@ -12,7 +12,7 @@ use vipd::wire::Mac;
 
 use crate::clock::{MS, NEVER, Nanos};
 use crate::frame::{self, BROADCAST, Content};
-use crate::netlink::{Datagram, Installed, LinkView, Request, Wish, requests};
+use crate::netlink::{Datagram, IFA_F_NODAD, Installed, LinkView, Request, Wish, requests};
 use crate::seed::trace;
 use crate::switch::{Frame, Port};
 
@@ -129,6 +129,9 @@ pub struct Kernel {
     troubled_until: Nanos,
     /// Keeps `IFA_PROTO` (Linux 5.18 and later).
     pub keeps_marks: bool,
+    /// `promote_secondaries`: an IPv4 primary that is removed leaves its place to a secondary. Where it does not,
+    /// releasing a virtual address can take the administrator's own with it.
+    pub promotes_secondaries: bool,
     /// Answers to this host's pings.
     pub replies: Vec<EchoReply>,
     /// What the daemon has not read yet.
@@ -148,6 +151,7 @@ impl Kernel {
             trouble: Trouble::NONE,
             troubled_until: 0,
             keeps_marks,
+            promotes_secondaries: false,
             replies: Vec::new(),
             datagrams: VecDeque::new(),
             packets: VecDeque::new(),
@@ -514,6 +518,8 @@ impl Kernel {
         rng: &mut Rng,
     ) -> i32 {
         let Some(at) = self.by_index(index) else { return ENODEV };
+        // AD17: another router may still answer, and detection would find it.
+        assert!(new.address.is_ipv4() || new.flags & IFA_F_NODAD != 0, "{} without nodad", new.address);
         if !self.keeps_marks {
             new.mark = 0;
         }
@@ -567,15 +573,16 @@ impl Kernel {
         self.tell(notice, rng);
     }
 
-    /// Removes an address, and with an IPv4 primary its secondaries (promote_secondaries is off).
+    /// Removes an address. With an IPv4 primary go its secondaries, unless one is promoted.
     fn remove(&mut self, at: usize, found: usize, sequence: u32, rng: &mut Rng) {
         let index = self.links[at].index;
         let gone = self.links[at].addresses.remove(found);
-        while let Some(next) = self.links[at]
-            .addresses
-            .iter()
-            .position(|it| it.flags & IFA_F_SECONDARY != 0 && is_primary_of(&gone, it))
-        {
+        let is_secondary = |it: &Installed| it.flags & IFA_F_SECONDARY != 0 && is_primary_of(&gone, it);
+        while let Some(next) = self.links[at].addresses.iter().position(is_secondary) {
+            if self.promotes_secondaries {
+                self.links[at].addresses[next].flags &= !IFA_F_SECONDARY;
+                break;
+            }
             let secondary = self.links[at].addresses.remove(next);
             self.tell(Datagram::default().address_gone(index, &secondary, sequence), rng);
         }

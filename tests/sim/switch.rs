@@ -56,11 +56,6 @@ impl Switch {
         self.sockets.len() - 1
     }
 
-    /// Whether the port has carrier.
-    pub fn is_up(&self, port: Port) -> bool {
-        self.sockets[port].up
-    }
-
     /// Pulls the cable, or puts it back. What was learned behind it is forgotten.
     pub fn set_up(&mut self, port: Port, up: bool) {
         self.sockets[port].up = up;
@@ -75,16 +70,6 @@ impl Switch {
             socket.inward = Path { duplicate: path.duplicate, ..Path::GOOD };
             socket.outward = path;
         }
-    }
-
-    /// Makes the direction towards the switch of one port like this.
-    pub fn set_inward(&mut self, port: Port, path: Path) {
-        self.sockets[port].inward = path;
-    }
-
-    /// Makes the direction from the switch of one port like this.
-    pub fn set_outward(&mut self, port: Port, path: Path) {
-        self.sockets[port].outward = path;
     }
 
     /// Puts a port on one side of a partition. All begin on side 0.

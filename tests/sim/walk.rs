@@ -50,7 +50,8 @@ fn random_world(seed: u64) -> World {
         let plans =
             if grouped { vec![plan.clone().grouped(), plan.grouped().on_link(1)] } else { vec![plan] };
         let drift_ppm = if skewed { rng.i64(-50_000..=50_000) } else { rng.i64(-100..=100) };
-        world.add_node_with_clock(plans, rng.bool(), drift_ppm);
+        let number = world.add_node_with_clock(plans, rng.bool(), drift_ppm);
+        world.nodes[number].kernel.promotes_secondaries = true;
     }
     for segment in 0..segments {
         for _ in 0..2 {

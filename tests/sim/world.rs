@@ -126,13 +126,13 @@ impl World {
     pub fn add_node_with_clock(&mut self, plans: Vec<Plan>, keeps_marks: bool, drift_ppm: i64) -> usize {
         let number = self.nodes.len();
         let mut kernel = Kernel::new(keeps_marks);
-        for segment in 0..self.segments.len() {
+        for (segment, name) in LINK_NAMES.into_iter().enumerate().take(self.segments.len()) {
             let mac = Mac([2, 0, 0, segment as u8, 0, 0x11 + number as u8]);
             let v4 = own_v4(segment as u8, number as u8);
             let v6 = own_v6(number as u16);
             let own = vec![(IpAddr::V4(v4), 24), (IpAddr::V6(v6), 64)];
             let port = self.plug_in(segment, Station::Node { number, link: segment });
-            kernel.add_link(LINK_NAMES[segment], mac, (segment, port), own);
+            kernel.add_link(name, mac, (segment, port), own);
         }
         let clock = Clock::new(self.rng.u64(SEC..1000 * SEC), drift_ppm);
         self.nodes.push(Node::new(number, kernel, clock, plans));
@@ -546,7 +546,6 @@ impl World {
     fn set_now(&mut self, now: Nanos) {
         self.now = now;
         seed::set_now(now);
-        self.checkers.set_now(now);
     }
 }
 

@@ -69,11 +69,6 @@ impl Hooks {
         }
     }
 
-    /// What the last script of an instance was told.
-    pub fn told(&self, node: usize, name: &str) -> Option<&'static str> {
-        self.last(node, "INSTANCE", name).map(|run| run.told)
-    }
-
     fn last(&self, node: usize, kind: &str, name: &str) -> Option<&Run> {
         self.runs.iter().find(|run| (run.node, run.kind, &*run.name) == (node, kind, name))
     }

@@ -10,7 +10,6 @@ use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
 
 use crate::clock::{MS, NEVER, Nanos};
-use crate::frame::{self, Content};
 use crate::kernel::Kernel;
 use crate::node::Node;
 use crate::plan::Plan;
@@ -36,7 +35,6 @@ pub struct Advert {
 /// A gratuitous ARP or neighbour advertisement that left a daemon.
 #[derive(Debug, Clone, Copy)]
 pub struct Announcement {
-    pub at: Nanos,
     pub node: usize,
     pub address: IpAddr,
 }
@@ -44,10 +42,7 @@ pub struct Announcement {
 /// A change of state, as seen at the end of a turn.
 #[derive(Debug, Clone, Copy)]
 pub struct Transition {
-    pub at: Nanos,
     pub node: usize,
-    pub plan: usize,
-    pub family: Family,
     pub to: Option<Phase>,
 }
 
@@ -60,7 +55,6 @@ pub struct Checkers {
     pub hooks: hooks::Hooks,
     pub segments: Segments,
     phases: Vec<(usize, usize, Family, Option<Phase>)>,
-    now: Nanos,
 }
 
 impl Checkers {
@@ -69,10 +63,6 @@ impl Checkers {
         self.adverts.clear();
         self.announcements.clear();
         self.transitions.clear();
-    }
-
-    pub fn set_now(&mut self, now: Nanos) {
-        self.now = now;
     }
 
     /// Law 5: one event has at most a constant number of effects.
@@ -117,7 +107,7 @@ impl Checkers {
         let Some(link) = kernel.by_index(interface.0) else { return };
         let address = frames::announcement(now, plans, kernel, link, frame)
             .unwrap_or_else(|what| panic!("node {node} announces with a wrong {what}: {frame:02x?}"));
-        self.announcements.push(Announcement { at: now, node, address });
+        self.announcements.push(Announcement { node, address });
     }
 
     /// Law 11, continuously: a takeover, one advert by the timetable, one answer and one parting word may fall
@@ -135,7 +125,7 @@ impl Checkers {
 
     /// A node's turn has ended.
     pub fn turn_ended(&mut self, now: Nanos, node: &Node) {
-        self.note_phases(now, node);
+        self.note_phases(node);
         if !node.is_quiescent(now) {
             return;
         }
@@ -148,7 +138,7 @@ impl Checkers {
         self.hooks.newest_is_delivered(node);
     }
 
-    fn note_phases(&mut self, now: Nanos, node: &Node) {
+    fn note_phases(&mut self, node: &Node) {
         for (index, plan) in node.plans.iter().enumerate() {
             for family in plan.families() {
                 let to = node.phase(plan, family);
@@ -160,7 +150,7 @@ impl Checkers {
                     None => self.phases.push((node.number, index, family, to)),
                 }
                 trace!("node {} {} {family:?} -> {to:?}", node.number, plan.name);
-                self.transitions.push(Transition { at: now, node: node.number, plan: index, family, to });
+                self.transitions.push(Transition { node: node.number, to });
             }
         }
     }
@@ -214,9 +204,4 @@ fn companions_move_together(node: &Node) {
             assert_eq!(phase, *instance.get_or_insert(phase), "node {}: torn families", node.number);
         }
     }
-}
-
-/// Whether a frame is a VRRP packet, for a stranger who answers.
-pub fn is_vrrp(frame: &[u8]) -> bool {
-    frame::open(frame).is_ok_and(|opened| matches!(opened.content, Content::Vrrp { .. }))
 }
