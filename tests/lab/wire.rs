@@ -148,7 +148,9 @@ fn record(config: &str, span: Duration, preference: &str) -> Option<Vec<Row>> {
     let file = workspace.path("sent.pcap");
     capture.save(&file, Some(&port));
     let mut command = Command::new(program("tshark")?);
-    // Whoever may drop privileges cannot always read the workspace; nothing is captured here anyway.
+    // Nobody's preferences: neither ours nor those of root, for whom a user namespace makes us pass.
+    let home = workspace.path("");
+    command.env("HOME", &home).env("XDG_CONFIG_HOME", &home);
     command.args(["-n", "-o", preference, "-o", "ip.check_checksum:TRUE", "-r"]).arg(&file);
     command.args(["-Y", "vrrp || arp.isgratuitous || icmpv6.type == 136"]);
     command.args(["-T", "fields", "-E", "separator=|", "-E", "occurrence=a"]);
