@@ -121,6 +121,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         inbox,
         datagram,
         clients,
+        is_torn: false,
         ends_at: None,
     };
     let result = daemon.run();
@@ -154,6 +155,8 @@ struct Daemon<'a> {
     inbox: &'a mut Inbox,
     datagram: &'a mut [u8],
     clients: &'a mut Clients,
+    /// The list that the kernel is telling was changed in the middle.
+    is_torn: bool,
     /// When to end although a hook still runs.
     ends_at: Option<Instant>,
 }
@@ -257,9 +260,11 @@ impl Daemon<'_> {
                 Received::Nothing => break,
                 Received::Overrun => self.hands.act(Event::Overrun),
                 Received::Datagram(bytes) => {
-                    for message in rtnl::messages(bytes) {
+                    let mut messages = rtnl::messages_after(bytes, self.is_torn);
+                    for message in &mut messages {
                         self.hands.act(Event::Kernel(message));
                     }
+                    self.is_torn = messages.torn();
                 }
             }
         }

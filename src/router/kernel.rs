@@ -406,10 +406,10 @@ impl Router {
         match before {
             Presence::Foreign { .. } => Presence::Foreign { seen: true },
             Presence::Absent | Presence::Ours { .. } if address.marked => Presence::Ours { seen: true },
-            Presence::Ours { .. } if !self.keeps_marks => Presence::Ours { seen: true },
+            Presence::Ours { .. } if self.loses_marks => Presence::Ours { seen: true },
             // An old kernel: what appears while we are master is ours, and what is there at start was left by a
             // crash, unless its owner has configured it himself.
-            Presence::Absent if !self.keeps_marks && (is_master || (self.sync.is_running() && !is_owner)) => {
+            Presence::Absent if self.loses_marks && (is_master || (self.sync.is_running() && !is_owner)) => {
                 Presence::Ours { seen: true }
             }
             Presence::Absent | Presence::Ours { .. } => Presence::Foreign { seen: true },
