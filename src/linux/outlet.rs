@@ -108,6 +108,14 @@ impl<'a> Kernel<'a> {
         });
     }
 
+    /// Lets go what has been gathered, if there are announcements among it: what is gathered later would overtake
+    /// them.
+    pub fn flush_announcements(&mut self) {
+        if !self.arena.frames.is_empty() {
+            self.flush();
+        }
+    }
+
     /// The oldest failure that has not been taken yet. That of requests that could not be sent at all has
     /// interface 0; a request that is refused is answered through the netlink socket.
     pub fn take_failure(&mut self) -> Option<Failure> {

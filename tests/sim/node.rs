@@ -319,6 +319,10 @@ impl Turn<'_> {
     /// Hands in one event, and performs its effects in order (law 2).
     fn feed(&mut self, around: &mut Surroundings<'_>, event: Event<'_>) {
         self.events += 1;
+        // The daemon lets no announcement wait for another event.
+        if !self.daemon.gathered.frames.is_empty() {
+            self.flush(around);
+        }
         self.daemon.effects.clear();
         self.daemon.router.handle(self.instant, event, &mut self.daemon.effects);
         around.checkers.effects(self.node, &self.daemon.router, &self.daemon.effects);
