@@ -22,7 +22,7 @@ use crate::time::Instant;
 use crate::vrrp::admission::{self, Envelope};
 use crate::vrrp::{Action, Actions, Counters, Fault, Phase, Rules, VirtualRouter};
 use crate::wire::frame::Ipv4Packet;
-use crate::wire::vrrp::{self as message, Discard, PRIORITY_OWNER, Version, Vrid};
+use crate::wire::vrrp::{self as message, Discard, PRIORITY_OWNER, PRIORITY_RESIGN, Version, Vrid};
 use crate::wire::{IfIndex, rtnl};
 
 mod addresses;
@@ -467,6 +467,8 @@ impl Router {
                 let after = self.virtual_router(slot).map(VirtualRouter::phase);
                 if before == Phase::Master && after != Some(Phase::Master) {
                     self.demote_companions(slot, now, effects);
+                } else if before == Phase::Backup && advert.priority == PRIORITY_RESIGN {
+                    self.doubt_companions(slot, now, effects);
                 }
             }
         }

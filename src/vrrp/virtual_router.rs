@@ -237,6 +237,15 @@ impl VirtualRouter {
         }
     }
 
+    /// The master of a companion has resigned. Routers that move together resign together, so ours is probably gone
+    /// as well: one more interval, in which it would be heard if it is not, and the skew. Only in backup.
+    pub fn doubt(&mut self, rules: &Rules<'_>, now: Instant) {
+        if let State::Backup { down_at, .. } = &mut self.state {
+            let doubtful = now + self.master_interval.duration() + rules.skew(self.master_interval);
+            *down_at = (*down_at).min(doubtful);
+        }
+    }
+
     /// A companion lost its mastership: resign and become backup. Only from master.
     pub fn demote(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
         match self.state {
