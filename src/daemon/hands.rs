@@ -29,6 +29,8 @@ pub(super) struct Hands<'a> {
 impl Hands<'_> {
     /// Hands an event to the router and performs what it asks for, in order, before anything else happens.
     pub(super) fn act(&mut self, event: Event<'_>) {
+        // The next event may release an address, and it must not be announced after that.
+        self.kernel.flush_announcements();
         self.router.handle(clock::now(), event, self.effects);
         for effect in self.effects.iter() {
             if let Effect::Notify(owner, ticket) = *effect {
@@ -104,7 +106,7 @@ fn environment(hook: &Hook<'_>) -> Result<Environment, Full> {
         ("TYPE", hook.kind),
         ("NAME", hook.name),
         ("STATE", state),
-        ("PREVIOUS", hook.previous.map_or("", |previous| previous.name())),
+        ("PREVIOUS", hook.previous.name()),
         ("INTERFACE", hook.interface),
     ] {
         environment.set(name, format_args!("{value}"))?;

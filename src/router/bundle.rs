@@ -4,6 +4,7 @@
 //! - They become master together, when the down timer of *every* one has run out: where one still hears the
 //!   master, the master is alive, and a second one in the other family would split the house.
 //! - They become backup together: the first one that loses takes the others along, and those resign.
+//! - When the master of one resigns, the others doubt theirs: the same hand has probably let go of both.
 //! - A tie is decided by the first one alone (see [`Rules::decides_ties`](crate::vrrp::Rules::decides_ties)).
 
 use super::{Effect, Effects, Member, Router, Slot, push};
@@ -83,6 +84,19 @@ impl Router {
                 self.with(other, effects, |vr, rules, actions| {
                     vr.demote(rules, now, actions);
                 });
+            }
+        }
+    }
+
+    /// The master that the virtual router in `slot` watched has resigned: a cable was pulled, perhaps where another
+    /// member of the sync group is, whose own master could not say so.
+    pub(super) fn doubt_companions(&mut self, slot: Slot, now: Instant, effects: &mut Effects) {
+        let Some(bundle) = self.members.get(usize::from(slot.0)).map(|member| member.bundle) else { return };
+        for other in self.slots() {
+            let belongs =
+                self.members.get(usize::from(other.0)).is_some_and(|member| member.bundle == bundle);
+            if belongs && other != slot {
+                self.with(other, effects, |vr, rules, _| vr.doubt(rules, now));
             }
         }
     }

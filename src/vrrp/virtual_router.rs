@@ -237,6 +237,15 @@ impl VirtualRouter {
         }
     }
 
+    /// The master of a companion has resigned. Routers that move together resign together, so ours is probably gone
+    /// as well: one more interval, in which it would be heard if it is not, and the skew. Only in backup.
+    pub fn doubt(&mut self, rules: &Rules<'_>, now: Instant) {
+        if let State::Backup { down_at, .. } = &mut self.state {
+            let doubtful = now + self.master_interval.duration() + rules.skew(self.master_interval);
+            *down_at = (*down_at).min(doubtful);
+        }
+    }
+
     /// A companion lost its mastership: resign and become backup. Only from master.
     pub fn demote(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
         match self.state {
@@ -307,6 +316,14 @@ impl VirtualRouter {
             }
             State::Initialize { .. } | State::Backup { .. } => {}
         }
+    }
+
+    /// Hosts may have learned something else: announce again, at most once a second. Only as master.
+    pub fn announce_again(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
+        if let State::Master { timetable, .. } = &mut self.state {
+            timetable.provoke(now);
+        }
+        self.announce_if_due(rules, now, actions);
     }
 
     /// The configuration has changed. A master goes on with the new rules, and with a shorter interval at

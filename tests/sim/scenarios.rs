@@ -10,6 +10,7 @@ use crate::clock::{MS, Nanos, SEC};
 use crate::kernel::Trouble;
 use crate::plan::{Plan, vip_v4};
 use crate::seed;
+use crate::stranger::Forgery;
 use crate::switch::Path;
 use crate::world::{World, own_v4};
 
@@ -386,6 +387,24 @@ fn a_master_that_slept_shortly_goes_on() {
     });
 }
 
+/// Nor does it matter what a router of lower priority says meanwhile.
+#[test]
+fn a_master_that_slept_shortly_does_not_yield_to_a_lower_priority() {
+    of_pairs(|world| {
+        let plan = world.nodes[0].plans[0].clone();
+        let port = world.add_stranger(0);
+        world.stall(0);
+        world.run(2 * interval_of(world) * 9 / 10);
+        for family in plan.families() {
+            world.inject(0, port, &Forgery::of(&plan, family, 50).frame());
+        }
+        world.run(MS);
+        world.resume(0);
+        world.settle();
+        assert_eq!(world.changes(), 0);
+    });
+}
+
 #[test]
 fn clocks_that_go_wrong_by_a_twentieth_cause_no_takeover() {
     seed::each(|seed| {
@@ -501,6 +520,33 @@ fn an_address_that_somebody_deletes_is_put_back_at_once() {
         world.settle();
         assert_eq!(world.changes(), 0);
         assert_outage(world, EPSILON);
+    });
+}
+
+/// Whoever yields in the same turn in which an address was put back announces nothing any more: hosts would
+/// believe it.
+#[test]
+fn who_yields_announces_nothing_any_more() {
+    of_pairs(|world| {
+        let plan = world.nodes[0].plans[0].clone();
+        let port = world.add_stranger(0);
+        world.run(2 * SEC);
+        for gathers in [false, true] {
+            world.nodes[0].gathers = gathers;
+            world.stall(0);
+            world.administer(0, |kernel, rng| {
+                let own = kernel.links[0].own.clone();
+                kernel.remove_where(0, |it| !own.iter().any(|own| own.0 == it.address), rng);
+            });
+            for family in plan.families() {
+                world.inject(0, port, &Forgery::of(&plan, family, 200).frame());
+            }
+            world.run(MS);
+            world.resume(0);
+            world.settle();
+            world.settle();
+            assert_eq!(world.master(), 0);
+        }
     });
 }
 
@@ -943,6 +989,11 @@ fn a_backup_of_version_3_learns_the_masters_interval() {
         world.forget();
         world.run(60 * SEC);
         assert_eq!(world.changes(), 0);
+        world.power_off(0);
+        world.settle();
+        world.forget();
+        world.run(10 * SEC);
+        assert!(world.checkers.adverts.len().abs_diff(100) < 3, "as master it keeps to its own interval");
     });
 }
 
