@@ -68,7 +68,7 @@ impl Root {
         }
         root.write("dev/null", "");
         fs::copy("/bin/busybox", root.path("bin/busybox")).unwrap();
-        symlink("busybox", root.path("bin/sh")).unwrap();
+        root.link_applets();
         let built = root.path("tmp/built");
         fs::create_dir_all(built.join("bin")).unwrap();
         fs::copy(env!("CARGO_BIN_EXE_vipd"), built.join("bin/vipd")).unwrap();
@@ -167,6 +167,14 @@ impl Root {
     pub(crate) fn init(&self, action: &str) -> Vec<String> {
         self.succeed(&format!("/etc/init.d/vipd {action}"));
         self.take("tmp/procd").lines().map(str::to_owned).collect()
+    }
+
+    fn link_applets(&self) {
+        let output = Command::new("/bin/busybox").arg("--list").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        for name in text.lines().filter(|name| *name != "busybox") {
+            symlink("busybox", self.path("bin").join(name)).unwrap();
+        }
     }
 
     /// The binary is not static: what it needs goes where it is looked for.
