@@ -177,11 +177,12 @@ impl Root {
         }
     }
 
-    /// The binary is not static: what it needs goes where it is looked for.
+    /// What programs that are not static need, where they look for it.
     fn copy_libraries(&self) {
-        let output = Command::new("ldd").arg(env!("CARGO_BIN_EXE_vipd")).output().unwrap();
+        let output = Command::new("ldd").args([env!("CARGO_BIN_EXE_vipd"), "/bin/busybox"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        for library in text.split_whitespace().filter(|word| word.starts_with('/')) {
+        for library in text.split_whitespace().filter(|word| word.starts_with("/lib") && !word.ends_with(':'))
+        {
             let place = self.path(library.trim_start_matches('/'));
             fs::create_dir_all(place.parent().unwrap()).unwrap();
             fs::copy(library, place).unwrap();
