@@ -170,7 +170,11 @@ struct Ready {
 
 impl Daemon<'_> {
     fn run(&mut self) -> Result<(), linux::Error> {
-        info!("vipd {} starts with {} instance(s)", env!("CARGO_PKG_VERSION"), self.spare.instances.len());
+        let mut buffer = [0; linux::file::HOST_NAME_BYTES];
+        let own_name = self.spare.text(self.spare.globals.router_id);
+        let name = if own_name.is_empty() { linux::file::hostname(&mut buffer) } else { own_name };
+        let count = self.spare.instances.len();
+        info!("vipd {} starts as {name}, with {count} instance(s)", env!("CARGO_PKG_VERSION"));
         self.hands.act(Event::Adopt(self.spare));
         self.hands.act(Event::Start { keeps_marks: linux::file::keeps_address_marks() });
         while !self.has_ended() {
@@ -208,15 +212,13 @@ impl Daemon<'_> {
         };
 
         let kernel = &self.hands.kernel;
-        // A client that finds no room waits in the listening socket's queue.
-        let accepts = if self.clients.have_room() { PollFlags::POLLIN } else { PollFlags::empty() };
         let v6 = kernel.v6.as_ref().map_or(kernel.v4.as_fd(), AsFd::as_fd);
         let mut fds: Vec<PollFd<'_>, { 4 + CONTROL_CLIENTS_MAX }> = Vec::new();
         fds.extend([
             PollFd::new(kernel.netlink.as_fd(), PollFlags::POLLIN),
             PollFd::new(kernel.v4.as_fd(), PollFlags::POLLIN),
             PollFd::new(v6, PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), accepts),
+            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
         ]);
         fds.extend(self.clients.interests().map(|(fd, flags)| PollFd::new(fd, flags)));
         poll::wait(&mut fds, timeout, &self.signals)?;

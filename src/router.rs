@@ -25,14 +25,18 @@ use crate::wire::frame::Ipv4Packet;
 use crate::wire::vrrp::{self as message, Discard, PRIORITY_OWNER, Version, Vrid};
 use crate::wire::{IfIndex, rtnl};
 
+mod addresses;
 mod bundle;
 mod hook;
 mod kernel;
+mod links;
 mod reload;
 
+use addresses::Presence;
 pub use hook::Hook;
 use hook::Reports;
-use kernel::{Links, Presence, Sync};
+use kernel::Sync;
+use links::Links;
 
 /// Which virtual router: an index into the router's table, valid until the next [`Event::Adopt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

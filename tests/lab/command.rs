@@ -188,3 +188,22 @@ fn a_second_daemon_on_the_same_socket_is_refused() {
     assert_eq!(code, 4, "{text}");
     eventually("the first one goes on", SECOND, || lone.vipd.try_status().map(|_| ()));
 }
+
+/// Four clients are served at a time: ten that say nothing must not keep the eleventh out.
+#[test]
+fn silent_clients_keep_nobody_out() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let lone = Lone::start(&config(100, &["10.0.0.100/24"]));
+    lone.wait_address("10.0.0.100/24", true);
+    let path = lone.vipd.workspace().path("socket");
+    let silent: Vec<_> = (0..10)
+        .map(|_| {
+            let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::SEQPACKET, None).unwrap();
+            socket.connect(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+            socket
+        })
+        .collect();
+    let status = lone.vipd.status();
+    assert_eq!(status["instances"][0]["state"], "master");
+    drop(silent);
+}
