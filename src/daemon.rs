@@ -256,7 +256,8 @@ impl Daemon<'_> {
                     self.hands.act(Event::Stop);
                 }
                 Signal::Reload => {
-                    self.reload(&mut load::to_log(self.command));
+                    // It is in the log, and nobody waits for an answer.
+                    let _ = self.reload(&mut load::to_log(self.command));
                 }
                 Signal::Child => self.hands.reap(),
             }
@@ -264,16 +265,16 @@ impl Daemon<'_> {
     }
 
     /// Reads the configuration again: a bad one changes nothing.
-    fn reload(&mut self, report: &mut Report<'_>) -> bool {
+    fn reload(&mut self, report: &mut Report<'_>) -> Result<(), Trouble> {
         if let Err(trouble) = load(self.document, self.spare, self.command, report) {
             trouble.log(self.command);
             error!("the configuration is not taken; the old one goes on");
-            return false;
+            return Err(trouble);
         }
         self.hands.act(Event::Prepare(self.spare));
         self.hands.act(Event::Adopt(self.spare));
         info!("configuration taken: {} instance(s)", self.hands.router.config().instances.len());
-        true
+        Ok(())
     }
 
     fn take_kernel_messages(&mut self) {
