@@ -22,6 +22,7 @@ mod lone;
 mod many;
 mod reload;
 mod selfcheck;
+mod stalls;
 mod together;
 mod wire;
 

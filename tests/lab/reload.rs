@@ -105,26 +105,54 @@ fn a_bad_configuration_is_refused_by_line_and_the_old_one_goes_on() {
     let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
     let mut lone = Lone::start(&config(200, &["10.0.0.100/24"]));
     let (since, _) = lone.wait_master("10.0.0.100");
+    let file = lone.vipd.workspace().path("config");
     for (bad, line) in [
-        (config(200, &["10.0.0.100/24"]).replace("'7'", "'700'"), "line 4:"),
-        (config(200, &["10.0.0.300/24"]), "line 7:"),
-        ("config vrrp_instance 'lan".to_owned(), "line 1:"),
-        (config(200, &["10.0.0.100/24"]) + "\toption priorty '3'\n", "line 8:"),
+        (config(200, &["10.0.0.100/24"]).replace("'7'", "'700'"), 4),
+        (config(200, &["10.0.0.300/24"]), 7),
+        ("config vrrp_instance 'lan".to_owned(), 1),
+        (config(200, &["10.0.0.100/24"]) + "\toption priorty '3'\n", 8),
     ] {
         lone.vipd.rewrite(&bad);
         let answer = lone.vipd.ask(&["reload"]);
-        let said = [answer.stdout, answer.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
+        let said = String::from_utf8_lossy(&answer.stdout);
         assert_eq!(answer.status.code(), Some(1), "{said}");
-        assert!(said.contains(line), "{line} in {said}");
+        let mut command = lone.host.command(&crate::harness::Vipd::binary().to_string_lossy());
+        let checked = command.arg("check").arg("-c").arg(&file).output().unwrap();
+        assert_eq!(said, String::from_utf8_lossy(&checked.stdout), "the words of vipd check");
+        assert!(said.starts_with(&format!("{}:{line}: ", file.display())), "FILE:{line}: in {said}");
         lone.vipd.process().signal(libc::SIGHUP);
     }
     thread::sleep(SETTLED);
     lone.was_master_since(since);
     assert!(lone.vipd.log().contains(":8:"), "the log names the line too");
+}
 
-    std::fs::remove_file(lone.vipd.workspace().path("config")).unwrap();
-    assert_ne!(lone.vipd.ask(&["reload"]).status.code(), Some(0));
+/// What is warned of is said, and the configuration is taken; a file that is gone is refused with the reason.
+#[test]
+fn reload_says_warnings_and_why_a_file_cannot_be_read() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let lone = Lone::start(&config(200, &["10.0.0.100/24"]));
+    let (since, _) = lone.wait_master("10.0.0.100");
+    let file = lone.vipd.workspace().path("config");
+    let said = || {
+        let answer = lone.vipd.ask(&["reload"]);
+        (answer.status.code(), String::from_utf8_lossy(&answer.stdout).into_owned())
+    };
+    lone.vipd.rewrite(&(config(200, &["10.0.0.100/24"]) + "\toption state 'MASTER'\n"));
+    let (code, words) = said();
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.starts_with(&format!("{}:8: warning: state 'MASTER'", file.display())), "{words}");
+
+    std::fs::remove_file(&file).unwrap();
+    let (code, words) = said();
+    assert_eq!(code, Some(1), "{words}");
+    assert_eq!(words.lines().count(), 1, "{words}");
+    assert!(words.starts_with(&format!("{}: ", file.display())), "{words}");
+    assert!(words.contains("no such file"), "{words}");
+    std::fs::create_dir(&file).unwrap();
+    let (code, words) = said();
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains("directory"), "{words}");
     thread::sleep(SETTLED);
     lone.was_master_since(since);
 }
