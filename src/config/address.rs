@@ -48,9 +48,7 @@ impl<'d> Reader<'d, '_> {
             let mut words = Words::new(value.text);
             while let Some(text) = words.next() {
                 let word = Value { text, ..value };
-                let Some(written) = self.written_address(word, &mut words) else {
-                    continue;
-                };
+                let Some(written) = self.written_address(word, &mut words) else { continue };
                 let address = self.virtual_address(word, &written, interface);
                 self.check_new(word, &address, start);
                 let is_v4 = Family::of(written.address) == Family::V4;

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use fastrand::Rng;
 use vipd::config::Family;
 use vipd::limits;
-use vipd::perform::{self, Fault, Outlet};
-use vipd::router::{Effect, Effects, Event, Failure, Outgoing, Packet, Router, Ticket};
+use vipd::perform::{self, Outlet, Unsent};
+use vipd::router::{Effect, Effects, Event, Failure, Packet, Parcel, Router, Ticket};
 use vipd::time::Instant;
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
@@ -399,21 +399,21 @@ impl Wires<'_> {
     fn flush(&mut self) {
         for (interface, from, to, payload) in core::mem::take(&mut self.gathered.messages) {
             let sent = self.kernel.send_message(interface.0, from, to, &payload, self.out, self.rng);
-            self.note(interface, Outgoing::Message(Family::of(from)), sent);
+            self.note(interface, Parcel::Message(Family::of(from)), sent);
         }
         let requests = core::mem::take(&mut self.gathered.requests);
         if !requests.is_empty() {
             let sent = self.kernel.request(&requests, self.rng);
-            self.note(IfIndex(0), Outgoing::Netlink, sent);
+            self.note(IfIndex(0), Parcel::Netlink, sent);
         }
         for (interface, frame) in core::mem::take(&mut self.gathered.frames) {
             self.checkers.frame(self.now, self.node, self.plans, self.kernel, interface, &frame);
             let sent = self.kernel.send_frame(interface.0, &frame, self.out, self.rng);
-            self.note(interface, Outgoing::Frame, sent);
+            self.note(interface, Parcel::Frame, sent);
         }
     }
 
-    fn note(&mut self, interface: IfIndex, what: Outgoing, sent: Result<(), i32>) {
+    fn note(&mut self, interface: IfIndex, what: Parcel, sent: Result<(), i32>) {
         if let Err(errno) = sent {
             trace!("    {what:?} fails with {errno}");
             self.failures.push_back(Failure { interface, what, errno });
@@ -422,24 +422,30 @@ impl Wires<'_> {
 }
 
 impl Outlet for Wires<'_> {
-    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Fault> {
+    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Unsent> {
         let joined = self.kernel.join(interface.0, group);
-        self.note(interface, Outgoing::Join, joined);
-        joined.map_err(|_| Fault)
+        self.note(interface, Parcel::Join, joined);
+        joined.map_err(|_| Unsent)
     }
 
-    fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Fault> {
+    fn message(
+        &mut self,
+        interface: IfIndex,
+        from: IpAddr,
+        to: IpAddr,
+        payload: &[u8],
+    ) -> Result<(), Unsent> {
         self.checkers.message(self.now, self.node, self.plans, self.kernel, interface, from, to, payload);
         self.gathered.messages.push((interface, from, to, payload.to_vec()));
         Ok(())
     }
 
-    fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Fault> {
+    fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
         self.gathered.frames.push((interface, frame.to_vec()));
         Ok(())
     }
 
-    fn netlink(&mut self, request: &[u8]) -> Result<(), Fault> {
+    fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
         self.gathered.requests.extend_from_slice(request);
         Ok(())
     }
