@@ -18,6 +18,7 @@ mod floods;
 mod harness;
 mod hooks;
 mod interop;
+mod kinds;
 mod lone;
 mod many;
 mod reload;
