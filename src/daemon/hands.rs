@@ -42,7 +42,7 @@ impl Hands<'_> {
                 // There is room: an owner has one at a time.
                 let _ = self.scripts.push((pid, ticket));
             } else {
-                // It comes back as an event on the next turn (law 7), as what fails later in the kernel does.
+                // A failure comes back as an event on the next turn (law 7), as what fails later in the kernel does.
                 self.is_behind |= perform(self.router, *effect, &mut self.kernel).is_err();
             }
         }

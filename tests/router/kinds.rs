@@ -61,7 +61,10 @@ fn standing(bench: &Bench) -> String {
 }
 
 /// Every reason with a count, of the virtual router and of nobody.
-fn dropped(bench: &Bench) -> (Vec<(&'static str, u32)>, Vec<(&'static str, u32)>) {
+/// Reasons with their counts.
+type Counts = Vec<(&'static str, u32)>;
+
+fn dropped(bench: &Bench) -> (Counts, Counts) {
     let (own, stray) = (bench.counters(0), bench.router.stray());
     let list = |count: &dyn Fn(Discard) -> u32| -> Vec<_> {
         let counts = Discard::ALL.into_iter().map(|reason| (reason.name(), count(reason)));
