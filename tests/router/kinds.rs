@@ -60,10 +60,10 @@ fn standing(bench: &Bench) -> String {
     )
 }
 
-/// Every reason with a count, of the virtual router and of nobody.
 /// Reasons with their counts.
 type Counts = Vec<(&'static str, u32)>;
 
+/// Every reason with a count, of the virtual router and of nobody.
 fn dropped(bench: &Bench) -> (Counts, Counts) {
     let (own, stray) = (bench.counters(0), bench.router.stray());
     let list = |count: &dyn Fn(Discard) -> u32| -> Vec<_> {
