@@ -13,6 +13,7 @@
 
 mod addresses;
 mod bench;
+mod calls;
 mod command;
 mod floods;
 mod harness;
@@ -24,6 +25,7 @@ mod many;
 mod reload;
 mod selfcheck;
 mod stalls;
+mod status;
 mod together;
 mod wire;
 

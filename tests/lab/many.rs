@@ -30,7 +30,7 @@ fn all_255_virtual_routers_stay_master_at_10_milliseconds() {
 }
 
 /// The build of `board/large.env`, made once.
-fn large_binary() -> &'static Path {
+pub(crate) fn large_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -51,9 +51,9 @@ fn large_binary() -> &'static Path {
     })
 }
 
-fn config(priority: u8, interval: Duration) -> String {
+pub(crate) fn config(routers: u8, priority: u8, interval: Duration) -> String {
     let seconds = interval.as_secs_f64();
-    (1..=ROUTERS)
+    (1..=routers)
         .map(|vrid| {
             format!(
                 "config vrrp_instance 'v{vrid}'\n\toption interface 'eth0'\n\toption version '3'\n\
@@ -87,8 +87,9 @@ fn attempt(binary: &Path, interval: Duration, span: Duration) -> Result<(), Stri
     let (first, second) = (Host::new("first"), Host::new("second"));
     let first_port = lan.attach_with(&first, "eth0", &["10.0.0.1/16"]);
     let second_port = lan.attach_with(&second, "eth0", &["10.0.0.2/16"]);
-    let run =
-        |host: &Host, priority| Vipd::start_binary(binary.to_owned(), host, &config(priority, interval), &[]);
+    let run = |host: &Host, priority| {
+        Vipd::start_binary(binary.to_owned(), host, &config(ROUTERS, priority, interval), &[])
+    };
     let _master = run(&first, 254);
     eventually("all are master", interval * 4 + SECOND * 10, || {
         let addresses = first.addresses("eth0").len();
