@@ -121,6 +121,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         inbox,
         datagram,
         clients,
+        is_torn: false,
         ends_at: None,
     };
     let result = daemon.run();
@@ -154,6 +155,8 @@ struct Daemon<'a> {
     inbox: &'a mut Inbox,
     datagram: &'a mut [u8],
     clients: &'a mut Clients,
+    /// The list that the kernel is telling was changed in the middle.
+    is_torn: bool,
     /// When to end although a hook still runs.
     ends_at: Option<Instant>,
 }
@@ -167,7 +170,11 @@ struct Ready {
 
 impl Daemon<'_> {
     fn run(&mut self) -> Result<(), linux::Error> {
-        info!("vipd {} starts with {} instance(s)", env!("CARGO_PKG_VERSION"), self.spare.instances.len());
+        let mut buffer = [0; linux::file::HOST_NAME_BYTES];
+        let own_name = self.spare.text(self.spare.globals.router_id);
+        let name = if own_name.is_empty() { linux::file::hostname(&mut buffer) } else { own_name };
+        let count = self.spare.instances.len();
+        info!("vipd {} starts as {name}, with {count} instance(s)", env!("CARGO_PKG_VERSION"));
         self.hands.act(Event::Adopt(self.spare));
         self.hands.act(Event::Start { keeps_marks: linux::file::keeps_address_marks() });
         while !self.has_ended() {
@@ -205,15 +212,13 @@ impl Daemon<'_> {
         };
 
         let kernel = &self.hands.kernel;
-        // A client that finds no room waits in the listening socket's queue.
-        let accepts = if self.clients.have_room() { PollFlags::POLLIN } else { PollFlags::empty() };
         let v6 = kernel.v6.as_ref().map_or(kernel.v4.as_fd(), AsFd::as_fd);
         let mut fds: Vec<PollFd<'_>, { 4 + CONTROL_CLIENTS_MAX }> = Vec::new();
         fds.extend([
             PollFd::new(kernel.netlink.as_fd(), PollFlags::POLLIN),
             PollFd::new(kernel.v4.as_fd(), PollFlags::POLLIN),
             PollFd::new(v6, PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), accepts),
+            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
         ]);
         fds.extend(self.clients.interests().map(|(fd, flags)| PollFd::new(fd, flags)));
         poll::wait(&mut fds, timeout, &self.signals)?;
@@ -257,9 +262,11 @@ impl Daemon<'_> {
                 Received::Nothing => break,
                 Received::Overrun => self.hands.act(Event::Overrun),
                 Received::Datagram(bytes) => {
-                    for message in rtnl::messages(bytes) {
+                    let mut messages = rtnl::messages_after(bytes, self.is_torn);
+                    for message in &mut messages {
                         self.hands.act(Event::Kernel(message));
                     }
+                    self.is_torn = messages.torn();
                 }
             }
         }

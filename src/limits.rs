@@ -99,8 +99,8 @@ pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
 pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 262_144);
 
-/// Control connections (`vipd status`) that are served at the same time; a further one waits in the
-/// listening socket's queue.
+/// Control connections (`vipd status`) that are served at the same time; a further one takes the place of
+/// the oldest.
 pub const CONTROL_CLIENTS_MAX: usize = 4;
 
 const_assert!(VIRTUAL_ROUTERS_MAX >= 2); // The smallest useful instance has two families.

@@ -25,14 +25,18 @@ use crate::wire::frame::Ipv4Packet;
 use crate::wire::vrrp::{self as message, Discard, PRIORITY_OWNER, Version, Vrid};
 use crate::wire::{IfIndex, rtnl};
 
+mod addresses;
 mod bundle;
 mod hook;
 mod kernel;
+mod links;
 mod reload;
 
+use addresses::Presence;
 pub use hook::Hook;
 use hook::Reports;
-use kernel::{Links, Presence, Sync};
+use kernel::Sync;
+use links::Links;
 
 /// Which virtual router: an index into the router's table, valid until the next [`Event::Adopt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -199,7 +203,8 @@ pub struct Router {
     reports: Reports,
     /// `None` before [`Event::Start`].
     started_at: Option<Instant>,
-    keeps_marks: bool,
+    /// The kernel forgets [`rtnl::ADDRESS_MARK`].
+    loses_marks: bool,
     stopping: bool,
     /// Some virtual router has changed its state in this event.
     moved: bool,
@@ -208,7 +213,8 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router with nothing configured.
+    /// A router with nothing configured. All its bits are zero, so in a static it costs no byte of the program's
+    /// file.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -220,7 +226,7 @@ impl Router {
             sync: Sync::new(),
             reports: Reports::new(),
             started_at: None,
-            keeps_marks: true,
+            loses_marks: false,
             stopping: false,
             moved: false,
             stray: Counters::new(),
@@ -232,7 +238,7 @@ impl Router {
         match event {
             Event::Start { keeps_marks } => {
                 self.started_at = Some(now);
-                self.keeps_marks = keeps_marks;
+                self.loses_marks = !keeps_marks;
                 self.synchronise(now, effects);
             }
             Event::Stop => {

@@ -38,6 +38,8 @@ pub struct Text {
 }
 
 impl Text {
+    const EMPTY: Self = Self { start: 0, len: 0 };
+
     /// Whether there is nothing in it, which stands for "not configured".
     #[must_use]
     pub const fn is_empty(self) -> bool {
@@ -253,11 +255,21 @@ pub struct Globals {
 impl Globals {
     const DEFAULT: Self = Self {
         enabled: true,
-        router_id: Text { start: 0, len: 0 },
+        router_id: Text::EMPTY,
         startup_delay: Duration::ZERO,
         multicast_v4: Ipv4Addr::new(224, 0, 0, 18),
         multicast_v6: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
-        notify: Text { start: 0, len: 0 },
+        notify: Text::EMPTY,
+    };
+
+    /// All bits zero; see [`Config::new`].
+    const ZERO: Self = Self {
+        enabled: false,
+        router_id: Text::EMPTY,
+        startup_delay: Duration::ZERO,
+        multicast_v4: Ipv4Addr::UNSPECIFIED,
+        multicast_v6: Ipv6Addr::UNSPECIFIED,
+        notify: Text::EMPTY,
     };
 }
 
@@ -282,11 +294,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// A configuration in which nothing is configured.
+    /// A configuration in which nothing is configured, and all bits are zero: in a static it costs no byte of the
+    /// program's file. [`Config::clear`] gives the globals their defaults.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            globals: Globals::DEFAULT,
+            globals: Globals::ZERO,
             interfaces: Vec::new(),
             instances: Vec::new(),
             groups: Vec::new(),
@@ -297,7 +310,7 @@ impl Config {
         }
     }
 
-    /// Forgets everything, in place: a `Config` is too large to be moved about.
+    /// Forgets everything and takes the defaults, in place: a `Config` is too large to be moved about.
     pub fn clear(&mut self) {
         self.globals = Globals::DEFAULT;
         self.interfaces.clear();

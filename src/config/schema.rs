@@ -123,7 +123,7 @@ impl<'d> Reader<'d, '_> {
     fn unknown_option(&mut self, line: u32, name: &[u8], kind: &[u8], nearest: Option<&[u8]>) {
         match nearest {
             Some(nearest) => {
-                self.error(line, "option %A is unknown in %b: did you mean %C?", &[name, kind, nearest])
+                self.error(line, "option %A is unknown in %b: did you mean %C?", &[name, kind, nearest]);
             }
             None => self.error(line, "option %A is unknown in %b: remove it", &[name, kind]),
         }

@@ -104,7 +104,7 @@ fn environment(hook: &Hook<'_>) -> Result<Environment, Full> {
         ("TYPE", hook.kind),
         ("NAME", hook.name),
         ("STATE", state),
-        ("PREVIOUS", hook.previous.map_or("", |previous| previous.name())),
+        ("PREVIOUS", hook.previous.name()),
         ("INTERFACE", hook.interface),
     ] {
         environment.set(name, format_args!("{value}"))?;

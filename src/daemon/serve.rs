@@ -37,10 +37,6 @@ impl Clients {
         Self(Vec::new())
     }
 
-    pub(super) fn have_room(&self) -> bool {
-        !self.0.is_full()
-    }
-
     /// What to wait for on each client's behalf.
     pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         self.0.iter().map(|client| {
@@ -53,13 +49,18 @@ impl Clients {
 impl Daemon<'_> {
     /// Lets clients in, hears what they ask, and goes on with what they are being told.
     pub(super) fn serve(&mut self) {
-        while self.clients.have_room() {
+        for _ in 0..CONTROL_CLIENTS_MAX {
             // Out of descriptors: the client goes on waiting, and so can we.
             let Ok(Some(connection)) = self.listener.accept() else { break };
+            if self.clients.0.is_full() {
+                // The oldest has had its time; who connects and says nothing keeps nobody out.
+                drop(self.clients.0.remove(0));
+            }
             // There is room.
             let _ = self.clients.0.push(Client { connection, next: None });
         }
-        // While one is served it is out of the table, and it goes back to the end if it is not done.
+        // While one is served it is out of the table, and it goes back to the end if it is not done: after the
+        // round they stand as before, the oldest first.
         for _ in 0..self.clients.0.len() {
             let mut client = self.clients.0.remove(0);
             if self.serve_client(&mut client) {

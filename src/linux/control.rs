@@ -164,12 +164,11 @@ fn new_socket(flags: SockFlag) -> Result<OwnedFd, Errno> {
     socket::socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)
 }
 
-/// Binds so that there is no moment in which others may connect.
+/// Binds with mode 0600: Linux makes the file with the mode of the socket, so there is no moment in which
+/// others may connect.
 fn bind_private(socket: &OwnedFd, address: &UnixAddr) -> Result<(), Errno> {
-    let before = stat::umask(Mode::S_IXUSR | Mode::S_IRWXG | Mode::S_IRWXO);
-    let result = socket::bind(socket.as_raw_fd(), address);
-    stat::umask(before);
-    result
+    stat::fchmod(socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    socket::bind(socket.as_raw_fd(), address)
 }
 
 /// Whether at `path` there is a socket that nobody listens to.
@@ -186,6 +185,7 @@ fn is_abandoned<P: nix::NixPath + ?Sized>(path: &P, address: &UnixAddr) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use super::super::namespace;
     use super::*;
     use std::ffi::CString;
     use std::os::unix::fs::PermissionsExt;
@@ -202,28 +202,30 @@ mod tests {
 
     #[test]
     fn a_request_and_its_answer_pass_whole() {
-        let (path, name) = path("request");
-        let listener = Listener::bind(&name).unwrap();
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        assert!(listener.accept().unwrap().is_none());
+        namespace::alone(|| {
+            let (path, name) = path("request");
+            let listener = Listener::bind(&name).unwrap();
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "whatever the umask");
+            assert!(listener.accept().unwrap().is_none());
 
-        let client = Connection::connect(&name, SOON).unwrap();
-        let server = listener.accept().unwrap().unwrap();
-        let mut buffer = [0; 16];
-        assert_eq!(server.receive(&mut buffer), Ok(Received::Nothing));
-        client.send(b"status").unwrap();
-        client.send(b"again").unwrap();
-        assert_eq!(server.receive(&mut buffer), Ok(Received::Packet(b"status")));
-        assert_eq!(server.receive(&mut buffer[..2]), Ok(Received::Packet(b"ag")));
-        server.send(b"fine").unwrap();
-        assert_eq!(client.receive(&mut buffer), Ok(Received::Packet(b"fine")));
-        assert_eq!(client.receive(&mut buffer), Ok(Received::Nothing));
-        drop(client);
-        assert_eq!(server.receive(&mut buffer), Ok(Received::Closed));
-        assert_eq!(server.send(b"late").unwrap_err().errno, Errno::EPIPE);
-        listener.remove();
-        assert!(!path.exists());
+            let client = Connection::connect(&name, SOON).unwrap();
+            let server = listener.accept().unwrap().unwrap();
+            let mut buffer = [0; 16];
+            assert_eq!(server.receive(&mut buffer), Ok(Received::Nothing));
+            client.send(b"status").unwrap();
+            client.send(b"again").unwrap();
+            assert_eq!(server.receive(&mut buffer), Ok(Received::Packet(b"status")));
+            assert_eq!(server.receive(&mut buffer[..2]), Ok(Received::Packet(b"ag")));
+            server.send(b"fine").unwrap();
+            assert_eq!(client.receive(&mut buffer), Ok(Received::Packet(b"fine")));
+            assert_eq!(client.receive(&mut buffer), Ok(Received::Nothing));
+            drop(client);
+            assert_eq!(server.receive(&mut buffer), Ok(Received::Closed));
+            assert_eq!(server.send(b"late").unwrap_err().errno, Errno::EPIPE);
+            listener.remove();
+            assert!(!path.exists());
+        });
     }
 
     #[test]
@@ -240,18 +242,20 @@ mod tests {
 
     #[test]
     fn a_socket_that_is_left_behind_is_replaced_and_one_in_use_is_not() {
-        let (path, name) = path("stale");
-        let first = Listener::bind(&name).unwrap();
-        let in_use = Listener::bind(&name).unwrap_err();
-        assert_eq!(in_use.errno, Errno::EADDRINUSE);
-        drop(first); // as a crash does: the path stays
-        assert!(path.exists());
-        let refused = Connection::connect(&name, SOON).unwrap_err();
-        assert_eq!(refused.errno, Errno::ECONNREFUSED);
-        Listener::bind(&name).unwrap().remove();
-        assert!(!path.exists());
-        let absent = Connection::connect(&name, SOON).unwrap_err();
-        assert_eq!(absent.errno, Errno::ENOENT);
+        namespace::alone(|| {
+            let (path, name) = path("stale");
+            let first = Listener::bind(&name).unwrap();
+            let in_use = Listener::bind(&name).unwrap_err();
+            assert_eq!(in_use.errno, Errno::EADDRINUSE);
+            drop(first); // as a crash does: the path stays
+            assert!(path.exists());
+            let refused = Connection::connect(&name, SOON).unwrap_err();
+            assert_eq!(refused.errno, Errno::ECONNREFUSED);
+            Listener::bind(&name).unwrap().remove();
+            assert!(!path.exists());
+            let absent = Connection::connect(&name, SOON).unwrap_err();
+            assert_eq!(absent.errno, Errno::ENOENT);
+        });
     }
 
     #[test]

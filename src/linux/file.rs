@@ -32,8 +32,11 @@ pub fn read(path: &CStr, buffer: &mut [u8]) -> Result<usize, Error> {
     }
 }
 
+/// Bytes of the longest host name, with its final zero (utsname).
+pub const HOST_NAME_BYTES: usize = 65;
+
 /// The host's name, in `buffer`; empty if it is none that can be read.
-pub fn hostname(buffer: &mut [u8; 65]) -> &str {
+pub fn hostname(buffer: &mut [u8; HOST_NAME_BYTES]) -> &str {
     // SAFETY: the pointer and the length are those of a live buffer.
     let result = unsafe { libc::gethostname(buffer.as_mut_ptr().cast(), buffer.len()) };
     if result < 0 {
@@ -130,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_host_has_a_name() {
-        let mut buffer = [0; 65];
+        let mut buffer = [0; HOST_NAME_BYTES];
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
         assert_eq!(hostname(&mut buffer), name.trim_end());
     }

@@ -170,35 +170,32 @@ mod tests {
     /// Reaping takes any child of the process, hence a process of its own.
     #[test]
     fn a_script_has_the_environment_and_the_arguments_and_is_reaped() {
-        namespace::alone(
-            "linux::hook::tests::a_script_has_the_environment_and_the_arguments_and_is_reaped",
-            || {
-                let path = std::env::temp_dir().join(std::format!("vipd-hook-{}", std::process::id()));
-                let mut environment = Environment::new();
-                environment.set("ACTION", format_args!("NOTIFY_{}", "MASTER")).unwrap();
-                environment.set("OUT", format_args!("{}", path.display())).unwrap();
-                let script = c"{ env; echo \"$0\"; ps -o pgid= -p $$; echo $$; } > \"$OUT\"; exit 7";
-                let pid = start(&[c"/bin/sh", c"-c", script, c"vipd"], &environment).unwrap();
-                let ended = wait_for_one();
-                assert_eq!(ended, Ended { pid, how: How::Code(7) });
-                assert_eq!(reap().next(), None);
-                let text = std::fs::read_to_string(&path).unwrap();
-                std::fs::remove_file(&path).unwrap();
-                assert!(text.contains("ACTION=NOTIFY_MASTER\n"), "{text}");
-                assert!(text.contains("PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"), "{text}");
-                assert!(!text.contains("CARGO"), "{text}");
-                let lines: std::vec::Vec<_> = text.lines().collect();
-                let [.., name, group, own] = lines[..] else {
-                    panic!("{text}");
-                };
-                assert_eq!(name, "vipd");
-                assert_eq!(group.trim(), own);
-                assert_eq!(own, std::format!("{}", pid.0));
+        namespace::alone(|| {
+            let path = std::env::temp_dir().join(std::format!("vipd-hook-{}", std::process::id()));
+            let mut environment = Environment::new();
+            environment.set("ACTION", format_args!("NOTIFY_{}", "MASTER")).unwrap();
+            environment.set("OUT", format_args!("{}", path.display())).unwrap();
+            let script = c"{ env; echo \"$0\"; ps -o pgid= -p $$; echo $$; } > \"$OUT\"; exit 7";
+            let pid = start(&[c"/bin/sh", c"-c", script, c"vipd"], &environment).unwrap();
+            let ended = wait_for_one();
+            assert_eq!(ended, Ended { pid, how: How::Code(7) });
+            assert_eq!(reap().next(), None);
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            assert!(text.contains("ACTION=NOTIFY_MASTER\n"), "{text}");
+            assert!(text.contains("PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"), "{text}");
+            assert!(!text.contains("CARGO"), "{text}");
+            let lines: std::vec::Vec<_> = text.lines().collect();
+            let [.., name, group, own] = lines[..] else {
+                panic!("{text}");
+            };
+            assert_eq!(name, "vipd");
+            assert_eq!(group.trim(), own);
+            assert_eq!(own, std::format!("{}", pid.0));
 
-                let pid = start(&[c"/bin/sh", c"-c", c"kill -9 $$"], &environment).unwrap();
-                assert_eq!(wait_for_one(), Ended { pid, how: How::Signal(9) });
-            },
-        );
+            let pid = start(&[c"/bin/sh", c"-c", c"kill -9 $$"], &environment).unwrap();
+            assert_eq!(wait_for_one(), Ended { pid, how: How::Signal(9) });
+        });
     }
 
     fn wait_for_one() -> Ended {

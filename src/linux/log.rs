@@ -222,6 +222,7 @@ fn send(socket: i32, line: &[u8]) -> Result<(), Errno> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::namespace;
     use super::*;
     use std::ffi::CString;
     use std::os::unix::net::UnixDatagram;
@@ -275,21 +276,23 @@ mod tests {
 
     #[test]
     fn a_full_log_refuses_and_does_not_block() {
-        let path = std::env::temp_dir().join(std::format!("vipd-log-{}", std::process::id()));
-        let _ = std::fs::remove_file(&path);
-        let log = UnixDatagram::bind(&path).unwrap();
-        let name = CString::new(path.to_str().unwrap()).unwrap();
-        let socket = connect(&name).unwrap();
-        send(socket, b"<30>first").unwrap();
-        let mut buffer = [0; 64];
-        let len = log.recv(&mut buffer).unwrap();
-        assert_eq!(&buffer[..len], b"<30>first");
-        let refused = (0..100_000).find_map(|_| send(socket, &[b'x'; 500]).err());
-        assert_eq!(refused, Some(Errno::EAGAIN));
-        drop(log);
-        assert_eq!(send(socket, b"late"), Err(Errno::ECONNREFUSED));
-        std::fs::remove_file(&path).unwrap();
-        // SAFETY: `connect` has given it out here.
-        unsafe { libc::close(socket) };
+        namespace::alone(|| {
+            let path = std::env::temp_dir().join(std::format!("vipd-log-{}", std::process::id()));
+            let _ = std::fs::remove_file(&path);
+            let log = UnixDatagram::bind(&path).unwrap();
+            let name = CString::new(path.to_str().unwrap()).unwrap();
+            let socket = connect(&name).unwrap();
+            send(socket, b"<30>first").unwrap();
+            let mut buffer = [0; 64];
+            let len = log.recv(&mut buffer).unwrap();
+            assert_eq!(&buffer[..len], b"<30>first");
+            let refused = (0..100_000).find_map(|_| send(socket, &[b'x'; 500]).err());
+            assert_eq!(refused, Some(Errno::EAGAIN));
+            drop(log);
+            assert_eq!(send(socket, b"late"), Err(Errno::ECONNREFUSED));
+            std::fs::remove_file(&path).unwrap();
+            // SAFETY: `connect` has given it out here.
+            unsafe { libc::close(socket) };
+        });
     }
 }

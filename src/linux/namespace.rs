@@ -1,30 +1,36 @@
 //! For tests: a process of its own, and a network of its own.
 
+use core::time::Duration;
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
 use std::string::String;
 use std::{env, eprintln, format};
+
+use nix::poll::{PollFd, PollFlags};
 
 use crate::wire::IfIndex;
 
 const MARK: &str = "VIPD_TEST_ALONE";
 
-/// Runs `body`, that of the test `name`, in a process of its own.
-pub(super) fn alone(name: &str, body: impl FnOnce()) {
+/// Runs `body`, a closure in a test, in a process of its own: nobody else starts programs, which for a moment
+/// hold every descriptor there is, or waits for them.
+pub(super) fn alone<F: FnOnce()>(body: F) {
     if env::var_os(MARK).is_some() {
         return body();
     }
+    let name = test_of::<F>();
     let binary = env::current_exe().unwrap();
     run_again(Command::new(binary), name);
 }
 
-/// Runs `body`, that of the test `name`, in a process with an empty network, as its root. Says SKIPPED where
-/// that is not to be had.
-pub(super) fn networked(name: &str, body: impl FnOnce()) {
+/// Runs `body`, a closure in a test, in a process with an empty network, as its root. Says SKIPPED where that
+/// is not to be had.
+pub(super) fn networked<F: FnOnce()>(body: F) {
     if env::var_os(MARK).is_some() {
         return body();
     }
+    let name = test_of::<F>();
     let possible = Command::new("unshare")
         .args(["-rn", "ip", "link", "add", "type", "veth"])
         .output()
@@ -44,6 +50,15 @@ pub(super) fn ip(arguments: &str) -> String {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {arguments}: {complaint}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Waits until something can be read, at most two seconds, and then a moment for what follows it. What is
+/// expected to stay away is given a moment only.
+pub(super) fn await_readable(descriptor: &impl AsFd, expected: bool) {
+    let longest = if expected { 2000u16 } else { 30 };
+    let mut descriptors = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+    nix::poll::poll(&mut descriptors, longest).unwrap();
+    std::thread::sleep(Duration::from_millis(30));
 }
 
 /// The number of a device.
@@ -78,6 +93,8 @@ impl Cable {
         ip(&format!("link set v1 netns /proc/{pid}/fd/{away}"));
         set_up("v0", 1);
         self.away(|| set_up("v1", 2));
+        self.away(|| await_ready("v1"));
+        await_ready("v0");
     }
 
     /// Does something in the network at the other end.
@@ -95,10 +112,34 @@ fn enter(network: &File) {
     assert_eq!(result, 0);
 }
 
+/// The kernel notices a carrier up to a second later, and IPv6 waits for that.
+fn await_ready(device: &str) {
+    for _ in 0..500 {
+        let link = ip(&format!("-o link show {device}"));
+        let routes = ip(&format!("-6 route show table all dev {device}"));
+        let addresses = ip(&format!("-6 address show dev {device}"));
+        let multicast = routes.contains("multicast ff00::/8");
+        if link.contains("state UP") && multicast && !addresses.contains("tentative") {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{device} is not ready");
+}
+
 fn set_up(device: &str, number: u8) {
+    // The kernel's own word on a new link, at a moment of its choice, is no part of any test.
+    std::fs::write(std::format!("/proc/sys/net/ipv6/conf/{device}/router_solicitations"), "0").unwrap();
     ip(&format!("link set {device} addrgenmode none up"));
     ip(&format!("address add 10.9.0.{number}/24 dev {device}"));
     ip(&format!("address add fe80::{number}/64 dev {device} nodad"));
+}
+
+/// The test that a closure stands in, as the harness calls it.
+fn test_of<F>() -> &'static str {
+    let name = core::any::type_name::<F>();
+    let name = name.strip_suffix("::{{closure}}").unwrap();
+    name.split_once("::").unwrap().1
 }
 
 fn run_again(mut command: Command, name: &str) {

@@ -124,7 +124,6 @@ mod tests {
     use crate::wire::IfIndex;
     use crate::wire::rtnl::{self, Message, NewAddress};
     use core::net::IpAddr;
-    use nix::poll::{PollFd, PollFlags};
     use std::format;
     use std::string::{String, ToString};
     use std::vec::Vec;
@@ -156,8 +155,11 @@ mod tests {
 
     /// All that waits, in short. News of an IPv6 address come a moment after it.
     fn said(socket: &NetlinkSocket) -> Vec<String> {
-        let mut poll = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-        nix::poll::poll(&mut poll, 200u16).unwrap();
+        heard(socket, true)
+    }
+
+    fn heard(socket: &NetlinkSocket, expected: bool) -> Vec<String> {
+        namespace::await_readable(socket, expected);
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
         let mut all = Vec::new();
         loop {
@@ -194,8 +196,7 @@ mod tests {
 
     #[test]
     fn addresses_come_and_go_with_their_mark() {
-        let name = "linux::netlink::tests::addresses_come_and_go_with_their_mark";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             namespace::ip("link set lo up");
             let socket = NetlinkSocket::open().unwrap();
             for (address, len) in [("10.9.1.1", 32), ("2001:db8::1", 128), ("fe80::1", 64)] {
@@ -204,7 +205,7 @@ mod tests {
                 assert_eq!(said(&socket), [format!("{address}/{len} on 1 marked")]);
                 // Once more changes nothing, and is no error.
                 add(&socket, &wanted);
-                let again = said(&socket);
+                let again = heard(&socket, false);
                 assert!(!again.iter().any(|line| line.starts_with("refused")), "{again:?}");
                 let shown = namespace::ip("-o address show dev lo");
                 assert!(shown.contains(&format!("{address}/{len}")), "{shown}");
@@ -217,8 +218,7 @@ mod tests {
     /// So that the address is not the source of new connections, as keepalived does it.
     #[test]
     fn a_bare_ipv6_address_is_deprecated_from_the_start_and_stays() {
-        let name = "linux::netlink::tests::a_bare_ipv6_address_is_deprecated_from_the_start_and_stays";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             namespace::ip("link set lo up");
             let socket = NetlinkSocket::open().unwrap();
             add(&socket, &new("2001:db8::1", 128));
@@ -249,8 +249,7 @@ mod tests {
 
     #[test]
     fn a_refused_request_comes_back_and_those_behind_it_are_performed() {
-        let name = "linux::netlink::tests::a_refused_request_comes_back_and_those_behind_it_are_performed";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let socket = NetlinkSocket::open().unwrap();
             let mut elsewhere = new("10.9.1.1", 24);
             elsewhere.interface = IfIndex(99);
@@ -271,8 +270,7 @@ mod tests {
 
     #[test]
     fn dumps_tell_all_links_and_addresses_and_news_follow() {
-        let name = "linux::netlink::tests::dumps_tell_all_links_and_addresses_and_news_follow";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             namespace::ip("link add v0 address 02:00:00:00:00:0a type veth peer name v1");
             let socket = NetlinkSocket::open().unwrap();
             let mut buffer = [0; 64];
@@ -302,7 +300,7 @@ mod tests {
             // A port joins a bridge and leaves it: the link was never gone.
             namespace::ip("link add b0 type bridge");
             namespace::ip("link set v0 master b0");
-            said(&socket);
+            heard(&socket, true);
             namespace::ip("link set v0 nomaster");
             let news = said(&socket);
             assert!(!news.iter().any(|line| line.ends_with("gone")), "{news:?}");
@@ -314,8 +312,7 @@ mod tests {
 
     #[test]
     fn news_that_are_not_read_overrun_and_reading_goes_on_after() {
-        let name = "linux::netlink::tests::news_that_are_not_read_overrun_and_reading_goes_on_after";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let socket = NetlinkSocket::open().unwrap();
             let other = NetlinkSocket::open().unwrap();
             let address = "10.9.1.1".parse().unwrap();

@@ -239,7 +239,6 @@ mod tests {
     use crate::wire::frame;
     use crate::wire::rtnl;
     use core::net::Ipv4Addr;
-    use core::time::Duration;
     use socket2::{Domain, Protocol, Socket, Type};
     use std::vec::Vec as Heap;
 
@@ -256,8 +255,8 @@ mod tests {
         socket
     }
 
-    fn frames(socket: &Socket) -> Heap<Heap<u8>> {
-        std::thread::sleep(Duration::from_millis(20));
+    fn frames(socket: &Socket, expected: bool) -> Heap<Heap<u8>> {
+        namespace::await_readable(socket, expected);
         let mut all = Heap::new();
         let mut buffer = [core::mem::MaybeUninit::new(0u8); 2000];
         while let Ok(len) = socket.recv(&mut buffer) {
@@ -272,7 +271,7 @@ mod tests {
 
     /// Lengths of the messages that wait.
     fn lengths(socket: &V4) -> Heap<usize> {
-        std::thread::sleep(Duration::from_millis(20));
+        namespace::await_readable(socket, true);
         let mut inbox = Inbox::new();
         let mut all = Heap::new();
         loop {
@@ -310,8 +309,7 @@ mod tests {
 
     #[test]
     fn a_takeover_leaves_in_its_order_and_only_on_flush() {
-        let name = "linux::outlet::tests::a_takeover_leaves_in_its_order_and_only_on_flush";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let cable = Cable::lay();
             let mut arena = Arena::new();
             let mut kernel = Kernel::open(&mut arena).unwrap();
@@ -324,9 +322,9 @@ mod tests {
             let from = "fe80::1".parse().unwrap();
             let group = "ff02::12".parse().unwrap();
             kernel.message(v0, from, group, &[0x31; 24]).unwrap();
-            assert_eq!(frames(&all), Heap::<Heap<u8>>::new());
+            assert_eq!(frames(&all, false), Heap::<Heap<u8>>::new());
             kernel.flush();
-            let seen = frames(&all);
+            let seen = frames(&all, true);
             assert_eq!(kernel.take_failure(), None);
             let shown = namespace::ip("address show dev v0");
             assert!(shown.contains("10.9.1.1/32"), "{shown}");
@@ -347,8 +345,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_told_and_does_not_hold_up_the_rest() {
-        let name = "linux::outlet::tests::what_is_refused_is_told_and_does_not_hold_up_the_rest";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let cable = Cable::lay();
             let mut arena = Arena::new();
             let mut kernel = Kernel::open(&mut arena).unwrap();
@@ -365,7 +362,7 @@ mod tests {
             assert_eq!(kernel.take_failure(), failure(message, libc::ENODEV));
             assert_eq!(kernel.take_failure(), failure(Outgoing::Frame, libc::ENXIO));
             assert_eq!(kernel.take_failure(), None);
-            let seen = frames(&all);
+            let seen = frames(&all, true);
             let arps = seen.iter().filter(|frame| **frame == arp(1)).count();
             assert_eq!(arps, 2);
             let is_advert = |frame: &&Heap<u8>| frame.len() > 33 && frame[23] == 112;
@@ -385,8 +382,7 @@ mod tests {
 
     #[test]
     fn hundreds_at_once_all_leave_whatever_the_arenas_hold() {
-        let name = "linux::outlet::tests::hundreds_at_once_all_leave_whatever_the_arenas_hold";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let cable = Cable::lay();
             let mut arena = Arena::new();
             let mut kernel = Kernel::open(&mut arena).unwrap();
@@ -394,7 +390,7 @@ mod tests {
             let (arps, peer) = cable.away(|| (listen(0x0806), V4::open().unwrap()));
             kernel.message(v0, HOME, AWAY, &[1]).unwrap(); // lets the neighbour be resolved
             kernel.flush();
-            frames(&arps);
+            frames(&arps, true);
             for last in 0..=254 {
                 kernel.message(v0, HOME, AWAY, &[last; 20]).unwrap();
                 kernel.netlink(&claim(v0, last)).unwrap();
@@ -402,7 +398,7 @@ mod tests {
             }
             kernel.flush();
             assert_eq!(kernel.take_failure(), None);
-            let seen = frames(&arps);
+            let seen = frames(&arps, true);
             let announced = seen.iter().filter(|frame| frame[..6] == [0xff; 6]);
             let announced: Heap<_> = announced.map(|frame| frame[31]).collect();
             assert_eq!(announced, (0..=254).collect::<Heap<u8>>());

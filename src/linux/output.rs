@@ -78,6 +78,7 @@ impl fmt::Write for Output {
 
 #[cfg(test)]
 mod tests {
+    use super::super::namespace;
     use super::*;
     use core::fmt::Write as _;
     use std::io::Read as _;
@@ -104,10 +105,12 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_gone_is_an_error_and_no_signal() {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let mut output = Output::new(writer.as_raw_fd());
-        output.put(b"hello");
-        assert_eq!(output.finish().unwrap_err().errno, Errno::EPIPE);
+        namespace::alone(|| {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let mut output = Output::new(writer.as_raw_fd());
+            output.put(b"hello");
+            assert_eq!(output.finish().unwrap_err().errno, Errno::EPIPE);
+        });
     }
 }

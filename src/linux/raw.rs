@@ -204,7 +204,6 @@ mod tests {
     use super::super::batch::Way;
     use super::super::namespace::{self, Cable};
     use super::*;
-    use core::time::Duration;
     use std::format;
     use std::vec::Vec as Heap;
 
@@ -229,8 +228,8 @@ mod tests {
     }
 
     /// What arrives within a moment, as (device, bytes).
-    fn received_v4(socket: &V4) -> Heap<(IfIndex, Heap<u8>)> {
-        std::thread::sleep(Duration::from_millis(20));
+    fn received_v4(socket: &V4, expected: bool) -> Heap<(IfIndex, Heap<u8>)> {
+        namespace::await_readable(socket, expected);
         let mut inbox = Inbox::new();
         let mut all = Heap::new();
         loop {
@@ -247,8 +246,7 @@ mod tests {
 
     #[test]
     fn ipv4_messages_arrive_with_header_and_device() {
-        let name = "linux::raw::tests::ipv4_messages_arrive_with_header_and_device";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let cable = Cable::lay();
             let mut home = V4::open().unwrap();
             let v0 = namespace::index_of("v0");
@@ -259,7 +257,7 @@ mod tests {
 
             send_v4(&away, v1, GROUP);
             send_v4(&away, v1, Ipv4Addr::new(10, 9, 0, 1));
-            let packets = received_v4(&home);
+            let packets = received_v4(&home, true);
             assert_eq!(packets.len(), 2);
             for ((interface, packet), to) in packets.iter().zip([GROUP.octets(), [10, 9, 0, 1]]) {
                 assert_eq!(*interface, v0);
@@ -269,18 +267,17 @@ mod tests {
                 assert_eq!(packet[16..20], to);
                 assert_eq!(packet[20..], MESSAGE);
             }
-            assert_eq!(received_v4(&away), [], "what we send does not come back");
+            assert_eq!(received_v4(&away, false), [], "what we send does not come back");
 
             home.leave(v0, GROUP);
             send_v4(&away, v1, GROUP);
-            assert_eq!(received_v4(&home), []);
+            assert_eq!(received_v4(&home, false), []);
         });
     }
 
     #[test]
     fn ipv6_messages_arrive_with_addresses_hop_limit_and_device() {
-        let name = "linux::raw::tests::ipv6_messages_arrive_with_addresses_hop_limit_and_device";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let cable = Cable::lay();
             let mut home = V6::open().unwrap();
             let v0 = namespace::index_of("v0");
@@ -293,7 +290,7 @@ mod tests {
                 outbox.put(v1, way, &MESSAGE).unwrap();
             }
             away.send(&mut outbox, &mut |_, errno| panic!("{errno}"));
-            std::thread::sleep(Duration::from_millis(20));
+            namespace::await_readable(&home, true);
             let mut inbox = Inbox::new();
             let packets: Heap<_> = home.receive(&mut inbox).unwrap().collect();
             let expected = [GROUP_V6, local(1)].map(|destination| Packet::V6 {
@@ -313,8 +310,7 @@ mod tests {
     /// igmp_max_memberships is 20.
     #[test]
     fn more_devices_than_one_socket_can_join_on_are_heard() {
-        let name = "linux::raw::tests::more_devices_than_one_socket_can_join_on_are_heard";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let cable = Cable::lay();
             let mut home = V4::open().unwrap();
             for number in 0..45 {
@@ -327,19 +323,18 @@ mod tests {
             assert_eq!(home.holders.len(), 2);
             let (away, v1) = cable.away(|| (V4::open().unwrap(), namespace::index_of("v1")));
             send_v4(&away, v1, GROUP);
-            let packets = received_v4(&home);
+            let packets = received_v4(&home, true);
             assert_eq!(packets.len(), 1);
             assert_eq!(packets[0].0, v0);
             home.leave(v0, GROUP);
             send_v4(&away, v1, GROUP);
-            assert_eq!(received_v4(&home), []);
+            assert_eq!(received_v4(&home, false), []);
         });
     }
 
     #[test]
     fn a_device_that_is_deleted_and_made_anew_is_joined_again() {
-        let name = "linux::raw::tests::a_device_that_is_deleted_and_made_anew_is_joined_again";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let cable = Cable::lay();
             let mut home = V4::open().unwrap();
             let mut home_v6 = V6::open().unwrap();
@@ -354,7 +349,7 @@ mod tests {
             home_v6.join(old, GROUP_V6).unwrap();
             let (away, v1) = cable.away(|| (V4::open().unwrap(), namespace::index_of("v1")));
             send_v4(&away, v1, GROUP);
-            assert_eq!(received_v4(&home).len(), 1);
+            assert_eq!(received_v4(&home, true).len(), 1);
             let joined = namespace::ip("maddress show dev v0");
             assert!(joined.contains("224.0.0.18"), "{joined}");
             assert!(joined.contains("ff02::12"), "{joined}");
@@ -367,14 +362,13 @@ mod tests {
             home_v6.join(IfIndex(77), GROUP_V6).unwrap();
             let v1 = cable.away(|| namespace::index_of("v1"));
             send_v4(&away, v1, GROUP);
-            assert_eq!(received_v4(&home)[0].0, IfIndex(77));
+            assert_eq!(received_v4(&home, true)[0].0, IfIndex(77));
         });
     }
 
     #[test]
     fn a_packet_too_long_for_the_buffer_is_handed_on_cut() {
-        let name = "linux::raw::tests::a_packet_too_long_for_the_buffer_is_handed_on_cut";
-        namespace::networked(name, || {
+        namespace::networked(|| {
             let cable = Cable::lay();
             let home = V4::open().unwrap();
             let (away, v1) = cable.away(|| (V4::open().unwrap(), namespace::index_of("v1")));
@@ -383,7 +377,7 @@ mod tests {
             outbox.put(v1, v4(to), &[0x21; 2000]).unwrap(); // fragmented, and put together again
             away.send(&mut outbox, &mut |_, errno| panic!("{errno}"));
             send_v4(&away, v1, to);
-            let packets = received_v4(&home);
+            let packets = received_v4(&home, true);
             let lengths: Heap<_> = packets.iter().map(|(_, packet)| packet.len()).collect();
             assert_eq!(lengths, [limits::PACKET_BYTES_MAX, 32]);
         });

@@ -21,8 +21,8 @@ pub(super) struct Reports {
 /// What was last said for one owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Report {
-    said: Option<Standing>,
-    before: Option<Standing>,
+    said: Standing,
+    before: Standing,
     run: Run,
 }
 
@@ -37,6 +37,8 @@ enum Run {
 /// Where an instance or group stands, as users of hooks see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
+    /// Nothing was said yet. The first, so that a table of these is all zeros.
+    Unsaid,
     /// Every virtual router of it is master.
     Master,
     /// All take part, and not all are master.
@@ -48,10 +50,11 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// `MASTER`, `BACKUP`, `FAULT`, `STOP`.
+    /// `MASTER`, `BACKUP`, `FAULT`, `STOP`; empty if nothing was said.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Unsaid => "",
             Self::Master => "MASTER",
             Self::Backup => "BACKUP",
             Self::Fault => "FAULT",
@@ -61,7 +64,7 @@ impl Standing {
 }
 
 impl Report {
-    const NONE: Self = Self { said: None, before: None, run: Run::Idle };
+    const NONE: Self = Self { said: Standing::Unsaid, before: Standing::Unsaid, run: Run::Idle };
 }
 
 impl Reports {
@@ -118,8 +121,8 @@ pub struct Hook<'a> {
     pub name: &'a str,
     /// STATE, and ACTION with `NOTIFY_` before it.
     pub standing: Standing,
-    /// PREVIOUS: the standing that was said before, if any.
-    pub previous: Option<Standing>,
+    /// PREVIOUS: the standing that was said before.
+    pub previous: Standing,
     /// REASON: why the state was entered.
     pub cause: Cause,
     /// PRIORITY at the moment, with tracked weights.
@@ -160,7 +163,7 @@ impl Router {
             script: self.config.text(script),
             kind,
             name,
-            standing: report.said?,
+            standing: report.said,
             previous: report.before,
             cause: view.virtual_router().cause(),
             priority: view.rules.priority,
@@ -214,11 +217,11 @@ impl Router {
         let Some(report) = self.reports.of(owner) else {
             return;
         };
-        if report.said == Some(standing) {
+        if report.said == standing {
             return;
         }
         report.before = report.said;
-        report.said = Some(standing);
+        report.said = standing;
         match report.run {
             Run::Idle if has_script => {
                 report.run = Run::Running(next);
@@ -241,7 +244,8 @@ impl Router {
                 State::Master { .. } => Standing::Master,
             };
             standing = match (standing, this) {
-                (None, this) => Some(this),
+                (None | Some(Standing::Unsaid), this) => Some(this),
+                (_, Standing::Unsaid) => standing,
                 (Some(Standing::Stop), _) | (_, Standing::Stop) => Some(Standing::Stop),
                 (Some(Standing::Fault), _) | (_, Standing::Fault) => Some(Standing::Fault),
                 (Some(Standing::Backup), _) | (_, Standing::Backup) => Some(Standing::Backup),

@@ -309,6 +309,14 @@ impl VirtualRouter {
         }
     }
 
+    /// Hosts may have learned something else: announce again, at most once a second. Only as master.
+    pub fn announce_again(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
+        if let State::Master { timetable, .. } = &mut self.state {
+            timetable.provoke(now);
+        }
+        self.announce_if_due(rules, now, actions);
+    }
+
     /// The configuration has changed. A master goes on with the new rules, and with a shorter interval at
     /// once; a backup's timer stays as it is.
     pub fn adopt(&mut self, rules: &Rules<'_>, now: Instant) {

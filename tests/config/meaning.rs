@@ -75,7 +75,9 @@ fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
     assert_eq!(addresses(&config, lan.v6.addresses), ["fe80::1/64@br-lan"]);
     assert!(lan.v4.peers.is_empty() && lan.v6.peers.is_empty() && lan.tracks.is_empty());
     assert!(lan.notify.is_empty());
-    assert_eq!(config.globals, Config::new().globals);
+    let mut defaults = Box::new(Config::new());
+    defaults.clear();
+    assert_eq!(config.globals, defaults.globals);
 }
 
 /// The second example of the design: the backup of a classic keepalived pair.
@@ -483,4 +485,36 @@ fn a_full_table_names_the_variable_that_sizes_it() {
     let said = sentences(&text);
     assert!(said.iter().all(|one| one.contains("VIPD_TEXT_BYTES=4096")), "{said:?}");
     assert!(!said.is_empty());
+}
+
+/// RFC 9568 §9: version 3 has no authentication; and of RFC 2338 only PASS is left.
+#[test]
+fn mv03_mv05_a_password_in_version_3_and_ah_are_refused() {
+    let password = "\toption auth_type 'PASS'\n\toption auth_pass 'x'\n";
+    let refused = |options: &str| sentences(&instance(options)).iter().any(|line| line.contains("auth"));
+    assert!(!refused(password));
+    assert!(refused(&format!("\toption version '3'\n{password}")));
+    assert!(refused(&format!("\tlist virtual_ipaddress 'fe80::1'\n{password}")));
+    assert!(refused("\toption auth_type 'AH'\n\toption auth_pass 'x'\n"));
+}
+
+/// keepalived's choice: IPv4 is version 2 unless it is said otherwise, IPv6 is always version 3.
+#[test]
+fn mv04_ipv4_is_version_2_unless_said_otherwise() {
+    let version = |text: &str| only(&accept(text)).version;
+    assert_eq!(version(&instance("")), Version::V2);
+    assert_eq!(version(&instance("\toption version '3'\n")), Version::V3);
+    let globals = "config globals 'globals'\n\toption vrrp_version '3'\n";
+    assert_eq!(version(&format!("{globals}{}", instance(""))), Version::V3);
+}
+
+/// RFC 9568 §5.2.9: keepalived sends such a list, strict routers drop it; `check` says so.
+#[test]
+fn tx23_an_ipv6_list_without_a_link_local_first_is_warned_of() {
+    let warned = |first: &str, second: &str| {
+        let options = format!("\tlist virtual_ipaddress '{first}'\n\tlist virtual_ipaddress '{second}'\n");
+        sentences(&instance(&options)).iter().any(|line| line.contains("link-local"))
+    };
+    assert!(warned("2001:db8::1/64", "fe80::1/64"));
+    assert!(!warned("fe80::1/64", "2001:db8::1/64"));
 }

@@ -160,7 +160,7 @@ fn a_flapping_link_ends_in_mastership() {
 }
 
 #[test]
-fn addresses_left_by_a_crash_are_taken_back_at_the_next_start() {
+fn ad23_addresses_left_by_a_crash_are_taken_back_at_the_next_start() {
     let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
     let mut lone = Lone::start(&config(150, &["10.0.0.100/24", "fe80::100/64"]));
     lone.wait_master("10.0.0.100");

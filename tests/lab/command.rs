@@ -86,10 +86,32 @@ fn status_is_json_for_programs() {
     let lone = Lone::start(&config(200, &["10.0.0.100/24", "fe80::100/64"]));
     lone.wait_master("10.0.0.100");
     let status = lone.vipd.status();
-    let text = status.to_string();
-    for part in ["\"lan\"", "\"eth0\"", "\"master\"", "200", "10.0.0.100"] {
-        assert!(text.contains(part), "{part} in {text}");
+    let instances = status["instances"].as_array().expect("a list of virtual routers");
+    assert_eq!(instances.len(), 2, "one for each family: {status}");
+    for (record, family, address) in
+        [(&instances[0], "ipv4", "10.0.0.100"), (&instances[1], "ipv6", "fe80::100")]
+    {
+        for (key, value) in [
+            ("name", "lan"),
+            ("interface", "eth0"),
+            ("family", family),
+            ("state", "master"),
+            ("address", address),
+        ] {
+            assert_eq!(record[key], value, "{key} in {record}");
+        }
+        for (key, value) in
+            [("vrid", 7), ("version", 3), ("priority", 200), ("interval_cs", 10), ("addresses", 1)]
+        {
+            assert_eq!(record[key], value, "{key} in {record}");
+        }
+        assert_eq!(record["source"], record["master"], "it is master itself");
+        assert!(!record["reason"].as_str().unwrap_or("").is_empty(), "it says why: {record}");
+        assert_eq!(record["counters"]["became_master"], 1);
+        let sent = record["counters"]["adverts_sent"].as_u64();
+        assert!(sent > Some(0), "{record}");
     }
+    assert_eq!(instances[0]["source"], "10.0.0.1");
 }
 
 /// The exposition format: comments, and NAME{LABELS} VALUE; every name has one TYPE, before its values.
@@ -165,4 +187,23 @@ fn a_second_daemon_on_the_same_socket_is_refused() {
     let (code, text) = answer(&mut command);
     assert_eq!(code, 4, "{text}");
     eventually("the first one goes on", SECOND, || lone.vipd.try_status().map(|_| ()));
+}
+
+/// Four clients are served at a time: ten that say nothing must not keep the eleventh out.
+#[test]
+fn silent_clients_keep_nobody_out() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let lone = Lone::start(&config(100, &["10.0.0.100/24"]));
+    lone.wait_address("10.0.0.100/24", true);
+    let path = lone.vipd.workspace().path("socket");
+    let silent: Vec<_> = (0..10)
+        .map(|_| {
+            let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::SEQPACKET, None).unwrap();
+            socket.connect(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+            socket
+        })
+        .collect();
+    let status = lone.vipd.status();
+    assert_eq!(status["instances"][0]["state"], "master");
+    drop(silent);
 }

@@ -83,12 +83,12 @@ macro_rules! both_roles_four_changes {
             use super::*;
 
             #[test]
-            fn vipd_takes_over_from_a_killed_peer() {
+            fn tm09_vipd_takes_over_from_a_killed_peer() {
                 trial($pairing, Role::Peer, Change::Killed);
             }
 
             #[test]
-            fn vipd_takes_over_from_a_peer_that_resigns() {
+            fn tm08_vipd_takes_over_from_a_peer_that_resigns() {
                 trial($pairing, Role::Peer, Change::Stopped);
             }
 
@@ -103,7 +103,7 @@ macro_rules! both_roles_four_changes {
             }
 
             #[test]
-            fn the_peer_takes_over_from_a_killed_vipd() {
+            fn tm09_the_peer_takes_over_from_a_killed_vipd() {
                 trial($pairing, Role::Vipd, Change::Killed);
             }
 

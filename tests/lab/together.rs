@@ -11,7 +11,7 @@ const BOTH: [&str; 2] = ["10.0.0.100/24", "fe80::100/64"];
 
 struct Pair {
     capture: Capture,
-    _lan: Segment,
+    lan: Segment,
     hosts: [Host; 2],
     ports: [Port; 2],
     daemons: [Vipd; 2],
@@ -29,7 +29,7 @@ impl Pair {
         ];
         let daemons =
             [Vipd::start(&hosts[0], &config(200, &BOTH)), Vipd::start(&hosts[1], &config(100, &BOTH))];
-        let pair = Self { capture, _lan: lan, hosts, ports, daemons };
+        let pair = Self { capture, lan, hosts, ports, daemons };
         pair.wait_holder(0);
         pair
     }
@@ -70,6 +70,52 @@ fn both_families_move_together() {
     pair.wait_holder(1);
     pair.daemons[0].restart();
     pair.wait_holder(0);
+}
+
+/// RFC 9568 §6.4.2, §6.4.3: who is backup says nothing for the addresses, who is master answers, and is a member
+/// of the solicited-node group of each IPv6 one.
+#[test]
+fn ad01_ad02_ad11_ad12_st05_only_the_master_answers_for_the_addresses() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let pair = Pair::start();
+    let client = Host::new("client");
+    pair.lan.attach_with(&client, "eth0", &["10.0.0.9/24"]);
+    let neighbour = |vip: &str, wanted: [u8; 6]| {
+        let wanted = wanted.map(|byte| format!("{byte:02x}")).join(":");
+        eventually("the master's reply", SECOND * 3, || {
+            let device = if vip.contains(':') { "-I eth0 " } else { "" };
+            let words = format!("-c 1 -W 1 {device}{vip}");
+            let answered = client.command("ping").args(words.split(' ')).output().ok()?.status.success();
+            let cache = client.ip("neigh show dev eth0");
+            let line = cache.lines().find(|line| line.starts_with(&format!("{vip} ")))?;
+            (answered && line.contains(&wanted)).then_some(())
+        });
+    };
+    for vip in ["10.0.0.100", "fe80::100"] {
+        neighbour(vip, pair.ports[0].mac());
+    }
+    let groups = |host: &Host| host.ip("maddr show dev eth0");
+    assert!(groups(&pair.hosts[0]).contains("ff02::1:ff00:100"), "{}", groups(&pair.hosts[0]));
+    assert!(!groups(&pair.hosts[1]).contains("ff02::1:ff00:100"), "{}", groups(&pair.hosts[1]));
+    // Not one ARP reply or neighbour advertisement has come from the backup.
+    let replies = |index: usize| {
+        let from = pair.capture.frames().into_iter().filter(|frame| frame.port == pair.ports[index].index());
+        from.filter(|frame| {
+            let is_arp_reply = frame.bytes[12..14] == [8, 6] && frame.bytes[20..22] == [0, 2];
+            let speaks_for = frame.bytes[28..32] == [10, 0, 0, 100];
+            is_arp_reply && speaks_for
+                || frame.neighbour_advertisement() == Some("fe80::100".parse().unwrap())
+        })
+        .count()
+    };
+    assert!(replies(0) > 0);
+    assert_eq!(replies(1), 0, "a backup has spoken for the addresses");
+    pair.ports[0].unplug();
+    client.ip("neigh flush dev eth0");
+    pair.first_adverts(1, now());
+    for vip in ["10.0.0.100", "fe80::100"] {
+        neighbour(vip, pair.ports[1].mac());
+    }
 }
 
 /// A second master in one family alone would send replies where the other family's requests did not go.

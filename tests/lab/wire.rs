@@ -12,7 +12,7 @@ use crate::harness::{Host, Segment, Vipd, Workspace, program};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What tshark is asked about every packet, in its own names.
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 25] = [
     "_ws.malformed",
     "_ws.expert.severity",
     "_ws.expert.message",
@@ -21,6 +21,9 @@ const FIELDS: [&str; 22] = [
     "ip.src",
     "ip.dst",
     "ip.ttl",
+    "ip.proto",
+    "ip.dsfield",
+    "ipv6.nxt",
     "ipv6.src",
     "ipv6.dst",
     "ipv6.hlim",
@@ -43,7 +46,7 @@ const WARNING: u32 = 0x0060_0000;
 type Row = BTreeMap<&'static str, String>;
 
 #[test]
-fn version_2_without_a_password() {
+fn tx01_tx03_tx04_tx06_tx22_tx27_version_2_without_a_password() {
     let config = "config vrrp_instance 'x'\n\toption interface 'eth0'\n\toption virtual_router_id '7'\n\
         \toption priority '254'\n\tlist virtual_ipaddress '10.0.0.100/24'\n\tlist virtual_ipaddress '10.0.0.101'\n";
     let Some(rows) = record(config, SECOND * 5, "vrrp.v3_checksum_as_in_v2:FALSE") else { return };
@@ -52,6 +55,8 @@ fn version_2_without_a_password() {
         assert_eq!(row["ip.dst"], "224.0.0.18", "TX04");
         assert_eq!(row["eth.dst"], "01:00:5e:00:00:12", "TX04");
         assert_eq!(row["ip.src"], "10.0.0.1", "TX06");
+        assert_eq!(row["ip.proto"], "112", "TX03");
+        assert_eq!(row["ip.dsfield"], "0xc0", "TX27");
         assert_eq!(row["vrrp.ip_addr"], "10.0.0.100,10.0.0.101", "TX22");
     }
     resigns(&adverts);
@@ -60,7 +65,7 @@ fn version_2_without_a_password() {
 
 /// To a peer that answers with "protocol unreachable", as a router without a VRRP daemon does.
 #[test]
-fn version_2_unicast_with_a_password() {
+fn tx21_version_2_unicast_with_a_password() {
     let config = "config vrrp_instance 'x'\n\toption interface 'eth0'\n\toption virtual_router_id '7'\n\
         \toption priority '254'\n\toption auth_type 'PASS'\n\toption auth_pass '1111'\n\
         \toption unicast_src_ip '10.0.0.1'\n\tlist unicast_peer '10.0.0.2'\n\
@@ -76,7 +81,7 @@ fn version_2_unicast_with_a_password() {
 }
 
 #[test]
-fn version_3_over_ipv4_with_the_pseudo_header() {
+fn tx20_version_3_over_ipv4_with_the_pseudo_header() {
     let Some(rows) = record(&v3_config(""), SECOND * 2, "vrrp.v3_checksum_as_in_v2:FALSE") else {
         return;
     };
@@ -85,14 +90,14 @@ fn version_3_over_ipv4_with_the_pseudo_header() {
 }
 
 #[test]
-fn version_3_over_ipv4_with_the_checksum_of_rfc_9568() {
+fn tx20_version_3_over_ipv4_with_the_checksum_of_rfc_9568() {
     let config = v3_config("\toption checksum 'rfc9568'\n");
     let Some(rows) = record(&config, SECOND * 2, "vrrp.v3_checksum_as_in_v2:TRUE") else { return };
     resigns(&adverts(&rows, "3", 7));
 }
 
 #[test]
-fn version_3_over_ipv6() {
+fn tx02_tx03_tx05_tx07_ad12_version_3_over_ipv6() {
     let config = "config vrrp_instance 'x'\n\toption interface 'eth0'\n\toption virtual_router_id '7'\n\
         \toption version '3'\n\toption priority '254'\n\toption advert_int '0.2'\n\
         \tlist virtual_ipaddress 'fe80::100/64'\n\tlist virtual_ipaddress '2001:db8::100/64'\n";
@@ -100,6 +105,7 @@ fn version_3_over_ipv6() {
     let adverts = adverts(&rows, "3", 7);
     for row in &adverts {
         assert_eq!(row["ipv6.dst"], "ff02::12", "TX05");
+        assert_eq!(row["ipv6.nxt"], "112", "TX03");
         assert_eq!(row["eth.dst"], "33:33:00:00:00:12", "TX05");
         assert!(row["ipv6.src"].starts_with("fe80::"), "TX07");
         assert_ne!(row["ipv6.src"], "fe80::100", "TX07");
@@ -142,7 +148,9 @@ fn record(config: &str, span: Duration, preference: &str) -> Option<Vec<Row>> {
     let file = workspace.path("sent.pcap");
     capture.save(&file, Some(&port));
     let mut command = Command::new(program("tshark")?);
-    // Whoever may drop privileges cannot always read the workspace; nothing is captured here anyway.
+    // Nobody's preferences: neither ours nor those of root, for whom a user namespace makes us pass.
+    let home = workspace.path("");
+    command.env("HOME", &home).env("XDG_CONFIG_HOME", &home);
     command.args(["-n", "-o", preference, "-o", "ip.check_checksum:TRUE", "-r"]).arg(&file);
     command.args(["-Y", "vrrp || arp.isgratuitous || icmpv6.type == 136"]);
     command.args(["-T", "fields", "-E", "separator=|", "-E", "occurrence=a"]);

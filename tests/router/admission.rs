@@ -159,7 +159,7 @@ fn everything_but_counters(bench: &Bench) -> String {
 /// Law 10, RX21. keepalived loses mastership to a stream of packets that it rejects (all but the last ones of
 /// this list); here none changes a state, a timer, a learned value or an advert's time, in any state.
 #[test]
-fn law_10_rx21_nothing_rejected_touches_anything() {
+fn law_10_rx21_rx24_nothing_rejected_touches_anything() {
     for spec in specs() {
         let stages: [fn(&[Spec]) -> Bench; 3] = [Bench::new, Bench::master, |specs| {
             let mut bench = Bench::new(specs);

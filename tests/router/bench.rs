@@ -64,6 +64,7 @@ fn span(start: usize, len: usize) -> Span {
 
 pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
     let mut config = Box::new(Config::new());
+    config.clear();
     for spec in specs {
         let name = config.keep_text(spec.name).unwrap();
         let notify = config.keep_text(spec.notify).unwrap();

@@ -242,3 +242,17 @@ fn tracked_links_are_faults_or_weights() {
     owner.link(ETH1, "eth1", false);
     assert_eq!(priority(&owner), 255);
 }
+
+/// A bridge takes the address of a port that joins it, and hosts still know the old one.
+#[test]
+fn a_device_that_changes_its_ethernet_address_is_announced_again() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.tick(2000);
+    let mac = Some(vipd::wire::Mac([2, 0, 0, 0, 0, 99]));
+    let link = vipd::wire::rtnl::Link { index: ETH0, name: "eth0", mac, running: true };
+    bench.handle(Event::Kernel(Message::Link(link)));
+    assert_eq!(bench.effects, [Effect::Announce { slot: Slot(0), repeat: 5 }]);
+    bench.handle(Event::Kernel(Message::Link(link)));
+    assert!(bench.effects.is_empty());
+    assert_eq!(bench.phase(0), Phase::Master);
+}

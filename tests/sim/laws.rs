@@ -189,6 +189,30 @@ fn law_11_answers_are_rate_limited() {
     });
 }
 
+/// ST16: an answer is one advert more; the timetable goes on as if it had not been given.
+#[test]
+fn law_12_answers_do_not_move_the_timetable() {
+    seed::each(|seed| {
+        for shape in [Plan::v2(), Plan::v3(), Plan::v6()] {
+            let family = shape.families().next().unwrap();
+            let mut world = pair(seed, &shape);
+            world.run(2 * SEC);
+            let first = world.checkers.adverts[0].at;
+            let port = world.add_stranger(0);
+            for _ in 0..40 {
+                world.inject(0, port, &Forgery::of(&shape, family, 50).frame());
+                let span = world.rng.u64(SEC / 2..SEC * 9 / 10);
+                world.run(span);
+            }
+            for number in 0..20 {
+                let due = first + number * shape.interval();
+                let met = world.checkers.adverts.iter().any(|it| it.at.abs_diff(due) < 5 * MS);
+                assert!(met, "advert {number} is missing");
+            }
+        }
+    });
+}
+
 /// Each advert is due one interval after the last was due: in a thousand of them not one is lost.
 #[test]
 fn law_12_adverts_do_not_drift() {

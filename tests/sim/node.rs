@@ -46,6 +46,8 @@ pub struct Node {
     pub stalled: bool,
     /// Every effect but adverts and hooks is performed twice (law 4).
     pub performs_twice: bool,
+    /// What leaves is gathered until the end of the turn, as the daemon does; otherwise it leaves effect by effect.
+    pub gathers: bool,
     /// When its next turn is.
     pub wake_at: Nanos,
     daemon: Option<Daemon>,
@@ -54,6 +56,7 @@ pub struct Node {
 struct Daemon {
     router: Box<Router>,
     effects: Box<Effects>,
+    gathered: Gathered,
     failures: VecDeque<Failure>,
     hooks: Vec<Hook>,
     requests: VecDeque<Request>,
@@ -84,6 +87,7 @@ impl Node {
             plans,
             stalled: false,
             performs_twice: false,
+            gathers: false,
             wake_at: NEVER,
             daemon: None,
         }
@@ -97,6 +101,7 @@ impl Node {
         self.daemon = Some(Daemon {
             router: Box::new(Router::new()),
             effects: Box::new(Effects::new()),
+            gathered: Gathered::default(),
             failures: VecDeque::new(),
             hooks: Vec::new(),
             requests: VecDeque::from([Request::Start]),
@@ -180,6 +185,7 @@ impl Node {
             plans: &mut self.plans,
             instant,
             performs_twice: self.performs_twice,
+            gathers: self.gathers,
             events: 0,
         };
         turn.requests(around);
@@ -188,6 +194,7 @@ impl Node {
         turn.failures(around);
         turn.hooks(around);
         turn.timer(around);
+        turn.flush(around);
         let idle = turn.events == 0;
         daemon.idle_turns = if idle { daemon.idle_turns + 1 } else { 0 };
         assert!(daemon.idle_turns < IDLE_TURNS_MAX, "node {} spins", self.number);
@@ -224,6 +231,7 @@ struct Turn<'a> {
     plans: &'a mut Vec<Plan>,
     instant: Instant,
     performs_twice: bool,
+    gathers: bool,
     events: u32,
 }
 
@@ -324,30 +332,58 @@ impl Turn<'_> {
                 around.checkers.hooks.started(self.node, ticket, hook.as_ref());
                 continue;
             }
-            let mut outlet = Wires {
-                now: around.now,
-                node: self.node,
-                kernel: self.kernel,
-                plans: self.plans,
-                failures: &mut self.daemon.failures,
-                rng: around.rng,
-                out: around.out,
-                checkers: around.checkers,
-            };
-            let _ = perform::perform(&self.daemon.router, effect, &mut outlet);
-            if self.performs_twice && !matches!(effect, Effect::Advertise { .. }) {
-                let _ = perform::perform(&self.daemon.router, effect, &mut outlet);
+            let twice = self.performs_twice && !matches!(effect, Effect::Advertise { .. });
+            self.perform(around, effect);
+            if twice {
+                self.perform(around, effect);
             }
         }
     }
+
+    fn perform(&mut self, around: &mut Surroundings<'_>, effect: Effect) {
+        let (mut wires, router) = self.wires(around);
+        // What fails is told as an event; there is nothing to be done about it here.
+        let _ = perform::perform(router, effect, &mut wires);
+        if !self.gathers {
+            self.flush(around);
+        }
+    }
+
+    fn flush(&mut self, around: &mut Surroundings<'_>) {
+        self.wires(around).0.flush();
+    }
+
+    fn wires<'a>(&'a mut self, around: &'a mut Surroundings<'_>) -> (Wires<'a>, &'a Router) {
+        let wires = Wires {
+            now: around.now,
+            node: self.node,
+            kernel: self.kernel,
+            plans: self.plans,
+            gathered: &mut self.daemon.gathered,
+            failures: &mut self.daemon.failures,
+            rng: around.rng,
+            out: around.out,
+            checkers: around.checkers,
+        };
+        (wires, &self.daemon.router)
+    }
 }
 
-/// The way out: the simulated kernel. What fails is told on the next turn (law 7).
+/// What an event's effects want to leave, by its kind.
+#[derive(Debug, Default)]
+struct Gathered {
+    messages: Vec<(IfIndex, IpAddr, IpAddr, Vec<u8>)>,
+    requests: Vec<u8>,
+    frames: Vec<(IfIndex, Vec<u8>)>,
+}
+
+/// The way out: the simulated kernel.
 struct Wires<'a> {
     now: Nanos,
     node: usize,
     kernel: &'a mut Kernel,
     plans: &'a [Plan],
+    gathered: &'a mut Gathered,
     failures: &'a mut VecDeque<Failure>,
     rng: &'a mut Rng,
     out: &'a mut Outbox,
@@ -355,35 +391,52 @@ struct Wires<'a> {
 }
 
 impl Wires<'_> {
-    fn outcome(&mut self, interface: IfIndex, what: Outgoing, sent: Result<(), i32>) -> Result<(), Fault> {
-        sent.map_err(|errno| {
+    /// Lets everything go: messages, then requests, then frames. What fails is told on the next turn (law 7).
+    fn flush(&mut self) {
+        for (interface, from, to, payload) in core::mem::take(&mut self.gathered.messages) {
+            let sent = self.kernel.send_message(interface.0, from, to, &payload, self.out, self.rng);
+            self.note(interface, Outgoing::Message(Family::of(from)), sent);
+        }
+        let requests = core::mem::take(&mut self.gathered.requests);
+        if !requests.is_empty() {
+            let sent = self.kernel.request(&requests, self.rng);
+            self.note(IfIndex(0), Outgoing::Netlink, sent);
+        }
+        for (interface, frame) in core::mem::take(&mut self.gathered.frames) {
+            self.checkers.frame(self.now, self.node, self.plans, self.kernel, interface, &frame);
+            let sent = self.kernel.send_frame(interface.0, &frame, self.out, self.rng);
+            self.note(interface, Outgoing::Frame, sent);
+        }
+    }
+
+    fn note(&mut self, interface: IfIndex, what: Outgoing, sent: Result<(), i32>) {
+        if let Err(errno) = sent {
             trace!("    {what:?} fails with {errno}");
             self.failures.push_back(Failure { interface, what, errno });
-            Fault
-        })
+        }
     }
 }
 
 impl Outlet for Wires<'_> {
     fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Fault> {
         let joined = self.kernel.join(interface.0, group);
-        self.outcome(interface, Outgoing::Join, joined)
+        self.note(interface, Outgoing::Join, joined);
+        joined.map_err(|_| Fault)
     }
 
     fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Fault> {
         self.checkers.message(self.now, self.node, self.plans, self.kernel, interface, from, to, payload);
-        let sent = self.kernel.send_message(interface.0, from, to, payload, self.out, self.rng);
-        self.outcome(interface, Outgoing::Message(Family::of(from)), sent)
+        self.gathered.messages.push((interface, from, to, payload.to_vec()));
+        Ok(())
     }
 
     fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Fault> {
-        self.checkers.frame(self.now, self.node, self.plans, self.kernel, interface, frame);
-        let sent = self.kernel.send_frame(interface.0, frame, self.out, self.rng);
-        self.outcome(interface, Outgoing::Frame, sent)
+        self.gathered.frames.push((interface, frame.to_vec()));
+        Ok(())
     }
 
     fn netlink(&mut self, request: &[u8]) -> Result<(), Fault> {
-        let sent = self.kernel.request(request, self.rng);
-        self.outcome(IfIndex(0), Outgoing::Netlink, sent)
+        self.gathered.requests.extend_from_slice(request);
+        Ok(())
     }
 }

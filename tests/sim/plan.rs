@@ -184,6 +184,7 @@ fn peers_of(plan: &Plan, family: Family) -> impl Iterator<Item = &IpAddr> {
 /// The configuration that the config reader would make of these plans.
 pub fn configuration(plans: &[Plan]) -> Box<Config> {
     let mut config = Box::new(Config::new());
+    config.clear();
     for plan in plans {
         let instance = instance(&mut config, plan);
         config.instances.push(instance).unwrap();

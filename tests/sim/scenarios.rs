@@ -10,6 +10,7 @@ use crate::clock::{MS, Nanos, SEC};
 use crate::kernel::Trouble;
 use crate::plan::{Plan, vip_v4};
 use crate::seed;
+use crate::stranger::Forgery;
 use crate::switch::Path;
 use crate::world::{World, own_v4};
 
@@ -383,6 +384,24 @@ fn a_master_that_slept_shortly_goes_on() {
         world.settle();
         assert_eq!(world.changes(), 0);
         assert_outage(world, EPSILON);
+    });
+}
+
+/// Nor does it matter what a router of lower priority says meanwhile.
+#[test]
+fn a_master_that_slept_shortly_does_not_yield_to_a_lower_priority() {
+    of_pairs(|world| {
+        let plan = world.nodes[0].plans[0].clone();
+        let port = world.add_stranger(0);
+        world.stall(0);
+        world.run(2 * interval_of(world) * 9 / 10);
+        for family in plan.families() {
+            world.inject(0, port, &Forgery::of(&plan, family, 50).frame());
+        }
+        world.run(MS);
+        world.resume(0);
+        world.settle();
+        assert_eq!(world.changes(), 0);
     });
 }
 
@@ -943,6 +962,11 @@ fn a_backup_of_version_3_learns_the_masters_interval() {
         world.forget();
         world.run(60 * SEC);
         assert_eq!(world.changes(), 0);
+        world.power_off(0);
+        world.settle();
+        world.forget();
+        world.run(10 * SEC);
+        assert!(world.checkers.adverts.len().abs_diff(100) < 3, "as master it keeps to its own interval");
     });
 }
 

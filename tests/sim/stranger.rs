@@ -66,7 +66,7 @@ impl Forgery {
             1 => self.ttl = 1,
             2 => self.message[6] ^= 0x55,
             3 => self.change(|message| message[0] = (message[0] & 0xf0) | 2),
-            4 => self.change(|message| message[0] ^= 0x10),
+            4 => self = self.of_other_version(plan),
             5 => self.change(|message| message.truncate(8)),
             6 => self.change(|message| message.extend_from_slice(&[0; 4])),
             7 => self.change(|message| message[3] = 0),
@@ -78,6 +78,22 @@ impl Forgery {
             _ => self.change(|message| message[4] = 1),
         }
         self
+    }
+
+    /// A right message of the version that the plan does not speak (RX02).
+    fn of_other_version(self, plan: &Plan) -> Self {
+        let other = match plan.version {
+            Version::V2 => Plan { version: Version::V3, password: None, ..plan.clone() },
+            Version::V3 => Plan { version: Version::V2, ..plan.clone() },
+        };
+        match Family::of(self.from) {
+            Family::V4 => Self::of(&other, Family::V4, self.message[2]),
+            Family::V6 => {
+                let mut it = self;
+                it.change(|message| message[0] ^= 0x10);
+                it
+            }
+        }
     }
 
     /// The frame around it.

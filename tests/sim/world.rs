@@ -135,7 +135,9 @@ impl World {
             kernel.add_link(name, mac, (segment, port), own);
         }
         let clock = Clock::new(self.rng.u64(SEC..1000 * SEC), drift_ppm);
-        self.nodes.push(Node::new(number, kernel, clock, plans));
+        let mut node = Node::new(number, kernel, clock, plans);
+        node.gathers = self.rng.bool();
+        self.nodes.push(node);
         number
     }
 

@@ -1,0 +1,133 @@
+//! The configured devices, as the kernel has them: found by name, known by number, and gone with what was on them.
+
+use super::addresses::Presence;
+use super::{Effects, Router};
+use crate::config::{Config, InterfaceId};
+use crate::limits;
+use crate::time::Instant;
+use crate::wire::{IfIndex, Mac, rtnl};
+
+/// One entry for each of [`Config::interfaces`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Links(pub(super) [Link; limits::INTERFACES_MAX]);
+
+/// One device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Link {
+    /// The kernel's number; `None`: there is no device of this name.
+    pub(super) index: Option<IfIndex>,
+    pub(super) mac: Mac,
+    pub(super) running: bool,
+    /// Mentioned in the present synchronisation.
+    pub(super) seen: bool,
+}
+
+impl Link {
+    pub(super) const ABSENT: Self = Self { index: None, mac: Mac([0; 6]), running: false, seen: false };
+}
+
+impl Links {
+    pub(super) const fn new() -> Self {
+        Self([Link::ABSENT; limits::INTERFACES_MAX])
+    }
+
+    pub(super) fn index(&self, interface: InterfaceId) -> Option<IfIndex> {
+        self.0.get(usize::from(interface.0))?.index
+    }
+
+    pub(super) fn mac(&self, interface: InterfaceId) -> Mac {
+        self.0.get(usize::from(interface.0)).map_or(Mac::default(), |link| link.mac)
+    }
+
+    pub(super) fn is_running(&self, interface: InterfaceId) -> bool {
+        self.0.get(usize::from(interface.0)).is_some_and(|link| link.index.is_some() && link.running)
+    }
+
+    /// The table for another configuration: what is known stays known, by name.
+    pub(super) fn renamed(&self, old: &Config, new: &Config) -> Self {
+        let mut links = Self::new();
+        for (link, name) in links.0.iter_mut().zip(&new.interfaces) {
+            let known = old.interfaces.iter().position(|text| old.text(*text) == new.text(*name));
+            *link = known.and_then(|position| self.0.get(position)).copied().unwrap_or(Link::ABSENT);
+        }
+        links
+    }
+}
+
+impl Router {
+    pub(super) fn link(&mut self, now: Instant, link: &rtnl::Link<'_>, effects: &mut Effects) {
+        let known = Link {
+            index: Some(link.index),
+            mac: link.mac.unwrap_or_default(),
+            running: link.running,
+            seen: true,
+        };
+        // The number may have belonged to another name: then that one is gone.
+        let name_of = |position: usize| {
+            u8::try_from(position).map_or("", |id| self.config.interface_name(InterfaceId(id)))
+        };
+        let named = (0..self.config.interfaces.len()).find(|position| name_of(*position) == link.name);
+        let mut changed = false;
+        for position in 0..self.config.interfaces.len() {
+            let Some(entry) = self.links.0.get(position).copied() else {
+                continue;
+            };
+            if Some(position) == named {
+                if entry.index != known.index {
+                    self.forget_link(position);
+                }
+                if entry.index == known.index && entry.mac != known.mac {
+                    self.announce_again(InterfaceId(position as u8), now, effects);
+                }
+                changed |= Link { seen: true, ..entry } != known;
+                if let Some(entry) = self.links.0.get_mut(position) {
+                    *entry = known;
+                }
+            } else if entry.index == known.index {
+                self.forget_link(position);
+                changed = true;
+            }
+        }
+        // While everything is being listed, only bad news does not wait for the whole picture.
+        if changed && (!self.sync.is_running() || !link.running) {
+            self.settle(now, effects);
+        }
+    }
+
+    /// A device is gone, and with it everything that was on it.
+    fn forget_link(&mut self, position: usize) {
+        let Some(link) = self.links.0.get_mut(position) else {
+            return;
+        };
+        *link = Link::ABSENT;
+        for (address, presence) in self.config.addresses.iter().zip(&mut self.presence) {
+            if usize::from(address.interface.0) == position {
+                *presence = Presence::Absent;
+            }
+        }
+        for member in &mut self.members {
+            let instance = self.config.instances.get(usize::from(member.instance));
+            if instance.is_some_and(|instance| usize::from(instance.interface.0) == position) {
+                member.source = None;
+            }
+        }
+    }
+
+    pub(super) fn forget_links(&mut self, is_gone: impl Fn(&Link) -> bool) {
+        for position in 0..limits::INTERFACES_MAX {
+            if self.links.0.get(position).is_some_and(|link| link.index.is_some() && is_gone(link)) {
+                self.forget_link(position);
+            }
+        }
+    }
+
+    /// A device has another Ethernet address now (a bridge takes that of a new port): tell the segment.
+    fn announce_again(&mut self, interface: InterfaceId, now: Instant, effects: &mut Effects) {
+        for slot in self.slots() {
+            let Some(view) = self.view(slot) else { continue };
+            if view.addresses().any(|(_, address)| address.interface == interface) {
+                self.with(slot, effects, |vr, rules, actions| vr.announce_again(rules, now, actions));
+            }
+        }
+    }
+}
