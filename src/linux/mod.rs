@@ -22,6 +22,8 @@ pub mod clock;
 pub mod control;
 pub mod entry;
 pub mod file;
+#[cfg(vipd_heap_is_a_link_error)]
+mod heap;
 pub mod hook;
 pub mod log;
 pub mod memory;

@@ -1,0 +1,70 @@
+#!/bin/bash
+# Makes the static, stripped binary for a board and prints its path as the last line.
+#
+#   cross/build.sh BOARD [TARGET]     BOARD is a profile, board/BOARD.env; TARGET overrides the profile's
+#   cross/build.sh --targets          names the targets
+#
+# It installs what it needs: a compiler with its standard library's source and zig, the linker (see
+# cross/toolchain.sh). The first build of a target takes minutes, the next ones seconds.
+# VIPD_CROSS_STRIP=false keeps the symbols, to see where the bytes are.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. cross/toolchain.sh
+
+usage() {
+    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+
+# Reads the profile: TARGET and FEATURES are for here, every VIPD_ capacity for the compiler.
+read_profile() {
+    local profile=$1 line key
+    # A capacity that the profile does not name has its default, whatever the caller's environment says.
+    for key in $(compgen -e VIPD_); do
+        case $key in
+        VIPD_CROSS_*) ;;
+        *) unset "$key" ;;
+        esac
+    done
+    while read -r line; do
+        case $line in
+        '' | '#'*) ;;
+        TARGET=*) TARGET=${line#*=} ;;
+        FEATURES=*) FEATURES=${line#*=} ;;
+        VIPD_*=*) export "${line?}" ;;
+        *)
+            echo "$profile: $line: neither TARGET=, FEATURES= nor VIPD_...=" >&2
+            exit 1
+            ;;
+        esac
+    done <"$profile"
+}
+
+main() {
+    case ${1-} in
+    --targets)
+        printf '%s\n' "${CROSS_TARGETS[@]}"
+        exit
+        ;;
+    '' | -*) usage ;;
+    esac
+    local board=$1 TARGET=mipsel-unknown-linux-musl FEATURES=linux strip=${VIPD_CROSS_STRIP:-true}
+    local profile=board/$board.env
+    if [ ! -f "$profile" ]; then
+        echo "no board $board: there is no $profile" >&2
+        exit 1
+    fi
+    read_profile "$profile"
+    TARGET=${2-$TARGET}
+    FEATURES=${VIPD_CROSS_FEATURES-$FEATURES}
+    cross_environment "$TARGET" ship
+    echo "board $board for $TARGET, features $FEATURES, $("$RUSTC" --version)" >&2
+    cargo build --locked --quiet --profile ship --target "$TARGET" "${BUILD_STD[@]}" \
+        --config "profile.ship.strip=$strip" --no-default-features --features "$FEATURES" --bin vipd >&2
+    local folder=$CARGO_TARGET_DIR/boards/$board/$TARGET
+    mkdir -p "$folder"
+    cp "$CARGO_TARGET_DIR/$TARGET/ship/vipd" "$folder/vipd"
+    echo "$folder/vipd"
+}
+
+main "$@"

@@ -1,0 +1,173 @@
+# shellcheck shell=bash
+# What cross/build.sh and the tests of foreign machines share: the targets, the tools, and the flags.
+# Sourced, with the repository's root as the current directory.
+#
+# VIPD_CROSS_HOME   where the tools and caches live; default .cross at the root
+# VIPD_CROSS_RUSTC  a rustc whose sysroot has rust-src; default: rustup's nightly if it has, else Debian's rustc-web
+
+# All that boards have, the commonest first.
+# shellcheck disable=SC2034
+CROSS_TARGETS=(
+    mipsel-unknown-linux-musl      # ramips: MT7620, MT7621, MT76x8
+    mips-unknown-linux-musl        # ath79: big endian
+    armv7-unknown-linux-musleabihf # ipq40xx, mvebu, sunxi
+    arm-unknown-linux-musleabi     # bcm2708, kirkwood: soft float
+    aarch64-unknown-linux-musl     # mediatek filogic, ipq807x, Raspberry Pi
+    x86_64-unknown-linux-musl      # x86 boxes
+    riscv64gc-unknown-linux-musl   # d1, StarFive
+)
+
+CROSS_HOME=${VIPD_CROSS_HOME:-$PWD/.cross}
+ZIGLANG=0.17.1
+
+# The linker's word for a target: soft-float MIPS and ARM as rustc has them.
+zig_target() {
+    case $1 in
+    mipsel-unknown-linux-musl) echo mipsel-linux-musleabi ;;
+    mips-unknown-linux-musl) echo mips-linux-musleabi ;;
+    armv7-unknown-linux-musleabihf) echo arm-linux-musleabihf ;;
+    arm-unknown-linux-musleabi) echo arm-linux-musleabi ;;
+    aarch64-unknown-linux-musl) echo aarch64-linux-musl ;;
+    x86_64-unknown-linux-musl) echo x86_64-linux-musl ;;
+    riscv64gc-unknown-linux-musl) echo riscv64-linux-musl ;;
+    *)
+        echo "unknown target $1; known: ${CROSS_TARGETS[*]}" >&2
+        return 1
+        ;;
+    esac
+}
+
+# The CPU that musl is compiled for: no newer than rustc's target.
+zig_cpu() {
+    case $1 in
+    armv7-*) echo generic+v7a ;;
+    arm-*) echo generic+v6 ;;
+    *) ;;
+    esac
+}
+
+# What runs a target's programs here; nothing for the machine's own kind.
+emulator() {
+    case $1 in
+    "$(uname -m)"-*) ;;
+    armv7-* | arm-*) echo qemu-arm-static ;;
+    riscv64gc-*) echo qemu-riscv64-static ;;
+    *) echo "qemu-${1%%-*}-static" ;;
+    esac
+}
+
+# Installs Debian packages whose commands are missing: pairs of a command and its package.
+install_packages() {
+    local missing=()
+    while [ "$#" -gt 1 ]; do
+        [ -e "$1" ] || command -v "$1" >/dev/null || missing+=("$2")
+        shift 2
+    done
+    [ "${#missing[@]}" -eq 0 ] && return 0
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "missing: ${missing[*]} (install them, or run as root on Debian)" >&2
+        return 1
+    fi
+    echo "installing ${missing[*]}" >&2
+    {
+        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 update -q &&
+            DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
+                install -qy --no-install-recommends "${missing[@]}"
+    } >&2
+}
+
+# Whether the compiler's sysroot has the source of its standard library.
+has_source() {
+    local sysroot
+    sysroot=$("$1" --print sysroot 2>/dev/null) && [ -f "$sysroot/lib/rustlib/src/rust/library/Cargo.lock" ]
+}
+
+# Sets RUSTC and RUSTDOC to a compiler that can build the standard library.
+find_rustc() {
+    local candidate
+    if [ -n "${VIPD_CROSS_RUSTC-}" ]; then
+        RUSTC=$VIPD_CROSS_RUSTC
+    else
+        RUSTC=
+        if candidate=$(rustup which --toolchain nightly rustc 2>/dev/null) && has_source "$candidate"; then
+            RUSTC=$candidate
+        else
+            install_packages "$(debian_rustc)" rustc-web /usr/share/doc/rust-web-src rust-web-src
+            RUSTC=$(debian_rustc)
+        fi
+    fi
+    if ! has_source "$RUSTC"; then
+        echo "$RUSTC has no source of the standard library: install rust-src, or Debian's rust-web-src" >&2
+        return 1
+    fi
+    RUSTDOC=${RUSTC%rustc}rustdoc
+    export RUSTC RUSTDOC RUSTC_BOOTSTRAP=1
+}
+
+# Debian's backport of a current compiler; it lies where its version says.
+debian_rustc() {
+    dpkg -L rustc-web 2>/dev/null | grep -m1 '/bin/rustc$' || echo /nonexistent
+}
+
+# Fetches zig, which links for every target and brings musl, and writes a linker for each.
+find_zig() {
+    local stamp=$CROSS_HOME/ready-$ZIGLANG
+    [ -e "$stamp" ] && return 0
+    mkdir -p "$CROSS_HOME/bin"
+    CROSS_HOME=$(cd "$CROSS_HOME" && pwd)
+    stamp=$CROSS_HOME/ready-$ZIGLANG
+    install_packages python3 python3
+    python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages /nonexistent python3-venv
+    python3 -m venv "$CROSS_HOME/venv" >&2
+    "$CROSS_HOME/venv/bin/pip" install -q "ziglang==$ZIGLANG" >&2
+    local zig target cpu
+    zig=$("$CROSS_HOME/venv/bin/python" -c \
+        'import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), "zig"))')
+    for target in "${CROSS_TARGETS[@]}"; do
+        cpu=$(zig_cpu "$target")
+        cat >"$CROSS_HOME/bin/cc-$target" <<LINKER
+#!/bin/bash
+export ZIG_GLOBAL_CACHE_DIR='$CROSS_HOME/zig-cache'
+words=()
+for word in "\$@"; do
+    # The standard library asks for it always; a program that cannot unwind has no use for it.
+    [ "\$word" = -lunwind ] && [ -n "\${VIPD_NO_UNWIND-}" ] || words+=("\$word")
+done
+exec '$zig' cc -target $(zig_target "$target") ${cpu:+-mcpu=$cpu} "\${words[@]}"
+LINKER
+        chmod +x "$CROSS_HOME/bin/cc-$target"
+    done
+    touch "$stamp"
+}
+
+# Sets cargo's environment for one target and one purpose, and BUILD_STD, the words that cargo needs besides:
+#   ship    what goes to a board: a panic is a trap, the heap is a link error
+#   test    what libtest needs: unwinding, and a heap
+cross_environment() {
+    local target=$1 purpose=$2 name=${1//-/_} flags
+    name=${name^^}
+    zig_target "$target" >/dev/null
+    find_rustc
+    find_zig
+    export "CARGO_TARGET_${name}_LINKER=$CROSS_HOME/bin/cc-$target"
+    export "CARGO_TARGET_${name}_RUNNER=$(emulator "$target")"
+    [ -n "$(emulator "$target")" ] || unset "CARGO_TARGET_${name}_RUNNER"
+    flags="-Ctarget-feature=+crt-static -Clink-self-contained=no"
+    case $purpose in
+    ship)
+        flags+=" --cfg vipd_heap_is_a_link_error -Zunstable-options -Cpanic=immediate-abort"
+        flags+=" -Cforce-unwind-tables=no -Clink-arg=-Wl,-z,max-page-size=4096 -Clink-arg=-Wl,-T,$PWD/cross/size.ld"
+        BUILD_STD=(-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size)
+        export VIPD_NO_UNWIND=1
+        ;;
+    test)
+        BUILD_STD=(-Zbuild-std=std,panic_unwind,test)
+        unset VIPD_NO_UNWIND
+        ;;
+    esac
+    # Cargo hands a configuration file's flags over only where the environment has none.
+    export RUSTFLAGS=$flags
+    # One set of folders for every board: the standard library is built once for a target.
+    export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/cross-$purpose
+    export BUILD_STD
+}
