@@ -157,11 +157,11 @@ cross_environment() {
     ship)
         flags+=" --cfg vipd_heap_is_a_link_error -Zunstable-options -Cpanic=immediate-abort"
         flags+=" -Cforce-unwind-tables=no -Clink-arg=-Wl,-z,max-page-size=4096 -Clink-arg=-Wl,-T,$PWD/cross/size.ld"
-        BUILD_STD=(-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size)
+        BUILD_STD=("-Zbuild-std=std,panic_abort" "-Zbuild-std-features=optimize_for_size")
         export VIPD_NO_UNWIND=1
         ;;
     test)
-        BUILD_STD=(-Zbuild-std=std,panic_unwind,test)
+        BUILD_STD=("-Zbuild-std=std,panic_unwind,test")
         unset VIPD_NO_UNWIND
         ;;
     esac
