@@ -339,7 +339,7 @@ impl Turn<'_> {
             let twice = self.performs_twice && !matches!(effect, Effect::Advertise { .. });
             self.perform(around, effect);
             if twice {
-                self.perform(around, effect);
+                self.perform_again(around, effect);
             }
         }
     }
@@ -351,6 +351,16 @@ impl Turn<'_> {
         if !self.gathers {
             self.flush(around);
         }
+    }
+
+    /// Law 4: performing an effect twice equals once, in every address of every device and all that belongs to it.
+    fn perform_again(&mut self, around: &mut Surroundings<'_>, effect: Effect) {
+        self.flush(around);
+        let once = self.kernel.address_table();
+        self.perform(around, effect);
+        self.flush(around);
+        let twice = self.kernel.address_table();
+        assert_eq!(once, twice, "law 4: node {} performs {effect:?} twice", self.node);
     }
 
     fn flush(&mut self, around: &mut Surroundings<'_>) {
