@@ -21,8 +21,11 @@ use crate::wire::vrrp::{Advert, ChecksumForm, PRIORITY_OWNER, PRIORITY_RESIGN, P
 /// The shortest time between two answers to others' advertisements (law 11).
 pub const ANSWER_PAUSE: Duration = Duration::from_millis(10);
 
-/// The shortest time between two returns of an address that somebody else removes again and again.
+/// The mean time between two returns of an address that somebody else removes again and again.
 pub const PUT_BACK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How far returns may run ahead of that: ten in a row are no reason to wait.
+const PUT_BACK_AHEAD: Duration = Duration::from_millis(200);
 
 /// How often priority 0 is sent when we give up, so that the loss of one packet does not cost the others
 /// three intervals of waiting.
@@ -308,12 +311,12 @@ impl VirtualRouter {
     }
 
     /// An address of ours was removed by somebody else. Put it back at once and announce it; mastership is kept.
-    /// `false`: it was put back less than [`PUT_BACK_PAUSE`] ago, and whoever removes it so fast is to be let wait.
+    /// `false`: that was done too often lately (see [`PUT_BACK_PAUSE`]), and whoever removes it is let wait.
     pub fn put_back(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) -> bool {
         match &mut self.state {
-            State::Master { put_back_after, .. } if now < *put_back_after => return false,
-            State::Master { put_back_after, .. } => {
-                *put_back_after = now + PUT_BACK_PAUSE;
+            State::Master { put_back_until, .. } if *put_back_until > now + PUT_BACK_AHEAD => return false,
+            State::Master { put_back_until, .. } => {
+                *put_back_until = (*put_back_until).max(now) + PUT_BACK_PAUSE;
                 count(&mut self.counters.put_back);
                 push(actions, Action::Claim);
                 self.announce_again(rules, now, actions);
@@ -461,7 +464,7 @@ impl VirtualRouter {
         count(&mut self.counters.announced);
         let advert_at = now + rules.interval.duration();
         let state =
-            State::Master { advert_at, answer_after: now, put_back_after: now, tie_until: None, timetable };
+            State::Master { advert_at, answer_after: now, put_back_until: now, tie_until: None, timetable };
         self.enter(rules, state, cause, now, actions);
     }
 
