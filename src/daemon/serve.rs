@@ -53,8 +53,9 @@ impl Daemon<'_> {
             // Out of descriptors: the client goes on waiting, and so can we.
             let Ok(Some(connection)) = self.listener.accept() else { break };
             if self.clients.0.is_full() {
-                // The oldest has had its time; who connects and says nothing keeps nobody out.
-                drop(self.clients.0.remove(0));
+                // Who connects and says nothing keeps nobody out: the oldest of those goes, or else the oldest.
+                let silent = self.clients.0.iter().position(|client| client.next.is_none());
+                drop(self.clients.0.remove(silent.unwrap_or(0)));
             }
             // There is room.
             let _ = self.clients.0.push(Client { connection, next: None });

@@ -93,7 +93,11 @@ impl Router {
                 *entry = Presence::Absent;
             }
             if let Some(slot) = self.holder_slot(position) {
-                self.with(slot, effects, |vr, rules, actions| vr.put_back(rules, now, actions));
+                let put_back =
+                    self.with(slot, effects, |vr, rules, actions| vr.put_back(rules, now, actions));
+                if put_back == Some(false) {
+                    self.sync.retry_after(now);
+                }
             }
         }
         for position in 0..self.members.len() {

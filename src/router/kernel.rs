@@ -57,12 +57,10 @@ impl Sync {
         self.retry_at
     }
 
-    /// Something was refused: look in a second at what is there and what is not.
+    /// Something was refused: look in a second at what is there and what is not. A synchronisation that is under
+    /// way goes on; it looks in a second itself if it has no answer by then.
     pub(super) fn retry_after(&mut self, now: Instant) {
         self.retry_at.get_or_insert(now + RETRY_PAUSE);
-        // A request for a list may be what was lost: the next attempt starts from the beginning.
-        self.step = Step::Idle;
-        self.again = false;
     }
 }
 

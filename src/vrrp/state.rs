@@ -30,6 +30,8 @@ pub enum State {
         advert_at: Instant,
         /// Before this, no further answer is given to others' advertisements (law 11).
         answer_after: Instant,
+        /// Before this, no address that somebody removed is put back.
+        put_back_after: Instant,
         /// Until when a tie that we lose is left to the companion that decides for us; see
         /// [`Rules::decides_ties`](super::Rules::decides_ties).
         tie_until: Option<Instant>,

@@ -21,6 +21,9 @@ use crate::wire::vrrp::{Advert, ChecksumForm, PRIORITY_OWNER, PRIORITY_RESIGN, P
 /// The shortest time between two answers to others' advertisements (law 11).
 pub const ANSWER_PAUSE: Duration = Duration::from_millis(10);
 
+/// The shortest time between two returns of an address that somebody else removes again and again.
+pub const PUT_BACK_PAUSE: Duration = Duration::from_millis(20);
+
 /// How often priority 0 is sent when we give up, so that the loss of one packet does not cost the others
 /// three intervals of waiting.
 pub const RESIGNATIONS: u8 = 2;
@@ -304,18 +307,20 @@ impl VirtualRouter {
         }
     }
 
-    /// An address of ours was removed by somebody else. Put it back at once and announce it; mastership
-    /// is kept.
-    pub fn put_back(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
+    /// An address of ours was removed by somebody else. Put it back at once and announce it; mastership is kept.
+    /// `false`: it was put back less than [`PUT_BACK_PAUSE`] ago, and whoever removes it so fast is to be let wait.
+    pub fn put_back(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) -> bool {
         match &mut self.state {
-            State::Master { timetable, .. } => {
+            State::Master { put_back_after, .. } if now < *put_back_after => return false,
+            State::Master { put_back_after, .. } => {
+                *put_back_after = now + PUT_BACK_PAUSE;
                 count(&mut self.counters.put_back);
-                timetable.provoke(now);
                 push(actions, Action::Claim);
-                self.announce_if_due(rules, now, actions);
+                self.announce_again(rules, now, actions);
             }
             State::Initialize { .. } | State::Backup { .. } => {}
         }
+        true
     }
 
     /// Hosts may have learned something else: announce again, at most once a second. Only as master.
@@ -455,7 +460,8 @@ impl VirtualRouter {
         push(actions, Action::Announce(first));
         count(&mut self.counters.announced);
         let advert_at = now + rules.interval.duration();
-        let state = State::Master { advert_at, answer_after: now, tie_until: None, timetable };
+        let state =
+            State::Master { advert_at, answer_after: now, put_back_after: now, tie_until: None, timetable };
         self.enter(rules, state, cause, now, actions);
     }
 

@@ -188,7 +188,7 @@ fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>, actions: &mut A
         "demote" => vr.demote(rules, now, actions),
         "doubt" => vr.doubt(rules, now),
         "timer" => vr.timer(rules, now, actions),
-        "put back" => vr.put_back(rules, now, actions),
+        "put back" => drop(vr.put_back(rules, now, actions)),
         "advert priority 0" => receive(0, Interval::SECOND, greater),
         "advert lower" => receive(lower, Interval::SECOND, greater),
         "advert lower, interval 2 s" => receive(lower, two_secs, greater),

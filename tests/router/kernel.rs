@@ -325,3 +325,20 @@ fn ad23_an_address_left_with_another_prefix_length_is_taken_back_as_it_is() {
     assert_eq!(bench.effects, [Effect::Withdraw { address: 0, prefix_len: 32 }]);
     assert!(bench.router.owns_address(0));
 }
+
+/// Somebody removes the address a thousand times a second: that is no reason to do nothing else.
+#[test]
+fn an_address_that_is_removed_again_and_again_is_put_back_at_most_fifty_times_a_second() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    let mut claims = 0;
+    for _ in 0..1000 {
+        bench.tick(1);
+        bench.address(ETH0, "10.0.0.1", true);
+        bench.address_gone(ETH0, "10.0.0.1");
+        claims += bench.effects.iter().filter(|effect| matches!(effect, Effect::Claim(_))).count();
+    }
+    assert!((40..=51).contains(&claims), "{claims}");
+    let at = bench.router.poll_at().unwrap();
+    assert!(at <= bench.now + Duration::from_secs(1), "what is missing is looked for soon");
+    assert_eq!(bench.phase(0), Phase::Master);
+}
