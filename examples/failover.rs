@@ -2,7 +2,11 @@
 //!
 //! Everything happens in network namespaces that vanish with this program. Both routers run the release
 //! build of vipd with the configuration that the OpenWrt package ships; a client pings the virtual
-//! address through a switch. Then the master dies, and the switch's own timestamps tell what came when.
+//! address through a switch. Then the master is killed, and the switch's own timestamps tell what came when.
+//!
+//! A daemon that is killed leaves its kernel alive, which keeps the address and goes on answering until the
+//! other router's announcement moves the client. With `-- --power-cut` the cable goes dark too, as when the
+//! whole router dies: then nobody answers until the takeover.
 #![allow(
     clippy::alloc_instead_of_core,
     clippy::std_instead_of_core,
@@ -22,7 +26,7 @@ use std::time::Duration;
 #[path = "../tests/lab/harness/mod.rs"]
 mod harness;
 
-use harness::{Capture, Claim, Client, Host, Pings, Port, Segment, Vipd, Vrrp, now};
+use harness::{Capture, Claim, Client, Frame, Host, Pings, Port, Segment, Vipd, Vrrp, now};
 
 const CONFIG: &str = include_str!("../board/openwrt/files/vipd.config");
 const VIRTUAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 1));
@@ -38,7 +42,7 @@ fn main() -> ExitCode {
     match ready {
         Ok(binary) => {
             Vipd::set_binary(binary);
-            demonstrate();
+            demonstrate(std::env::args().any(|word| word == "--power-cut"));
             ExitCode::SUCCESS
         }
         Err(why) => {
@@ -57,6 +61,9 @@ fn release_binary() -> Result<PathBuf, String> {
     let release = release.ok_or("this program does not lie in target/release/examples")?;
     let binary = release.join("vipd");
     if let (Some(cargo), Some(target)) = (std::env::var_os("CARGO"), release.parent()) {
+        say(
+            "Building vipd as a board gets it, small and whole-program optimised: a minute or two the first time.",
+        );
         let status = Command::new(cargo)
             .args(["build", "--quiet", "--release", "--bin", "vipd", "--manifest-path"])
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
@@ -90,7 +97,7 @@ impl Router {
     }
 }
 
-fn demonstrate() {
+fn demonstrate(power_cut: bool) {
     say("Two routers and a client on one switch, in namespaces of their own.");
     say("Both routers run vipd with board/openwrt/files/vipd.config.");
     say("");
@@ -114,12 +121,19 @@ fn demonstrate() {
     thread::sleep((heard + Duration::from_millis(1600)).saturating_sub(now()));
     assert!(client.answered() > 0, "the client reaches {VIRTUAL}");
 
-    first.port.unplug();
+    if power_cut {
+        first.port.unplug();
+    }
     let killed = first.vipd.process().kill();
     let (taken, advert) = capture.wait_advert(&second.port, VRID, killed, patience);
     thread::sleep(Duration::from_secs(1));
     let pings = client.stop();
-    report(&capture, [&first, &second], killed, (taken, &advert), &pings);
+    let death = if power_cut {
+        "is without power: SIGKILL, and its cable goes dark"
+    } else {
+        "is killed with SIGKILL; its kernel keeps the addresses and goes on answering"
+    };
+    report(&capture, [&first, &second], (killed, death), (taken, &advert), &pings);
     second.vipd.process().terminate();
     second.vipd.process().wait(Duration::from_secs(2));
 }
@@ -128,7 +142,7 @@ fn demonstrate() {
 fn report(
     capture: &Capture,
     [first, second]: [&Router; 2],
-    killed: Duration,
+    (killed, death): (Duration, &str),
     (taken, advert): (Duration, &Vrrp),
     pings: &Pings,
 ) {
@@ -144,7 +158,7 @@ fn report(
     };
     say("    time         what");
     row(last, &format!("{a} sends its last advert"));
-    row(killed, &format!("{a} dies: SIGKILL, and its cable goes dark"));
+    row(killed, &format!("{a} {death}"));
     row(last + wait, &format!("the protocol lets {b} take over ({wait:?} after the advert)"));
     row(taken, &format!("{b} advertises: it is master now"));
     let mut announced: Vec<IpAddr> = Vec::new();
@@ -159,15 +173,33 @@ fn report(
             row(frame.at, &format!("{b} announces {address}"));
         }
     }
-    let answered = pings.list.iter().filter_map(|(_, answer)| *answer);
-    let first_answer = answered.filter(|at| *at > killed + wait / 4).min();
-    let first_answer = first_answer.expect("the client reaches the address again");
-    row(first_answer, "the client has its first answer");
-    let lost = pings.lost(killed - Duration::from_millis(5), first_answer);
+    let answers = |router: &Router| {
+        let frames = capture.between(killed, now()).into_iter();
+        let frames = frames.filter(|frame| frame.port == router.port.index() && is_answer(frame));
+        frames.map(|frame| frame.at).collect::<Vec<_>>()
+    };
+    let (by_first, by_second) = (answers(first), answers(second));
+    let moved = *by_second.first().expect("the client reaches the address again");
+    row(moved, &format!("{b} answers the client"));
+    if let Some(late) = by_first.last().filter(|at| **at > moved) {
+        row(*late, &format!("{a} answers the client for the last time"));
+    }
+    let lost = pings.lost(killed - Duration::from_millis(5), now());
     say("");
-    say(&format!("  {lost} of {} pings were lost.", pings.list.len()));
+    say(&format!(
+        "  Of {} pings, {lost} were lost. After the kill, {} were answered by {a} and {} by {b}.",
+        pings.list.len(),
+        by_first.len(),
+        by_second.len()
+    ));
     let over = taken.saturating_sub(last + wait);
     say(&format!("  {b} needed {over:?} beyond the protocol's wait."));
+}
+
+/// An ICMP echo reply (RFC 792), as it comes out of a router.
+fn is_answer(frame: &Frame) -> bool {
+    let is_ipv4 = frame.bytes.get(12..14) == Some(&[0x08, 0x00]);
+    is_ipv4 && frame.bytes.get(23) == Some(&1) && frame.bytes.get(34) == Some(&0)
 }
 
 /// Master_Down_Interval of the router that sends such adverts (RFC 3768 §6.1, RFC 9568 §6.1).
