@@ -286,11 +286,16 @@ fn status(command: &Command<'_>) -> Exit {
 
 fn reload(command: &Command<'_>) -> Exit {
     let mut is_taken = false;
+    let mut file = heapless::String::new();
     let mut out = Output::stdout();
     let answer = ask::reload(command.socket, &mut |reply| match reply {
-        Reply::Problem { line, is_warning, text } => {
+        Reply::File(name) => file = name,
+        Reply::Problem { line: Some(line), is_warning, text } => {
             let prefix = if is_warning { "warning: " } else { "" };
-            let _ = writeln!(out, "line {line}: {prefix}{text}");
+            let _ = writeln!(out, "{file}:{line}: {prefix}{text}");
+        }
+        Reply::Problem { line: None, text, .. } => {
+            let _ = writeln!(out, "{file}: {text}");
         }
         Reply::Reloaded(taken) => is_taken = taken,
         Reply::Record(_) | Reply::Stray(_) | Reply::End => {}

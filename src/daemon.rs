@@ -6,7 +6,7 @@
 //!   |   3 the kernel  links and addresses
 //!   |   4 packets     all that were waiting, before any timer: a starved backup must not steal
 //!   |   5 failures    of effects of the last turn
-//!   |   6 timers
+//!   |   6 timers      after another look for packets, if one of them could make a master
 //!   +-- 7 control     status, reload
 //! ```
 //!
@@ -26,7 +26,7 @@ use crate::linux::batch::Inbox;
 use crate::linux::control::Listener;
 use crate::linux::netlink::{DATAGRAM_BYTES_MAX, Received};
 use crate::linux::outlet::{Arena, Kernel};
-use crate::linux::poll::{self, PollFd, PollFlags};
+use crate::linux::poll::{self, PollFd, PollFlags, Woken};
 use crate::linux::signals::{Signal, Signals};
 use crate::linux::{self, clock};
 use crate::router::{Effects, Event, Router};
@@ -110,7 +110,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
             return Exit::Refused;
         }
     };
-    let hands = Hands { router, effects, kernel, scripts };
+    let hands = Hands { router, effects, kernel, scripts, is_behind: false, troubles: 0 };
     let mut daemon = Daemon {
         command,
         hands,
@@ -178,18 +178,23 @@ impl Daemon<'_> {
         self.hands.act(Event::Adopt(self.spare));
         self.hands.act(Event::Start { keeps_marks: linux::file::keeps_address_marks() });
         while !self.has_ended() {
-            let ready = self.wait()?; // 1
+            let ready = match self.wait() {
+                Ok(ready) => ready, // 1
+                Err(error) => {
+                    self.hands.act(Event::Stop);
+                    self.hands.kernel.flush();
+                    return Err(error);
+                }
+            };
             self.take_signals(); // 2
             if ready.kernel {
-                self.take_kernel_messages()?; // 3
+                self.take_kernel_messages(); // 3
             }
             if ready.packets {
-                self.take_packets()?; // 4
+                self.take_packets(); // 4
             }
             self.hands.take_failures(); // 5
-            if self.hands.router.poll_at().is_some_and(|at| at <= clock::now()) {
-                self.hands.act(Event::Timer); // 6
-            }
+            self.take_timers(); // 6
             if ready.control {
                 self.serve(); // 7
             }
@@ -197,6 +202,18 @@ impl Daemon<'_> {
         self.hands.kernel.flush();
         info!("vipd ends");
         Ok(())
+    }
+
+    /// Lets due deadlines fire. Between the wait and this moment we may have been stopped, and the master's adverts
+    /// may have come: who takes over looks once more.
+    fn take_timers(&mut self) {
+        if self.hands.router.may_take_over(clock::now()) {
+            self.take_kernel_messages();
+            self.take_packets();
+        }
+        if self.hands.router.poll_at().is_some_and(|at| at <= clock::now()) {
+            self.hands.act(Event::Timer);
+        }
     }
 
     /// Lets go what was gathered, then what was logged, and waits.
@@ -221,9 +238,12 @@ impl Daemon<'_> {
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
         ]);
         fds.extend(self.clients.interests().map(|(fd, flags)| PollFd::new(fd, flags)));
-        poll::wait(&mut fds, timeout, &self.signals)?;
+        let is_known = match poll::wait(&mut fds, timeout, &self.signals)? {
+            Woken::ByDescriptorOrTime => true,
+            Woken::BySignal => false,
+        };
         let any = |range: core::ops::Range<usize>| {
-            fds.get(range).unwrap_or(&[]).iter().any(|fd| fd.any() == Some(true))
+            fds.get(range).unwrap_or(&[]).iter().any(|fd| !is_known || fd.any() == Some(true))
         };
         Ok(Ready { kernel: any(0..1), packets: any(1..3), control: any(3..fds.len()) })
     }
@@ -232,11 +252,12 @@ impl Daemon<'_> {
         while let Some(signal) = self.signals.take() {
             match signal {
                 Signal::Stop => {
-                    self.ends_at = Some(clock::now() + LAST_WORDS_MAX);
+                    self.ends_at.get_or_insert(clock::now() + LAST_WORDS_MAX);
                     self.hands.act(Event::Stop);
                 }
                 Signal::Reload => {
-                    self.reload(&mut load::to_log(self.command));
+                    // It is in the log, and nobody waits for an answer.
+                    let _ = self.reload(&mut load::to_log(self.command));
                 }
                 Signal::Child => self.hands.reap(),
             }
@@ -244,21 +265,26 @@ impl Daemon<'_> {
     }
 
     /// Reads the configuration again: a bad one changes nothing.
-    fn reload(&mut self, report: &mut Report<'_>) -> bool {
+    fn reload(&mut self, report: &mut Report<'_>) -> Result<(), Trouble> {
         if let Err(trouble) = load(self.document, self.spare, self.command, report) {
             trouble.log(self.command);
             error!("the configuration is not taken; the old one goes on");
-            return false;
+            return Err(trouble);
         }
         self.hands.act(Event::Prepare(self.spare));
         self.hands.act(Event::Adopt(self.spare));
         info!("configuration taken: {} instance(s)", self.hands.router.config().instances.len());
-        true
+        Ok(())
     }
 
-    fn take_kernel_messages(&mut self) -> Result<(), linux::Error> {
+    fn take_kernel_messages(&mut self) {
         for _ in 0..DATAGRAMS_PER_TURN_MAX {
-            match self.hands.kernel.netlink.receive(self.datagram)? {
+            let received = self.hands.kernel.netlink.receive(self.datagram);
+            let received = received.unwrap_or_else(|error| {
+                self.hands.note(error);
+                Received::Nothing
+            });
+            match received {
                 Received::Nothing => break,
                 Received::Overrun => self.hands.act(Event::Overrun),
                 Received::Datagram(bytes) => {
@@ -270,29 +296,23 @@ impl Daemon<'_> {
                 }
             }
         }
-        Ok(())
     }
 
     /// Takes every packet that was waiting, up to what the kernel can have kept for us.
-    fn take_packets(&mut self) -> Result<(), linux::Error> {
+    fn take_packets(&mut self) {
         for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
-            let packets = self.hands.kernel.v4.receive(self.inbox)?;
-            let is_last = packets.len() < PACKETS_PER_BATCH_MAX;
-            packets.for_each(|packet| self.hands.act(Event::Packet(packet)));
-            if is_last {
+            let packets = self.hands.kernel.v4.receive(self.inbox);
+            if !self.hands.take(packets) {
                 break;
             }
         }
         for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
             let Some(v6) = &self.hands.kernel.v6 else { break };
-            let packets = v6.receive(self.inbox)?;
-            let is_last = packets.len() < PACKETS_PER_BATCH_MAX;
-            packets.for_each(|packet| self.hands.act(Event::Packet(packet)));
-            if is_last {
+            let packets = v6.receive(self.inbox);
+            if !self.hands.take(packets) {
                 break;
             }
         }
-        Ok(())
     }
 
     fn has_ended(&self) -> bool {

@@ -14,22 +14,21 @@
 use core::net::{IpAddr, Ipv6Addr};
 
 use heapless::Vec;
-use log::{info, warn};
+use log::warn;
 
 use crate::config::{Config, Family, Instance, InterfaceId, VirtualAddress};
 use crate::limits;
 use crate::time::Instant;
-use crate::vrrp::admission::{self, Envelope};
-use crate::vrrp::{Action, Actions, Counters, Fault, Phase, Rules, VirtualRouter};
-use crate::wire::frame::Ipv4Packet;
-use crate::wire::vrrp::{self as message, Discard, PRIORITY_OWNER, Version, Vrid};
-use crate::wire::{IfIndex, rtnl};
+use crate::vrrp::{Action, Actions, Counters, Fault, Rules, State, VirtualRouter};
+use crate::wire::vrrp::{PRIORITY_OWNER, Version};
+use crate::wire::{IfIndex, Mac, rtnl};
 
 mod addresses;
 mod bundle;
 mod hook;
 mod kernel;
 mod links;
+mod receive;
 mod reload;
 
 use addresses::Presence;
@@ -103,14 +102,14 @@ pub struct Failure {
     /// The device that it was for.
     pub interface: IfIndex,
     /// What was to be sent.
-    pub what: Outgoing,
+    pub what: Parcel,
     /// Positive errno.
     pub errno: i32,
 }
 
 /// The kinds of bytes that leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outgoing {
+pub enum Parcel {
     /// An advertisement.
     Message(Family),
     /// A gratuitous ARP or neighbour advertisement.
@@ -150,8 +149,13 @@ pub enum Effect {
     Claim(Slot),
     /// Remove every virtual address that we have added.
     Release(Slot),
-    /// Remove one virtual address: an index into [`Config::addresses`].
-    Withdraw(u16),
+    /// Remove one virtual address: an index into [`Config::addresses`], as it is installed.
+    Withdraw {
+        /// Which.
+        address: u16,
+        /// Its prefix length in the kernel: another one if the configuration has changed since a crash.
+        prefix_len: u8,
+    },
     /// Gratuitous ARP or unsolicited neighbour advertisement for every virtual address.
     Announce {
         /// For this virtual router.
@@ -267,6 +271,16 @@ impl Router {
         deadlines.chain(self.sync.retry_at()).chain(self.startup_ends_at()).min()
     }
 
+    /// Whether a timer at this moment could make a backup master: then every packet that is waiting must have been
+    /// handed in before (law 6).
+    #[must_use]
+    pub fn may_take_over(&self, now: Instant) -> bool {
+        self.members.iter().any(|member| match member.virtual_router.state() {
+            State::Backup { down_at, silent: false, .. } => *down_at <= now,
+            State::Backup { silent: true, .. } | State::Initialize { .. } | State::Master { .. } => false,
+        })
+    }
+
     /// The configuration in force.
     #[must_use]
     pub const fn config(&self) -> &Config {
@@ -280,7 +294,7 @@ impl Router {
     }
 
     /// The virtual routers.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + Clone + use<> {
         // At most 1024 (`limits`), so 16 bits hold them.
         (0..self.members.len() as u16).map(Slot)
     }
@@ -299,9 +313,9 @@ impl Router {
         })
     }
 
-    /// The device that a virtual address is installed on, and its Ethernet address, if it is there.
+    /// The device that a virtual address is installed on, if it is there, and its Ethernet address, if it has one.
     #[must_use]
-    pub fn interface(&self, interface: InterfaceId) -> Option<(IfIndex, crate::wire::Mac)> {
+    pub fn interface(&self, interface: InterfaceId) -> Option<(IfIndex, Option<Mac>)> {
         self.links.index(interface).map(|index| (index, self.links.mac(interface)))
     }
 
@@ -402,9 +416,7 @@ impl Router {
         for slot in self.slots() {
             let due = self.virtual_router(slot).and_then(VirtualRouter::poll_at).is_some_and(|at| at <= now);
             if due {
-                self.with(slot, effects, |vr, rules, actions| {
-                    vr.timer(rules, now, actions);
-                });
+                self.with(slot, effects, |vr, rules, actions| vr.timer(rules, now, actions));
                 silence |= self.virtual_router(slot).is_some_and(VirtualRouter::is_silent);
             }
         }
@@ -413,104 +425,25 @@ impl Router {
         }
     }
 
-    fn packet(&mut self, now: Instant, packet: Packet<'_>, effects: &mut Effects) {
-        let (interface, family, envelope, message) = match packet {
-            Packet::V4 { interface, packet } => match Ipv4Packet::parse(packet) {
-                Ok(ip) => {
-                    let envelope = Envelope {
-                        source: ip.source.into(),
-                        destination: ip.destination.into(),
-                        ttl: ip.ttl,
-                    };
-                    (interface, Family::V4, envelope, ip.payload)
-                }
-                Err(reason) => return self.stray.discard(reason),
-            },
-            Packet::V6 { interface, source, destination, hop_limit, message } => {
-                let envelope =
-                    Envelope { source: source.into(), destination: destination.into(), ttl: hop_limit };
-                (interface, Family::V6, envelope, message)
-            }
-        };
-        let Some(slot) = message::vrid_of(message).and_then(|vrid| self.find(vrid, interface, family)) else {
-            return self.stray.discard(Discard::Vrid);
-        };
-        self.advert(now, slot, &envelope, message, effects);
-    }
-
-    /// A message for the virtual router in `slot`, if it is one: what is rejected is counted, and touches
-    /// nothing else (law 10).
-    fn advert(
-        &mut self,
-        now: Instant,
-        slot: Slot,
-        envelope: &Envelope,
-        message: &[u8],
-        effects: &mut Effects,
-    ) {
-        let Some(view) = self.view(slot) else { return };
-        let peers = view.instance.family(view.member.family).peers.of(&self.config.peers);
-        let admitted =
-            admission::admit(&view.rules, peers, envelope, message).and_then(|advert| {
-                match view.member.virtual_router.phase() {
-                    Phase::Initialize => Err(Discard::Initialize),
-                    Phase::Backup | Phase::Master => Ok(advert),
-                }
-            });
-        let before = view.member.virtual_router.phase();
-        match admitted {
-            Err(reason) => self.discard(slot, reason, envelope.source),
-            Ok(advert) => {
-                self.with(slot, effects, |vr, rules, actions| {
-                    vr.receive(rules, &advert, envelope.source, now, actions);
-                });
-                let after = self.virtual_router(slot).map(VirtualRouter::phase);
-                if before == Phase::Master && after != Some(Phase::Master) {
-                    self.demote_companions(slot, now, effects);
-                }
-            }
-        }
-    }
-
-    /// Counts, and says so when the count reaches a power of two: a flood makes 32 lines, not a million.
-    fn discard(&mut self, slot: Slot, reason: Discard, source: IpAddr) {
-        let Some(member) = self.members.get_mut(usize::from(slot.0)) else {
-            return;
-        };
-        member.virtual_router.counters.discard(reason);
-        let total = member.virtual_router.counters.discarded(reason);
-        let Some(instance) = self.config.instances.get(usize::from(member.instance)) else {
-            return;
-        };
-        if total.is_power_of_two() && reason != Discard::Initialize {
-            let name = self.config.text(instance.name);
-            info!("{name}/{}: dropped from {source}: {} ({total} so far)", instance.vrid, reason.name());
-        }
-    }
-
     /// Something could not be sent. Adverts and announcements are repeated by their own timers; for the rest,
     /// look again in a second what is there and what is not.
     fn failed(&mut self, now: Instant, failure: Failure) {
         match failure.what {
-            Outgoing::Message(family) => {
+            // Which advert it was is not known any more; whoever speaks there is concerned.
+            Parcel::Message(family) => {
                 let index = Some(failure.interface);
                 for slot in self.slots() {
-                    let Some(view) = self.view(slot) else {
-                        continue;
-                    };
+                    let Some(view) = self.view(slot) else { continue };
                     if view.link != index || view.member.family != family {
                         continue;
                     }
-                    let Some(member) = self.members.get_mut(usize::from(slot.0)) else {
-                        continue;
-                    };
+                    let Some(member) = self.members.get_mut(usize::from(slot.0)) else { continue };
                     member.virtual_router.counters.failed =
                         member.virtual_router.counters.failed.wrapping_add(1);
-                    break;
                 }
             }
-            Outgoing::Frame => {}
-            Outgoing::Netlink | Outgoing::Join => self.sync.retry_after(now),
+            Parcel::Frame => {}
+            Parcel::Netlink | Parcel::Join => self.sync.retry_after(now),
         }
         self.stray.failed = self.stray.failed.wrapping_add(1);
         if self.stray.failed.is_power_of_two() {
@@ -520,20 +453,6 @@ impl Router {
 
     fn virtual_router(&self, slot: Slot) -> Option<&VirtualRouter> {
         self.members.get(usize::from(slot.0)).map(|member| &member.virtual_router)
-    }
-
-    /// The virtual router of this VRID and family on the device (RX08).
-    fn find(&self, vrid: Vrid, interface: IfIndex, family: Family) -> Option<Slot> {
-        let mut next = self.by_vrid.get(usize::from(vrid.get())).copied().flatten();
-        while let Some(slot) = next {
-            let member = self.members.get(usize::from(slot.0))?;
-            let instance = self.config.instances.get(usize::from(member.instance))?;
-            if member.family == family && self.links.index(instance.interface) == Some(interface) {
-                return Some(slot);
-            }
-            next = member.next;
-        }
-        None
     }
 }
 
@@ -588,7 +507,7 @@ impl<'a> View<'a> {
 }
 
 fn is_in(member: &Member, fault: Fault) -> bool {
-    matches!(member.virtual_router.state(), crate::vrrp::State::Initialize { fault: current } if *current == fault)
+    matches!(member.virtual_router.state(), State::Initialize { fault: current } if *current == fault)
 }
 
 /// The bound on effects is proved by `law_05`; there is always room.

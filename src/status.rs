@@ -9,7 +9,7 @@ use core::net::IpAddr;
 use heapless::String;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX};
+use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX};
 use crate::router::{Router, Slot};
 use crate::time::Instant;
 use crate::vrrp::{Counters, Fault, Phase, State};
@@ -23,7 +23,7 @@ pub const PACKET_BYTES_MAX: usize = 512;
 pub enum Request {
     /// A [`Reply::Record`] for every virtual router, then [`Reply::Stray`].
     Status,
-    /// Read the configuration again. [`Reply::Problem`]s, then [`Reply::Reloaded`].
+    /// Read the configuration again. [`Reply::File`], [`Reply::Problem`]s, then [`Reply::Reloaded`].
     Reload,
 }
 
@@ -34,10 +34,12 @@ pub enum Reply {
     Record(Record),
     /// Packets that belong to none, by reason, in the order of [`Discard::ALL`].
     Stray([u32; Discard::ALL.len()]),
+    /// Which file is read; every [`Reply::Problem`] that follows is about it.
+    File(String<PATH_BYTES_MAX>),
     /// Something is wrong with the configuration file.
     Problem {
-        /// Its line, from 1.
-        line: u32,
+        /// Its line, from 1; `None`: the file cannot be read at all.
+        line: Option<u32>,
         /// The rest of the configuration can be used in spite of it.
         is_warning: bool,
         /// The sentence.
@@ -153,7 +155,7 @@ fn millis(span: core::time::Duration) -> u32 {
 }
 
 /// As much of `text` as there is room for.
-fn cut<const N: usize>(text: &str) -> String<N> {
+pub(crate) fn cut<const N: usize>(text: &str) -> String<N> {
     let mut kept = String::new();
     for character in text.chars() {
         if kept.push(character).is_err() {
@@ -208,6 +210,17 @@ mod tests {
         // Every counter at its longest takes five bytes.
         assert!(bytes.len() + 28 * 5 <= PACKET_BYTES_MAX, "{}", bytes.len());
         assert_eq!(postcard::from_bytes::<Reply>(bytes).unwrap(), reply);
+    }
+
+    #[test]
+    fn the_longest_problem_and_the_longest_file_name_fit_a_packet() {
+        let text = cut(&"x".repeat(1000));
+        let problem = Reply::Problem { line: Some(u32::MAX), is_warning: true, text };
+        for reply in [problem, Reply::File(cut(&"x".repeat(1000)))] {
+            let mut buffer = [0xa5; PACKET_BYTES_MAX];
+            let bytes = postcard::to_slice(&reply, &mut buffer).unwrap();
+            assert_eq!(postcard::from_bytes::<Reply>(bytes).unwrap(), reply);
+        }
     }
 
     #[test]

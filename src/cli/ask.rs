@@ -36,7 +36,7 @@ pub fn status(
             }
         }
         Reply::Stray(counts) => *stray = counts,
-        Reply::Problem { .. } | Reply::Reloaded(_) | Reply::End => {}
+        Reply::File(_) | Reply::Problem { .. } | Reply::Reloaded(_) | Reply::End => {}
     })
 }
 

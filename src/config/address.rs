@@ -33,6 +33,9 @@ enum Label<'d> {
 const LATER: &[u8] =
     b"peer home -nodad nodad mngtmpaddr noprefixroute autojoin no_track preferred_lft use_vmac";
 
+/// What is left of a label behind the shortest device's name and a colon.
+const LABEL_SUFFIX_BYTES_MAX: usize = limits::INTERFACE_NAME_BYTES_MAX - 2;
+
 /// Words that are read.
 const ATTRIBUTES: &[u8] = b"dev label scope brd broadcast";
 
@@ -45,11 +48,9 @@ impl<'d> Reader<'d, '_> {
             let mut words = Words::new(value.text);
             while let Some(text) = words.next() {
                 let word = Value { text, ..value };
-                let Some(written) = self.written_address(word, &mut words) else {
-                    continue;
-                };
+                let Some(written) = self.written_address(word, &mut words) else { continue };
                 let address = self.virtual_address(word, &written, interface);
-                self.check_new(word, written.address, start);
+                self.check_new(word, &address, start);
                 let is_v4 = Family::of(written.address) == Family::V4;
                 let at = if is_v4 { v4_end } else { self.config.addresses.len() };
                 if !insert(&mut self.config.addresses, at, address) {
@@ -62,11 +63,39 @@ impl<'d> Reader<'d, '_> {
         (span(start, v4_end), span(v4_end, self.config.addresses.len()))
     }
 
-    fn check_new(&mut self, word: Value<'d>, address: IpAddr, start: usize) {
-        let mine = self.config.addresses.get(start..).unwrap_or(&[]);
-        if mine.iter().any(|other| other.address == address) {
-            self.wrong(word, "virtual_ipaddress %A is written twice: remove one");
+    /// An address stands in one place: of two instances that have it on the same device, each would take away
+    /// what the other needs.
+    fn check_new(&mut self, word: Value<'d>, address: &VirtualAddress, start: usize) {
+        let mut all = self.config.addresses.iter().enumerate();
+        let same = all.find(|(position, other)| {
+            other.address == address.address && (*position >= start || other.interface == address.interface)
+        });
+        match same {
+            None => {}
+            Some((position, _)) if position >= start => {
+                self.wrong(word, "virtual_ipaddress %A is written twice: remove one");
+            }
+            Some((position, _)) => {
+                // An instance that was not taken has been reported; its addresses have no owner.
+                let Some(line) = self.line_of_owner(position) else { return };
+                self.error_with(
+                    word.line,
+                    "the instance of line %m has virtual_ipaddress %A on this device already: write it in \
+                     one of the two",
+                    &[word.text],
+                    [line as i32, 0],
+                );
+            }
         }
+    }
+
+    /// The line of the instance that has the virtual address at this place of the table.
+    fn line_of_owner(&self, position: usize) -> Option<u32> {
+        let mut owners = self.config.instances.iter().zip(&self.instance_sections);
+        let (_, section) = owners.find(|(owner, _)| {
+            [owner.v4, owner.v6].iter().any(|half| half.addresses.range().contains(&position))
+        })?;
+        self.document.sections().nth(usize::from(*section)).map(Section::line)
     }
 
     /// An address with the words behind it, or the section of this name.
@@ -148,7 +177,7 @@ impl<'d> Reader<'d, '_> {
     pub(super) fn defined_address(&mut self, section: Section<'d>) -> Option<Written<'d>> {
         let device = self.scalar(section, "device");
         let device = device.and_then(|value| self.device_name(value, "device"));
-        let label = self.scalar(section, "label_suffix");
+        let label = self.label_suffix(section);
         let address = self.scalar(section, "address");
         if address.is_none() {
             self.missing(section, "address");
@@ -163,6 +192,21 @@ impl<'d> Reader<'d, '_> {
             label: label.map_or(Label::None, |label| Label::Suffix(label.text)),
             ..written?
         })
+    }
+
+    /// Whether it fits behind the device is known where an instance refers to it.
+    fn label_suffix(&mut self, section: Section<'d>) -> Option<Value<'d>> {
+        let value = self.scalar(section, "label_suffix")?;
+        if value.text.len() > LABEL_SUFFIX_BYTES_MAX || !value::is_device(value.text) {
+            self.error_with(
+                value.line,
+                "label_suffix %A cannot be used: write at most %m characters, without blanks",
+                &[value.text],
+                [LABEL_SUFFIX_BYTES_MAX as i32, 0],
+            );
+            return None;
+        }
+        Some(value)
     }
 
     /// An address that a virtual router can have, alone.
@@ -244,6 +288,7 @@ impl<'d> Reader<'d, '_> {
             label,
         }
     }
+
     /// Labels exist for IPv4 only, and are as long as a device's name.
     fn label(&mut self, word: Value<'d>, written: &Written<'d>, interface: InterfaceId) -> Text {
         let mut label = Vec::<u8, { limits::INTERFACE_NAME_BYTES_MAX }>::new();

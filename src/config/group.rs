@@ -26,12 +26,8 @@ impl<'d> Reader<'d, '_> {
         let notify = self.path(section, "notify");
         for word in words_of(section, "group") {
             has_words = true;
-            let Some(index) = self.member(word) else {
-                continue;
-            };
-            let Some(instance) = self.config.instances.get_mut(index) else {
-                continue;
-            };
+            let Some(index) = self.member(word) else { continue };
+            let Some(instance) = self.config.instances.get_mut(index) else { continue };
             let prior = instance.group.replace(id);
             let differs = *priority.get_or_insert(instance.priority) != instance.priority;
             if let Some(prior) = prior {

@@ -76,9 +76,7 @@ impl<'d> Reader<'d, '_> {
         let notify = self.path(section, "notify");
         self.check_version(section, &halves);
 
-        let (Some(interface), Some(vrid)) = (interface, vrid) else {
-            return;
-        };
+        let (Some(interface), Some(vrid)) = (interface, vrid) else { return };
         let instance = Instance {
             name,
             interface,
@@ -135,9 +133,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     fn wants_master(&mut self, section: Section<'d>, priority: u8) -> bool {
-        let Some(state) = self.scalar(section, "state") else {
-            return false;
-        };
+        let Some(state) = self.scalar(section, "state") else { return false };
         match state.text {
             b"BACKUP" => false,
             b"MASTER" => {
@@ -350,9 +346,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     fn check_version(&mut self, section: Section<'d>, halves: &Halves) {
-        let Some(value) = first(section, "version") else {
-            return;
-        };
+        let Some(value) = first(section, "version") else { return };
         if value.text == b"2" && halves.is_only_v6() {
             self.warn(value.line, "version 2 has no effect: IPv6 is always version 3", &[]);
         }
@@ -369,9 +363,7 @@ impl<'d> Reader<'d, '_> {
                 })
         };
         let mut others = self.config.instances.iter().zip(&self.instance_sections);
-        let Some((_, other)) = others.find(|(other, _)| is_taken(other)) else {
-            return;
-        };
+        let Some((_, other)) = others.find(|(other, _)| is_taken(other)) else { return };
         let other = self.document.sections().nth(usize::from(*other));
         let line = first(section, "virtual_router_id");
         self.error_with(

@@ -15,9 +15,7 @@ impl<'d> Reader<'d, '_> {
         let start = self.config.peers.len();
         let mut v4_end = start;
         for word in words_of(section, "unicast_peer") {
-            let Some(peer) = self.peer(word) else {
-                continue;
-            };
+            let Some(peer) = self.peer(word) else { continue };
             let mine = self.config.peers.get(start..).unwrap_or(&[]);
             if mine.iter().any(|other| other.address == peer.address) {
                 self.wrong(word, "unicast_peer %A is written twice: remove one");
@@ -153,9 +151,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     fn check_source(&mut self, word: Value<'d>, name: &str, address: Option<IpAddr>, halves: &Halves) {
-        let Some(address) = address else {
-            return;
-        };
+        let Some(address) = address else { return };
         let half = match Family::of(address) {
             Family::V4 => &halves.v4,
             Family::V6 => &halves.v6,

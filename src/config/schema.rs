@@ -131,9 +131,7 @@ impl<'d> Reader<'d, '_> {
 
     fn read_globals(&mut self) {
         let mut sections = self.document.sections();
-        let Some(section) = sections.find(|section| section.kind() == b"globals") else {
-            return;
-        };
+        let Some(section) = sections.find(|section| section.kind() == b"globals") else { return };
         for other in sections.filter(|section| section.kind() == b"globals") {
             self.error_with(
                 other.line(),
@@ -200,9 +198,7 @@ impl<'d> Reader<'d, '_> {
 
     /// Two sections of a type must not have the same name: a reference could mean either.
     fn check_name(&mut self, section: Section<'d>) {
-        let Some(name) = explicit_name(section) else {
-            return;
-        };
+        let Some(name) = explicit_name(section) else { return };
         if !value::is_name(name.text) {
             self.error_with(
                 name.line,

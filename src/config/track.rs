@@ -25,9 +25,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     fn enter_track(&mut self, word: Value<'d>, track: Option<Track>, start: usize) {
-        let Some(track) = track else {
-            return;
-        };
+        let Some(track) = track else { return };
         let mine = self.config.tracks.get(start..).unwrap_or(&[]);
         if mine.iter().any(|other| other.interface == track.interface) {
             self.wrong(word, "track_interface %A is written twice: remove one");

@@ -3,15 +3,15 @@
 use core::ffi::CStr;
 
 use heapless::Vec;
-use log::warn;
+use log::{error, warn};
 
-use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX};
-use crate::linux::clock;
+use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PACKETS_PER_BATCH_MAX, PATH_BYTES_MAX};
 use crate::linux::hook::{self, Environment, Pid};
 use crate::linux::outlet::Kernel;
+use crate::linux::{self, clock};
 use crate::perform::perform;
-use crate::router::{Effect, Effects, Event, Hook, HookOwner, Router, Ticket};
-use crate::wire::Full;
+use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Packet, Parcel, Router, Ticket};
+use crate::wire::{Full, IfIndex};
 
 /// Hook scripts that run, and (without a process) those that could not be started.
 pub(super) type Scripts = Vec<(Option<Pid>, Ticket), { INSTANCES_MAX + GROUPS_MAX }>;
@@ -24,11 +24,17 @@ pub(super) struct Hands<'a> {
     pub(super) effects: &'a mut Effects,
     pub(super) kernel: Kernel<'a>,
     pub(super) scripts: &'a mut Scripts,
+    /// Effects that could not even be handed to the kernel, and are to be told.
+    pub(super) is_behind: bool,
+    /// Errors of receiving, which end nothing.
+    pub(super) troubles: u32,
 }
 
 impl Hands<'_> {
     /// Hands an event to the router and performs what it asks for, in order, before anything else happens.
     pub(super) fn act(&mut self, event: Event<'_>) {
+        // The next event may release an address, and it must not be announced after that.
+        self.kernel.flush_announcements();
         self.router.handle(clock::now(), event, self.effects);
         for effect in self.effects.iter() {
             if let Effect::Notify(owner, ticket) = *effect {
@@ -36,8 +42,8 @@ impl Hands<'_> {
                 // There is room: an owner has one at a time.
                 let _ = self.scripts.push((pid, ticket));
             } else {
-                // What is known about a failure comes back through the kernel, on the next turn.
-                let _ = perform(self.router, *effect, &mut self.kernel);
+                // A failure comes back as an event on the next turn (law 7), as what fails later in the kernel does.
+                self.is_behind |= perform(self.router, *effect, &mut self.kernel).is_err();
             }
         }
         self.effects.clear();
@@ -45,11 +51,15 @@ impl Hands<'_> {
 
     /// Whether there is something to tell that no descriptor will wake us for.
     pub(super) fn have_failures(&self) -> bool {
-        self.kernel.has_failures() || self.scripts.iter().any(|(pid, _)| pid.is_none())
+        self.is_behind || self.kernel.has_failures() || self.scripts.iter().any(|(pid, _)| pid.is_none())
     }
 
     /// Tells the router what could not be done. New failures wait for the next turn.
     pub(super) fn take_failures(&mut self) {
+        if core::mem::take(&mut self.is_behind) {
+            let errno = linux::Errno::ENOBUFS as i32;
+            self.act(Event::Failed(Failure { interface: IfIndex(0), what: Parcel::Netlink, errno }));
+        }
         for _ in 0..FAILURES_MAX {
             let Some(failure) = self.kernel.take_failure() else { break };
             self.act(Event::Failed(failure));
@@ -58,6 +68,32 @@ impl Hands<'_> {
             let Some(position) = self.scripts.iter().position(|(pid, _)| pid.is_none()) else { break };
             let (_, ticket) = self.scripts.swap_remove(position);
             self.act(Event::HookEnded(ticket));
+        }
+    }
+
+    /// Hands in a batch of packets; `true`: it was full, so there may be more.
+    pub(super) fn take<'p>(
+        &mut self,
+        packets: Result<impl ExactSizeIterator<Item = Packet<'p>>, linux::Error>,
+    ) -> bool {
+        match packets {
+            Ok(packets) => {
+                let is_full = packets.len() == PACKETS_PER_BATCH_MAX;
+                packets.for_each(|packet| self.act(Event::Packet(packet)));
+                is_full
+            }
+            Err(error) => {
+                self.note(error);
+                false
+            }
+        }
+    }
+
+    /// Receiving failed. Whoever holds an address goes on holding it: two masters are worse than a deaf one.
+    pub(super) fn note(&mut self, error: linux::Error) {
+        self.troubles = self.troubles.wrapping_add(1);
+        if self.troubles.is_power_of_two() {
+            error!("{error} ({} times so far)", self.troubles);
         }
     }
 

@@ -1,11 +1,11 @@
 //! The control socket's side of the daemon: a few clients at a time, one packet after another, never waiting.
 
-use core::fmt::Write;
+use core::fmt::{Display, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use heapless::{String, Vec};
 
-use super::{Daemon, load};
+use super::{Daemon, Trouble, load};
 use crate::config::problem::{Problem, Severity};
 use crate::limits::CONTROL_CLIENTS_MAX;
 use crate::linux::Errno;
@@ -13,7 +13,7 @@ use crate::linux::clock;
 use crate::linux::control::{Connection, Received};
 use crate::linux::poll::PollFlags;
 use crate::router::{Router, Slot};
-use crate::status::{PACKET_BYTES_MAX, Reply, Request};
+use crate::status::{PACKET_BYTES_MAX, Reply, Request, cut};
 
 /// The connected clients.
 pub(super) struct Clients(Vec<Client, CONTROL_CLIENTS_MAX>);
@@ -53,8 +53,9 @@ impl Daemon<'_> {
             // Out of descriptors: the client goes on waiting, and so can we.
             let Ok(Some(connection)) = self.listener.accept() else { break };
             if self.clients.0.is_full() {
-                // The oldest has had its time; who connects and says nothing keeps nobody out.
-                drop(self.clients.0.remove(0));
+                // Who connects and says nothing keeps nobody out: the oldest of those goes, or else the oldest.
+                let silent = self.clients.0.iter().position(|client| client.next.is_none());
+                drop(self.clients.0.remove(silent.unwrap_or(0)));
             }
             // There is room.
             let _ = self.clients.0.push(Client { connection, next: None });
@@ -90,16 +91,28 @@ impl Daemon<'_> {
 
     /// Reloads, and sends every problem to the client beside the log; one that does not read them misses some.
     fn reload_for(&mut self, client: &Client) -> bool {
+        let tell = |reply| {
+            let _ = send(&client.connection, &reply);
+        };
+        tell(Reply::File(cut(self.command.config_name())));
         let mut to_log = load::to_log(self.command);
-        self.reload(&mut |problem: Problem<'_>| {
-            to_log(problem);
-            let mut text = String::new();
-            // A sentence that does not fit is cut.
-            let _ = write!(text, "{problem}");
+        let result = self.reload(&mut |problem: Problem<'_>| {
             let is_warning = problem.severity == Severity::Warning;
-            let _ = send(&client.connection, &Reply::Problem { line: problem.line, is_warning, text });
-        })
+            tell(Reply::Problem { line: Some(problem.line), is_warning, text: sentence(&problem) });
+            to_log(problem);
+        });
+        if let Err(Trouble::Unreadable(reason)) = &result {
+            tell(Reply::Problem { line: None, is_warning: false, text: sentence(reason) });
+        }
+        result.is_ok()
     }
+}
+
+/// A sentence that does not fit is cut.
+fn sentence<const N: usize>(what: &dyn Display) -> String<N> {
+    let mut text = String::new();
+    let _ = write!(text, "{what}");
+    text
 }
 
 /// Sends as much of the answer as the client takes; `false`: all of it is sent, or the client has gone.

@@ -70,9 +70,7 @@ impl Listener {
 
     /// Stops listening and removes the path, if it has not been taken over meanwhile.
     pub fn remove(self) {
-        let Some(path) = self.address.path() else {
-            return;
-        };
+        let Some(path) = self.address.path() else { return };
         drop(self.socket);
         if is_abandoned(path, &self.address) {
             // There is nobody to tell.
@@ -173,13 +171,9 @@ fn bind_private(socket: &OwnedFd, address: &UnixAddr) -> Result<(), Errno> {
 
 /// Whether at `path` there is a socket that nobody listens to.
 fn is_abandoned<P: nix::NixPath + ?Sized>(path: &P, address: &UnixAddr) -> bool {
-    let Ok(status) = stat::lstat(path) else {
-        return false;
-    };
+    let Ok(status) = stat::lstat(path) else { return false };
     let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
-    let Ok(probe) = new_socket(SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC) else {
-        return false;
-    };
+    let Ok(probe) = new_socket(SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC) else { return false };
     kind == SFlag::S_IFSOCK && socket::connect(probe.as_raw_fd(), address) == Err(Errno::ECONNREFUSED)
 }
 

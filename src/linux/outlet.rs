@@ -11,8 +11,8 @@ use super::raw::{V4, V6};
 use super::{Errno, Error};
 use crate::config::Family;
 use crate::limits;
-use crate::perform::{Fault, Outlet};
-use crate::router::{Failure, Outgoing};
+use crate::perform::{Outlet, Unsent};
+use crate::router::{Failure, Parcel};
 use crate::wire::IfIndex;
 
 /// What waits to leave, and what has failed to.
@@ -53,7 +53,7 @@ struct Failures {
 }
 
 impl Failures {
-    fn add(&mut self, interface: IfIndex, what: Outgoing, errno: Errno) {
+    fn add(&mut self, interface: IfIndex, what: Parcel, errno: Errno) {
         let failure = Failure { interface, what, errno: errno as i32 };
         if self.queue.push_back(failure).is_err() {
             self.lost = self.lost.saturating_add(1);
@@ -104,8 +104,16 @@ impl<'a> Kernel<'a> {
         self.flush_requests();
         let failures = &mut self.arena.failures;
         self.packet.send(&mut self.arena.frames, &mut |interface, errno| {
-            failures.add(interface, Outgoing::Frame, errno);
+            failures.add(interface, Parcel::Frame, errno);
         });
+    }
+
+    /// Lets go what has been gathered, if there are announcements among it: what is gathered later would overtake
+    /// them.
+    pub fn flush_announcements(&mut self) {
+        if !self.arena.frames.is_empty() {
+            self.flush();
+        }
     }
 
     /// The oldest failure that has not been taken yet. That of requests that could not be sent at all has
@@ -128,11 +136,11 @@ impl<'a> Kernel<'a> {
     fn flush_messages(&mut self) {
         let failures = &mut self.arena.failures;
         self.v4.send(&mut self.arena.v4, &mut |interface, errno| {
-            failures.add(interface, Outgoing::Message(Family::V4), errno);
+            failures.add(interface, Parcel::Message(Family::V4), errno);
         });
         if let Some(socket) = &self.v6 {
             socket.send(&mut self.arena.v6, &mut |interface, errno| {
-                failures.add(interface, Outgoing::Message(Family::V6), errno);
+                failures.add(interface, Parcel::Message(Family::V6), errno);
             });
         }
     }
@@ -143,7 +151,7 @@ impl<'a> Kernel<'a> {
         }
         if let Err(error) = self.netlink.send(&self.arena.requests) {
             let failures = &mut self.arena.failures;
-            failures.add(IfIndex(0), Outgoing::Netlink, error.errno);
+            failures.add(IfIndex(0), Parcel::Netlink, error.errno);
         }
         self.arena.requests.clear();
     }
@@ -164,18 +172,18 @@ impl<'a> Kernel<'a> {
         });
     }
 
-    fn put_message(&mut self, interface: IfIndex, way: Way, payload: &[u8]) -> Result<(), Fault> {
+    fn put_message(&mut self, interface: IfIndex, way: Way, payload: &[u8]) -> Result<(), Unsent> {
         let outbox = match way {
             Way::V4 { .. } => &mut self.arena.v4,
             Way::V6 { .. } => &mut self.arena.v6,
-            Way::Frame => return Err(Fault),
+            Way::Frame => return Err(Unsent),
         };
-        outbox.put(interface, way, payload).map_err(|_| Fault)
+        outbox.put(interface, way, payload).map_err(|_| Unsent)
     }
 }
 
 impl Outlet for Kernel<'_> {
-    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Fault> {
+    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Unsent> {
         if self.arena.memberships.contains(&(interface, group)) {
             return Ok(());
         }
@@ -183,24 +191,30 @@ impl Outlet for Kernel<'_> {
         let joined = match (group, &mut self.v6) {
             (IpAddr::V4(group), _) => self.v4.join(interface, group),
             (IpAddr::V6(group), Some(v6)) => v6.join(interface, group),
-            (IpAddr::V6(_), None) => return Err(Fault),
+            (IpAddr::V6(_), None) => return Err(Unsent),
         };
         match joined {
             // If the list is full, the next time joins again, which is harmless.
             Ok(()) => drop(self.arena.memberships.push((interface, group))),
             Err(error) => {
-                self.arena.failures.add(interface, Outgoing::Join, error.errno);
-                return Err(Fault);
+                self.arena.failures.add(interface, Parcel::Join, error.errno);
+                return Err(Unsent);
             }
         }
         Ok(())
     }
 
-    fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Fault> {
+    fn message(
+        &mut self,
+        interface: IfIndex,
+        from: IpAddr,
+        to: IpAddr,
+        payload: &[u8],
+    ) -> Result<(), Unsent> {
         let way = match (from, to) {
             (IpAddr::V4(from), IpAddr::V4(to)) => Way::V4 { from, to },
             (IpAddr::V6(from), IpAddr::V6(to)) if self.v6.is_some() => Way::V6 { from, to },
-            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => return Err(Fault),
+            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => return Err(Unsent),
         };
         if self.put_message(interface, way, payload).is_ok() {
             return Ok(());
@@ -209,23 +223,23 @@ impl Outlet for Kernel<'_> {
         self.put_message(interface, way, payload)
     }
 
-    fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Fault> {
+    fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
         if self.arena.frames.put(interface, Way::Frame, frame).is_ok() {
             return Ok(());
         }
         self.flush();
         let put = self.arena.frames.put(interface, Way::Frame, frame);
-        put.map_err(|_| Fault)
+        put.map_err(|_| Unsent)
     }
 
-    fn netlink(&mut self, request: &[u8]) -> Result<(), Fault> {
+    fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
         if self.arena.requests.extend_from_slice(request).is_ok() {
             return Ok(());
         }
         self.flush_messages();
         self.flush_requests();
         let put = self.arena.requests.extend_from_slice(request);
-        put.map_err(|_| Fault)
+        put.map_err(|_| Unsent)
     }
 }
 
@@ -358,9 +372,9 @@ mod tests {
             }
             kernel.flush();
             let failure = |what, errno| Some(Failure { interface: gone, what, errno });
-            let message = Outgoing::Message(Family::V4);
+            let message = Parcel::Message(Family::V4);
             assert_eq!(kernel.take_failure(), failure(message, libc::ENODEV));
-            assert_eq!(kernel.take_failure(), failure(Outgoing::Frame, libc::ENXIO));
+            assert_eq!(kernel.take_failure(), failure(Parcel::Frame, libc::ENXIO));
             assert_eq!(kernel.take_failure(), None);
             let seen = frames(&all, true);
             let arps = seen.iter().filter(|frame| **frame == arp(1)).count();

@@ -33,13 +33,25 @@ impl Router {
                 continue;
             }
             let is_master = self.holder(position).is_some_and(|member| phase(member) == Phase::Master);
+            // Left behind by a crash before the configuration had this prefix length: that one is nobody's.
+            if address.marked && !self.has_prefix(position, address) {
+                push_withdrawal(effects, position, address.prefix_len);
+                continue;
+            }
+            let before = self.presence.get(position).copied();
             let presence = self.presence_of(position, address, is_master);
             if let Some(entry) = self.presence.get_mut(position) {
                 *entry = presence;
             }
             // Left behind by a crash, or a late echo of our own claim: take it back.
             if matches!(presence, Presence::Ours { .. }) && !is_master {
-                push_withdrawal(effects, position);
+                push_withdrawal(effects, position, address.prefix_len);
+            }
+            if is_master && before == Some(Presence::Absent) && core::mem::take(&mut self.sync.is_refused) {
+                // What the kernel refused for a while is there now, and the segment does not know it yet.
+                if let Some(slot) = self.holder_slot(position) {
+                    self.with(slot, effects, |vr, rules, actions| vr.announce_again(rules, now, actions));
+                }
             }
         }
         if address.marked || !address.usable {
@@ -48,18 +60,12 @@ impl Router {
         let is_virtual = (0..self.config.addresses.len()).any(|position| self.is_virtual(position, address));
         let mut found = false;
         for position in 0..self.members.len() {
-            let Some(member) = self.members.get(position) else {
-                continue;
-            };
-            let Some(instance) = self.instance_of(member) else {
-                continue;
-            };
+            let Some(member) = self.members.get(position) else { continue };
+            let Some(instance) = self.instance_of(member) else { continue };
             if !self.can_be_source(member, instance, address, is_virtual) {
                 continue;
             }
-            let Some(member) = self.members.get_mut(position) else {
-                continue;
-            };
+            let Some(member) = self.members.get_mut(position) else { continue };
             member.source_seen |= member.source == Some(address.address);
             member.candidate.get_or_insert(address.address);
             if member.source.is_none() && !self.sync.is_running() {
@@ -73,37 +79,29 @@ impl Router {
     }
 
     pub(super) fn address_gone(&mut self, now: Instant, address: &rtnl::Address, effects: &mut Effects) {
+        let mut lost = false;
         for position in 0..self.config.addresses.len() {
-            let same_prefix = self
-                .config
-                .addresses
-                .get(position)
-                .is_some_and(|known| known.prefix_len == address.prefix_len);
-            if !same_prefix || !self.is_virtual(position, address) {
+            if !self.is_virtual(position, address) {
+                continue;
+            }
+            if !self.has_prefix(position, address) {
+                // Somebody else's, of the same address: whether it still stands in our way is worth a question.
+                lost |= matches!(self.presence.get(position), Some(Presence::Foreign { .. }));
                 continue;
             }
             if let Some(entry) = self.presence.get_mut(position) {
                 *entry = Presence::Absent;
             }
             if let Some(slot) = self.holder_slot(position) {
-                self.with(slot, effects, |vr, rules, actions| {
-                    vr.put_back(rules, now, actions);
-                });
+                self.with(slot, effects, |vr, rules, actions| vr.put_back(rules, now, actions));
             }
         }
-        let mut lost = false;
         for position in 0..self.members.len() {
-            let Some(member) = self.members.get(position) else {
-                continue;
-            };
-            let Some(instance) = self.instance_of(member) else {
-                continue;
-            };
+            let Some(member) = self.members.get(position) else { continue };
+            let Some(instance) = self.instance_of(member) else { continue };
             let here = self.links.index(instance.interface) == Some(address.interface);
             if here && member.source == Some(address.address) {
-                let Some(member) = self.members.get_mut(position) else {
-                    continue;
-                };
+                let Some(member) = self.members.get_mut(position) else { continue };
                 member.source = None;
                 lost = true;
             }
@@ -112,6 +110,10 @@ impl Router {
             // There may be another one. Ask, and let things stand until the answer.
             self.synchronise(now, effects);
         }
+    }
+
+    fn has_prefix(&self, position: usize, address: &rtnl::Address) -> bool {
+        self.config.addresses.get(position).is_some_and(|known| known.prefix_len == address.prefix_len)
     }
 
     fn is_virtual(&self, position: usize, address: &rtnl::Address) -> bool {
@@ -187,9 +189,9 @@ impl Router {
     }
 }
 
-fn push_withdrawal(effects: &mut Effects, position: usize) {
-    if let Ok(position) = u16::try_from(position) {
-        push(effects, Effect::Withdraw(position));
+pub(super) fn push_withdrawal(effects: &mut Effects, position: usize, prefix_len: u8) {
+    if let Ok(address) = u16::try_from(position) {
+        push(effects, Effect::Withdraw { address, prefix_len });
     }
 }
 

@@ -4,6 +4,7 @@
 //! - They become master together, when the down timer of *every* one has run out: where one still hears the
 //!   master, the master is alive, and a second one in the other family would split the house.
 //! - They become backup together: the first one that loses takes the others along, and those resign.
+//! - When the master of one resigns, the others doubt theirs: the same hand has probably let go of both.
 //! - A tie is decided by the first one alone (see [`Rules::decides_ties`](crate::vrrp::Rules::decides_ties)).
 
 use super::{Effect, Effects, Member, Router, Slot, push};
@@ -20,69 +21,76 @@ impl Router {
         let mut all_owners = [true; limits::VIRTUAL_ROUTERS_MAX];
         for member in &self.members {
             let bundle = usize::from(member.bundle.0);
+            // A member that a reload has just brought is not looked at yet, and holds nobody up.
             if let Some(flag) = faulty.get_mut(bundle) {
-                *flag |= self.fault_of(member, now).is_some();
+                *flag |= !member.fresh && self.fault_of(member, now).is_some();
             }
             if let Some(flag) = all_owners.get_mut(bundle) {
                 *flag &= self.instance_of(member).is_some_and(|instance| instance.priority == PRIORITY_OWNER);
             }
         }
         for slot in self.slots() {
-            let Some(member) = self.members.get(usize::from(slot.0)) else {
-                continue;
-            };
+            let Some(member) = self.members.get(usize::from(slot.0)) else { continue };
             let bundle = usize::from(member.bundle.0);
             let companion = faulty.get(bundle).is_some_and(|faulty| *faulty).then_some(Fault::Companion);
             match self.fault_of(member, now).or(companion) {
                 Some(fault) => {
-                    self.with(slot, effects, |vr, rules, actions| {
-                        vr.halt(rules, fault, now, actions);
-                    });
+                    self.with(slot, effects, |vr, rules, actions| vr.halt(rules, fault, now, actions));
                 }
                 None if member.virtual_router.phase() == Phase::Initialize => {
                     let as_owner = all_owners.get(bundle).is_some_and(|owners| *owners);
                     push(effects, Effect::Join(slot));
-                    self.with(slot, effects, |vr, rules, actions| {
-                        vr.begin(rules, as_owner, now, actions);
-                    });
+                    self.with(slot, effects, |vr, rules, actions| vr.begin(rules, as_owner, now, actions));
                 }
                 None => {}
             }
         }
+        // Those that were waited for may be gone.
+        self.promote_silent_bundles(now, effects);
     }
 
-    /// A down timer has run out somewhere: where it has for a whole bundle, the bundle becomes master.
+    /// A down timer has run out somewhere: where it has for all of a bundle that are not master already, they
+    /// become master.
     pub(super) fn promote_silent_bundles(&mut self, now: Instant, effects: &mut Effects) {
         let mut heard = [false; limits::VIRTUAL_ROUTERS_MAX];
         for member in &self.members {
             if let Some(flag) = heard.get_mut(usize::from(member.bundle.0)) {
-                *flag |= !member.virtual_router.is_silent();
+                *flag |= match member.virtual_router.phase() {
+                    Phase::Initialize => true,
+                    Phase::Backup => !member.virtual_router.is_silent(),
+                    Phase::Master => false,
+                };
             }
         }
         for slot in self.slots() {
-            let Some(member) = self.members.get(usize::from(slot.0)) else {
-                continue;
-            };
+            let Some(member) = self.members.get(usize::from(slot.0)) else { continue };
             if !heard.get(usize::from(member.bundle.0)).is_some_and(|heard| *heard) {
-                self.with(slot, effects, |vr, rules, actions| {
-                    vr.promote(rules, now, actions);
-                });
+                self.with(slot, effects, |vr, rules, actions| vr.promote(rules, now, actions));
             }
         }
     }
 
     /// The virtual router in `slot` has stepped back: so do those that move together with it.
     pub(super) fn demote_companions(&mut self, slot: Slot, now: Instant, effects: &mut Effects) {
-        let Some(bundle) = self.members.get(usize::from(slot.0)).map(|member| member.bundle) else {
-            return;
-        };
+        let Some(bundle) = self.members.get(usize::from(slot.0)).map(|member| member.bundle) else { return };
         for other in self.slots() {
             let belongs =
                 self.members.get(usize::from(other.0)).is_some_and(|member| member.bundle == bundle);
             if belongs && other != slot {
-                self.with(other, effects, |vr, rules, actions| {
-                    vr.demote(rules, now, actions);
-                });
+                self.with(other, effects, |vr, rules, actions| vr.demote(rules, now, actions));
+            }
+        }
+    }
+
+    /// The master that the virtual router in `slot` watched has resigned: a cable was pulled, perhaps where another
+    /// member of the sync group is, whose own master could not say so.
+    pub(super) fn doubt_companions(&mut self, slot: Slot, now: Instant, effects: &mut Effects) {
+        let Some(bundle) = self.members.get(usize::from(slot.0)).map(|member| member.bundle) else { return };
+        for other in self.slots() {
+            let belongs =
+                self.members.get(usize::from(other.0)).is_some_and(|member| member.bundle == bundle);
+            if belongs && other != slot {
+                self.with(other, effects, |vr, rules, _| vr.doubt(rules, now));
             }
         }
     }

@@ -8,7 +8,7 @@ use core::fmt;
 use super::{Effect, Effects, HookOwner, Router, Ticket, push};
 use crate::config::{Config, Text};
 use crate::limits;
-use crate::vrrp::{Cause, Fault, State};
+use crate::vrrp::{Cause, Fault, State, VirtualRouter};
 
 /// What was last said for every owner.
 #[derive(Debug, Clone)]
@@ -157,7 +157,13 @@ impl Router {
                 ("GROUP", self.config.text(group.name), "", self.reports.groups.get(usize::from(index))?)
             }
         };
-        let slot = self.slots().find(|slot| self.belongs_to(*slot, owner))?;
+        // Who moves only because others do has nothing to tell.
+        let is_first_mover = |slot: &super::Slot| {
+            let cause = self.virtual_router(*slot).map(VirtualRouter::cause);
+            !matches!(cause, Some(Cause::Companion | Cause::Fault(Fault::Companion)))
+        };
+        let mut slots = self.slots().filter(|slot| self.belongs_to(*slot, owner));
+        let slot = slots.clone().find(is_first_mover).or_else(|| slots.next())?;
         let view = self.view(slot)?;
         Some(Hook {
             script: self.config.text(script),
@@ -194,9 +200,7 @@ impl Router {
         let groups = (0..self.config.groups.len() as u8).map(HookOwner::Group);
         let next = self.reports.next_ticket();
         for owner in instances.chain(groups) {
-            let Some(report) = self.reports.of(owner) else {
-                continue;
-            };
+            let Some(report) = self.reports.of(owner) else { continue };
             match report.run {
                 Run::Running(running) if running == ticket => report.run = Run::Idle,
                 Run::Outdated(running) if running == ticket => {
@@ -209,17 +213,18 @@ impl Router {
     }
 
     fn report_owner(&mut self, owner: HookOwner, effects: &mut Effects) {
-        let Some(standing) = self.standing(owner) else {
-            return;
+        let standing = match self.standing(owner) {
+            // None of it goes on.
+            Some(Standing::Unsaid) => Standing::Stop,
+            Some(standing) => standing,
+            None => return,
         };
         let has_script = !self.script(owner).is_empty();
-        let next = self.reports.next_ticket();
-        let Some(report) = self.reports.of(owner) else {
-            return;
-        };
-        if report.said == standing {
+        if self.reports.of(owner).is_none_or(|report| report.said == standing) {
             return;
         }
+        let next = self.reports.next_ticket();
+        let Some(report) = self.reports.of(owner) else { return };
         report.before = report.said;
         report.said = standing;
         match report.run {
@@ -238,6 +243,8 @@ impl Router {
         for slot in self.slots().filter(|slot| self.belongs_to(*slot, owner)) {
             let this = match self.virtual_router(slot)?.state() {
                 State::Initialize { fault: Fault::Starting | Fault::StartupDelay } => return None,
+                // Taken out by a reload, while others of this owner go on: they speak for it.
+                State::Initialize { fault: Fault::Stopped } if !self.stopping => Standing::Unsaid,
                 State::Initialize { fault: Fault::Stopped } => Standing::Stop,
                 State::Initialize { .. } => Standing::Fault,
                 State::Backup { .. } => Standing::Backup,
@@ -266,9 +273,7 @@ impl Router {
     }
 
     fn belongs_to(&self, slot: super::Slot, owner: HookOwner) -> bool {
-        let Some(member) = self.members.get(usize::from(slot.0)) else {
-            return false;
-        };
+        let Some(member) = self.members.get(usize::from(slot.0)) else { return false };
         match owner {
             HookOwner::Instance(index) => member.instance == index,
             HookOwner::Group(index) => {

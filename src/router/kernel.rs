@@ -31,6 +31,10 @@ pub(super) struct Sync {
     /// Ask again when this one ends: something was lost in the middle.
     again: bool,
     retry_at: Option<Instant>,
+    /// Requests that the kernel has refused.
+    refusals: u32,
+    /// An address was refused, and is not there yet.
+    pub(super) is_refused: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,7 @@ enum Step {
 
 impl Sync {
     pub(super) const fn new() -> Self {
-        Self { step: Step::Idle, sequence: 0, again: false, retry_at: None }
+        Self { step: Step::Idle, sequence: 0, again: false, retry_at: None, refusals: 0, is_refused: false }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -102,7 +106,14 @@ impl Router {
             rtnl::Message::Refused { errno, address, .. } => {
                 let harmless = errno == EEXIST || errno == ENODEV || EADDRNOTAVAIL.contains(&errno);
                 if !(address.is_some() && harmless) {
-                    warn!("the kernel refused a request with errno {errno}; trying again in a second");
+                    self.sync.refusals = self.sync.refusals.wrapping_add(1);
+                    self.sync.is_refused |= address.is_some();
+                    let total = self.sync.refusals;
+                    if total.is_power_of_two() {
+                        warn!(
+                            "the kernel refused a request with errno {errno}; trying again each second ({total} so far)"
+                        );
+                    }
                     self.sync.retry_after(now);
                 }
             }
@@ -159,19 +170,22 @@ impl Router {
             member.fresh = false;
         }
         for slot in self.slots() {
-            let Some(view) = self.view(slot) else {
-                continue;
-            };
+            let Some(view) = self.view(slot) else { continue };
             // A device may have been made anew behind our back, and memberships went with the old one.
             if view.virtual_router().phase() != Phase::Initialize {
                 push(effects, Effect::Join(slot));
             }
-            let misses =
-                view.addresses().any(|(position, _)| self.presence.get(position) == Some(&Presence::Absent));
-            if misses {
-                self.with(slot, effects, |vr, rules, actions| {
-                    vr.put_back(rules, now, actions);
-                });
+            let misses = view.addresses().any(|(position, address)| {
+                self.presence.get(position) == Some(&Presence::Absent)
+                    && self.links.index(address.interface).is_some()
+            });
+            if misses && self.sync.is_refused {
+                // It may be refused again: claim it, and announce it when it is there.
+                if view.virtual_router().phase() == Phase::Master {
+                    push(effects, Effect::Claim(slot));
+                }
+            } else if misses {
+                self.with(slot, effects, |vr, rules, actions| vr.put_back(rules, now, actions));
             }
         }
         self.settle(now, effects);

@@ -16,14 +16,15 @@ pub(super) struct Links(pub(super) [Link; limits::INTERFACES_MAX]);
 pub(super) struct Link {
     /// The kernel's number; `None`: there is no device of this name.
     pub(super) index: Option<IfIndex>,
-    pub(super) mac: Mac,
+    /// `None`: it is no Ethernet device.
+    pub(super) mac: Option<Mac>,
     pub(super) running: bool,
     /// Mentioned in the present synchronisation.
     pub(super) seen: bool,
 }
 
 impl Link {
-    pub(super) const ABSENT: Self = Self { index: None, mac: Mac([0; 6]), running: false, seen: false };
+    pub(super) const ABSENT: Self = Self { index: None, mac: None, running: false, seen: false };
 }
 
 impl Links {
@@ -35,8 +36,8 @@ impl Links {
         self.0.get(usize::from(interface.0))?.index
     }
 
-    pub(super) fn mac(&self, interface: InterfaceId) -> Mac {
-        self.0.get(usize::from(interface.0)).map_or(Mac::default(), |link| link.mac)
+    pub(super) fn mac(&self, interface: InterfaceId) -> Option<Mac> {
+        self.0.get(usize::from(interface.0))?.mac
     }
 
     pub(super) fn is_running(&self, interface: InterfaceId) -> bool {
@@ -56,25 +57,20 @@ impl Links {
 
 impl Router {
     pub(super) fn link(&mut self, now: Instant, link: &rtnl::Link<'_>, effects: &mut Effects) {
-        let known = Link {
-            index: Some(link.index),
-            mac: link.mac.unwrap_or_default(),
-            running: link.running,
-            seen: true,
-        };
+        let known = Link { index: Some(link.index), mac: link.mac, running: link.running, seen: true };
         // The number may have belonged to another name: then that one is gone.
         let name_of = |position: usize| {
             u8::try_from(position).map_or("", |id| self.config.interface_name(InterfaceId(id)))
         };
         let named = (0..self.config.interfaces.len()).find(|position| name_of(*position) == link.name);
         let mut changed = false;
+        let mut is_new = false;
         for position in 0..self.config.interfaces.len() {
-            let Some(entry) = self.links.0.get(position).copied() else {
-                continue;
-            };
+            let Some(entry) = self.links.0.get(position).copied() else { continue };
             if Some(position) == named {
                 if entry.index != known.index {
                     self.forget_link(position);
+                    is_new = true;
                 }
                 if entry.index == known.index && entry.mac != known.mac {
                     self.announce_again(InterfaceId(position as u8), now, effects);
@@ -88,6 +84,10 @@ impl Router {
                 changed = true;
             }
         }
+        // What is on a device that has just come is asked for; a master claims what it misses there.
+        if is_new && !self.sync.is_running() {
+            self.synchronise(now, effects);
+        }
         // While everything is being listed, only bad news does not wait for the whole picture.
         if changed && (!self.sync.is_running() || !link.running) {
             self.settle(now, effects);
@@ -96,9 +96,7 @@ impl Router {
 
     /// A device is gone, and with it everything that was on it.
     fn forget_link(&mut self, position: usize) {
-        let Some(link) = self.links.0.get_mut(position) else {
-            return;
-        };
+        let Some(link) = self.links.0.get_mut(position) else { return };
         *link = Link::ABSENT;
         for (address, presence) in self.config.addresses.iter().zip(&mut self.presence) {
             if usize::from(address.interface.0) == position {

@@ -6,7 +6,8 @@
 
 use heapless::Vec;
 
-use super::{Effect, Effects, Member, Router, Slot, push};
+use super::addresses::push_withdrawal;
+use super::{Effects, Member, Router, Slot};
 use crate::config::{Config, Family, Instance};
 use crate::limits;
 use crate::time::Instant;
@@ -39,12 +40,8 @@ impl Router {
     /// What the new configuration no longer contains is resigned and released, in the old one's words.
     pub(super) fn prepare(&mut self, now: Instant, new: &Config, effects: &mut Effects) {
         for slot in self.slots() {
-            let Some(member) = self.members.get(usize::from(slot.0)).copied() else {
-                continue;
-            };
-            let Some(instance) = self.instance_of(&member).copied() else {
-                continue;
-            };
+            let Some(member) = self.members.get(usize::from(slot.0)).copied() else { continue };
+            let Some(instance) = self.instance_of(&member).copied() else { continue };
             let ours = identity(&self.config, &instance, member.family);
             let stays = virtual_routers(new).find(|(_, other, family)| identity(new, other, *family) == ours);
             match stays {
@@ -62,8 +59,8 @@ impl Router {
                             (other.address, other.prefix_len) == (address.address, address.prefix_len)
                                 && new.interface_name(other.interface) == device
                         });
-                        if !stays && let Ok(position) = u16::try_from(position) {
-                            push(effects, Effect::Withdraw(position));
+                        if !stays && self.owns_address(position) {
+                            push_withdrawal(effects, position, address.prefix_len);
                         }
                     }
                 }
@@ -105,9 +102,7 @@ impl Router {
     fn take_over_members(&mut self, now: Instant, new: &Config) {
         let old = &self.config;
         self.members.retain(|member| {
-            let Some(instance) = old.instances.get(usize::from(member.instance)) else {
-                return false;
-            };
+            let Some(instance) = old.instances.get(usize::from(member.instance)) else { return false };
             let ours = identity(old, instance, member.family);
             virtual_routers(new).any(|(_, other, family)| identity(new, other, family) == ours)
         });
@@ -153,13 +148,9 @@ impl Router {
         }
         self.by_vrid = [None; 256];
         for slot in self.slots() {
-            let Some(view) = self.view(slot) else {
-                continue;
-            };
+            let Some(view) = self.view(slot) else { continue };
             let vrid = usize::from(view.instance.vrid.get());
-            let Some(head) = self.by_vrid.get_mut(vrid) else {
-                continue;
-            };
+            let Some(head) = self.by_vrid.get_mut(vrid) else { continue };
             let next = head.replace(slot);
             if let Some(member) = self.members.get_mut(usize::from(slot.0)) {
                 member.next = next;

@@ -20,17 +20,18 @@ pub struct Envelope {
 
 /// Reads a message and checks it against the rules of RFC 9568 §7.1 (version 2: RFC 3768 §7.1).
 ///
-/// `peers` are the configured unicast peers; none means multicast.
+/// `group` is the multicast group that is listened to; `None` with unicast `peers`.
 ///
 /// # Errors
 /// The first rule that is broken.
 pub fn admit<'a>(
     rules: &Rules<'_>,
+    group: Option<IpAddr>,
     peers: &[Peer],
     envelope: &Envelope,
     message: &'a [u8],
 ) -> Result<Advert<'a>, Discard> {
-    check_envelope(rules, peers, envelope)?;
+    check_envelope(rules, group, peers, envelope)?;
     let advert = Advert::parse(message, envelope.source, envelope.destination)?;
     if advert.version != rules.version {
         return Err(Discard::Version);
@@ -43,21 +44,23 @@ pub fn admit<'a>(
     Ok(advert)
 }
 
-/// Multicast needs TTL 255 (RX01). Unicast needs a configured sender (RX23), whose TTL is checked as
-/// configured, since keepalived sends IPv6 unicast with hop limit 64.
-fn check_envelope(rules: &Rules<'_>, peers: &[Peer], envelope: &Envelope) -> Result<(), Discard> {
-    let to_group = match envelope.destination {
-        IpAddr::V4(address) => address.is_multicast(),
-        IpAddr::V6(address) => address.is_multicast(),
-    };
-    if to_group != peers.is_empty() {
-        return Err(Discard::Cast);
-    }
-    let (ttl_min, ttl_max) = if peers.is_empty() {
-        (TTL, TTL)
-    } else {
-        let peer = peers.iter().find(|peer| peer.address == envelope.source).ok_or(Discard::Peer)?;
-        (peer.min_ttl, peer.max_ttl)
+/// Multicast needs our group and TTL 255 (RX01): the kernel delivers other groups that somebody on the host has
+/// joined. Unicast needs a configured sender (RX23), whose TTL is checked as configured, since keepalived sends IPv6
+/// unicast with hop limit 64.
+fn check_envelope(
+    rules: &Rules<'_>,
+    group: Option<IpAddr>,
+    peers: &[Peer],
+    envelope: &Envelope,
+) -> Result<(), Discard> {
+    let (ttl_min, ttl_max) = match group {
+        Some(group) if envelope.destination == group => (TTL, TTL),
+        Some(_) => return Err(Discard::Cast),
+        None if envelope.destination.is_multicast() => return Err(Discard::Cast),
+        None => {
+            let peer = peers.iter().find(|peer| peer.address == envelope.source).ok_or(Discard::Peer)?;
+            (peer.min_ttl, peer.max_ttl)
+        }
     };
     if !(ttl_min..=ttl_max).contains(&envelope.ttl) {
         return Err(Discard::Ttl);

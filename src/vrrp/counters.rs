@@ -27,7 +27,7 @@ pub struct Counters {
     pub announced: u32,
     /// Virtual addresses that somebody else removed and we put back.
     pub put_back: u32,
-    /// Bytes that could not be sent.
+    /// Adverts that could not be sent on its device, in its family.
     pub failed: u32,
     discards: [u32; Discard::ALL.len()],
 }

@@ -237,6 +237,15 @@ impl VirtualRouter {
         }
     }
 
+    /// The master of a companion has resigned. Routers that move together resign together, so ours is probably gone
+    /// as well: one more interval, in which it would be heard if it is not, and the skew. Only in backup.
+    pub fn doubt(&mut self, rules: &Rules<'_>, now: Instant) {
+        if let State::Backup { down_at, .. } = &mut self.state {
+            let doubtful = now + self.master_interval.duration() + rules.skew(self.master_interval);
+            *down_at = (*down_at).min(doubtful);
+        }
+    }
+
     /// A companion lost its mastership: resign and become backup. Only from master.
     pub fn demote(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
         match self.state {
@@ -333,9 +342,7 @@ impl VirtualRouter {
     fn receive_as_backup(&mut self, rules: &Rules<'_>, advert: &Advert<'_>, from: IpAddr, now: Instant) {
         self.note(rules, advert, from, now);
         let master_interval = self.learned(rules, advert);
-        let State::Backup { down_at, silent, preempt_at } = &mut self.state else {
-            return;
-        };
+        let State::Backup { down_at, silent, preempt_at } = &mut self.state else { return };
 
         if advert.priority == PRIORITY_RESIGN {
             // Skew_Time, from now (ST06, TM08); never later than it was due, so that a stream of
@@ -393,6 +400,11 @@ impl VirtualRouter {
             return;
         }
         count(&mut self.counters.contended);
+        let total = self.counters.contended;
+        if total.is_power_of_two() {
+            let (name, vrid, priority) = (rules.name, rules.vrid, advert.priority);
+            info!("{name}/{vrid}: {from} believes to be master, with priority {priority} ({total} so far)");
+        }
         // Version 2 is silent (RFC 3768 §6.4.3; ST15), version 3 answers at once without touching its timer
         // (RFC 9568 §6.4.3; ST16), so that the other steps back before the next interval.
         match rules.version {
@@ -408,9 +420,7 @@ impl VirtualRouter {
     /// Whether a lost tie is left to the companion that decides ties, for one down interval at most: if the
     /// contender is still there then, it is no router that moves together as we do, and we give way.
     fn leaves_tie_to_companion(&mut self, rules: &Rules<'_>, advert: &Advert<'_>, now: Instant) -> bool {
-        let State::Master { tie_until, .. } = &mut self.state else {
-            return false;
-        };
+        let State::Master { tie_until, .. } = &mut self.state else { return false };
         if rules.decides_ties || advert.priority != rules.priority {
             return false;
         }
@@ -426,9 +436,7 @@ impl VirtualRouter {
     /// Advertises at once, at most once per [`ANSWER_PAUSE`]; `restarts` says whether the timer starts anew
     /// (RFC 9568 §6.4.3: for priority 0, ST12, but not for a losing advertisement, ST16).
     fn answer(&mut self, rules: &Rules<'_>, restarts: bool, now: Instant, actions: &mut Actions) {
-        let State::Master { advert_at, answer_after, .. } = &mut self.state else {
-            return;
-        };
+        let State::Master { advert_at, answer_after, .. } = &mut self.state else { return };
         if now < *answer_after {
             return;
         }
@@ -502,9 +510,7 @@ impl VirtualRouter {
     }
 
     fn announce_if_due(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
-        let State::Master { timetable, .. } = &mut self.state else {
-            return;
-        };
+        let State::Master { timetable, .. } = &mut self.state else { return };
         let due = timetable.due(&rules.announcements, now);
         if due > 0 {
             count(&mut self.counters.announced);
@@ -526,7 +532,12 @@ impl VirtualRouter {
             count(&mut self.counters.received_zero);
         }
         if advert.interval != rules.interval {
+            // Version 3 learns it; a mismatch is worth a line all the same (RFC 9568 §7.1; RX18).
             count(&mut self.counters.other_interval);
+            let (theirs, total) = (advert.interval.centis(), self.counters.other_interval);
+            if total.is_power_of_two() {
+                info!("{}/{}: {from} advertises every {theirs} cs ({total} so far)", rules.name, rules.vrid);
+            }
         }
         self.heard = Some(Heard {
             address: from,

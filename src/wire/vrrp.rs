@@ -153,7 +153,7 @@ pub enum Discard {
     AuthType,
     /// Version 2: the password differs (RX15).
     Password,
-    /// Unicast to an instance that speaks multicast, or the reverse (RX23).
+    /// Unicast to an instance that speaks multicast, or the reverse, or another multicast group (RX23).
     Cast,
     /// The source is not a configured peer (RX23).
     Peer,

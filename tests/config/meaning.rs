@@ -284,7 +284,7 @@ fn a_reference_is_an_option_name_or_a_uci_name() {
          \toption virtual_router_id 1\n\tlist virtual_ipaddress by_uci\n\tlist virtual_ipaddress by_option\n\
          \tlist virtual_ipaddress something\n\tlist unicast_peer p\n\tlist track_interface t\n\
          config vrrp_instance 'z'\n\toption interface eth0\n\toption virtual_router_id 2\n\
-         \tlist virtual_ipaddress 'by_uci scope 5'\n\tlist unicast_peer q\n\tlist track_interface 'u weight 3'\n\
+         \tlist virtual_ipaddress 'by_uci dev eth1 scope 5'\n\tlist unicast_peer q\n\tlist track_interface 'u weight 3'\n\
          config vrrp_sync_group 'g'\n\tlist group x\n\tlist group z\n",
     );
     let [x, z] = &config.instances[..] else { panic!() };
@@ -292,7 +292,7 @@ fn a_reference_is_an_option_name_or_a_uci_name() {
         addresses(&config, x.v4.addresses),
         ["192.0.2.1/24@eth0", "192.0.2.2/24@eth0", "192.0.2.3/24@eth0",]
     );
-    assert_eq!(addresses(&config, z.v4.addresses), ["192.0.2.1/24@eth0 scope 5"]);
+    assert_eq!(addresses(&config, z.v4.addresses), ["192.0.2.1/24@eth1 scope 5"]);
     assert_eq!(config.peers.len(), 2);
     assert_eq!(config.tracks[0].interface, config.tracks[1].interface);
     assert_eq!((config.tracks[0].weight, config.tracks[1].weight), (0, 3));
@@ -435,13 +435,14 @@ fn a_full_table_names_the_variable_that_sizes_it() {
             let number = number + 1;
             format!(
                 "config vrrp_instance i{number}\n\toption interface eth0\n\toption virtual_router_id {number}\n\
-                 \tlist virtual_ipaddress 10.0.0.{number}\n{extra}"
+                 \tlist virtual_ipaddress 10.0.0.{number}\n{}",
+                extra.replace("NUMBER", &number.to_string())
             )
         })
     };
     accept(&instances(limits::VIRTUAL_ROUTERS_MAX, ""));
     assert_eq!(sentences(&instances(limits::VIRTUAL_ROUTERS_MAX + 1, "")).len(), 1);
-    let six = "\tlist virtual_ipaddress fe80::1\n";
+    let six = "\tlist virtual_ipaddress fe80::NUMBER\n";
     let half = limits::VIRTUAL_ROUTERS_MAX / 2;
     accept(&instances(half, six));
     assert_eq!(

@@ -148,13 +148,14 @@ fn in_state(name: &str, rules: &Rules<'_>) -> VirtualRouter {
     vr
 }
 
-const EVENTS: [&str; 17] = [
+const EVENTS: [&str; 18] = [
     "begin",
     "begin as owner",
     "halt: link down",
     "halt: stopped",
     "promote",
     "demote",
+    "doubt",
     "timer",
     "put back",
     "advert priority 0",
@@ -185,6 +186,7 @@ fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>, actions: &mut A
         "halt: stopped" => vr.halt(rules, Fault::Stopped, now, actions),
         "promote" => vr.promote(rules, now, actions),
         "demote" => vr.demote(rules, now, actions),
+        "doubt" => vr.doubt(rules, now),
         "timer" => vr.timer(rules, now, actions),
         "put back" => vr.put_back(rules, now, actions),
         "advert priority 0" => receive(0, Interval::SECOND, greater),
@@ -207,6 +209,7 @@ fn deadline(at: Instant, before: Option<Instant>, rules: &Rules<'_>) -> String {
     let names = [
         ("INTERVAL", Interval::SECOND.duration()),
         ("SKEW", rules.skew(Interval::SECOND)),
+        ("INTERVAL + SKEW", Interval::SECOND.duration() + rules.skew(Interval::SECOND)),
         ("DOWN", rules.down_interval(Interval::SECOND)),
         ("DOWN of 2 s", rules.down_interval(two_secs)),
     ];

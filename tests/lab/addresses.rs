@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bench::{Bench, Load};
-use crate::harness::{Host, Segment, Vipd, eventually, now};
+use crate::harness::{Frame, Host, Segment, Vipd, eventually, now};
 use crate::lone::{INTERVAL, Lone, SECOND, SETTLED, VRID, config};
 
 #[test]
@@ -101,6 +101,53 @@ fn a_device_that_is_deleted_and_made_anew_is_taken_up_again() {
         lone.wait_announcement("10.0.0.100", made, SECOND);
         lone.wait_announcement("fe80::100", made, SECOND);
     }
+}
+
+/// A router's WAN device comes with PPP and goes with it; the address that belongs there follows.
+#[test]
+fn an_address_on_another_device_is_installed_whenever_that_device_comes() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let lone = Lone::start(&config(200, &["10.0.0.100/24", "10.9.0.100/24 dev wan0"]));
+    let (since, _) = lone.wait_master("10.0.0.100");
+    thread::sleep(SECOND);
+    for round in 0..3 {
+        // So that the number is another one each time.
+        lone.host.add_idle_device(&format!("other{round}"));
+        lone.host.add_idle_device("wan0");
+        eventually("the address is installed", SECOND * 2, || {
+            lone.host.has("wan0", "10.9.0.100").then_some(())
+        });
+        thread::sleep(SECOND / 5);
+        lone.host.ip("link del wan0");
+        thread::sleep(SECOND / 5);
+    }
+    lone.was_master_since(since);
+}
+
+/// It can be installed before the device is up, and announced only when it is.
+#[test]
+fn an_address_on_another_device_is_announced_when_that_device_comes_up() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let lone = Lone::start(&config(200, &["10.0.0.100/24", "10.9.0.100/24 dev wan0"]));
+    let (since, _) = lone.wait_master("10.0.0.100");
+    // Past the second burst, which would do it by chance.
+    thread::sleep(SECOND * 6);
+    let wan = Segment::new();
+    let capture = wan.capture();
+    let is_announcement = |frame: &Frame| frame.gratuitous_arp() == Some([10, 9, 0, 100].into());
+    for round in 0..3 {
+        lone.host.add_idle_device(&format!("other{round}"));
+        let made = now();
+        let port = wan.attach(&lone.host, "wan0");
+        capture.wait("its announcement, on its own segment", made, SECOND * 2, |frame| {
+            (frame.port == port.index() && is_announcement(frame)).then_some(())
+        });
+        lone.host.ip("link del wan0");
+        thread::sleep(SECOND / 5);
+    }
+    lone.was_master_since(since);
+    let strays = lone.capture.frames().iter().filter(|frame| is_announcement(frame)).count();
+    assert_eq!(strays, 0, "what stands on wan0 is not announced on eth0");
 }
 
 /// keepalived exits here.

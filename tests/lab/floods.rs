@@ -31,9 +31,9 @@ const SPOILED: [Spoil; 23] = [
     ("VRID 0", |it| it.vrid = 0),
     ("another VRID", |it| it.vrid = 8),
     ("interval 0", |it| it.bytes_4_5[1] = 0),
-    ("our own source address", |it| it.source = [10, 0, 0, 1]),
-    ("source 0.0.0.0", |it| it.source = [0; 4]),
-    ("unicast", |it| it.destination = [10, 0, 0, 1]),
+    ("our own source address", |it| it.source = [10, 0, 0, 1].into()),
+    ("source 0.0.0.0", |it| it.source = [0; 4].into()),
+    ("unicast", |it| it.destination = [10, 0, 0, 1].into()),
     ("wrong IP checksum", |it| it.ip_sum_is_wrong = true),
     ("longer than its frame", |it| it.ip_length_beyond = 9),
 ];

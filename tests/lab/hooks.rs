@@ -10,7 +10,7 @@ use crate::harness::{Workspace, eventually};
 use crate::lone::{Lone, SECOND, config};
 
 /// A script that writes a line when it begins and one when it ends.
-fn script(workspace: &Workspace, seconds: &str) -> (PathBuf, PathBuf) {
+pub(crate) fn script(workspace: &Workspace, seconds: &str) -> (PathBuf, PathBuf) {
     let record = workspace.path("record");
     let text = format!(
         "#!/bin/sh\nexec >>{}\n\
@@ -27,11 +27,11 @@ fn lines(record: &Path) -> Vec<String> {
     fs::read_to_string(record).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-fn notify(path: &Path) -> String {
+pub(crate) fn notify(path: &Path) -> String {
     format!("\toption notify '{}'\n", path.display())
 }
 
-fn begins(record: &Path) -> Vec<String> {
+pub(crate) fn begins(record: &Path) -> Vec<String> {
     lines(record).into_iter().filter(|line| line.starts_with("begin ")).collect()
 }
 

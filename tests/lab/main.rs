@@ -13,15 +13,19 @@
 
 mod addresses;
 mod bench;
+mod calls;
 mod command;
 mod floods;
 mod harness;
 mod hooks;
 mod interop;
+mod kinds;
 mod lone;
 mod many;
 mod reload;
 mod selfcheck;
+mod stalls;
+mod status;
 mod together;
 mod wire;
 

@@ -30,7 +30,7 @@ fn all_255_virtual_routers_stay_master_at_10_milliseconds() {
 }
 
 /// The build of `board/large.env`, made once.
-fn large_binary() -> &'static Path {
+pub(crate) fn large_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -51,9 +51,9 @@ fn large_binary() -> &'static Path {
     })
 }
 
-fn config(priority: u8, interval: Duration) -> String {
+pub(crate) fn config(routers: u8, priority: u8, interval: Duration) -> String {
     let seconds = interval.as_secs_f64();
-    (1..=ROUTERS)
+    (1..=routers)
         .map(|vrid| {
             format!(
                 "config vrrp_instance 'v{vrid}'\n\toption interface 'eth0'\n\toption version '3'\n\
@@ -65,20 +65,19 @@ fn config(priority: u8, interval: Duration) -> String {
 }
 
 /// No advert of the master is missed, and the backup, which listens to all of them, never speaks. Where the
-/// machine itself stood still for longer than a backup waits, once more.
+/// machine itself stood still, or was wanted by others half of the time, once more: that says nothing.
 fn hold(interval: Duration, span: Duration) {
     let Some(_bench) = Bench::take(Load::Whole, &[]) else { return };
     let binary = large_binary();
-    for last in [false, false, true] {
-        let began = now();
-        match attempt(binary, interval, span) {
-            Ok(()) => return,
-            Err(why) => {
-                let stall = Noise::observer().worst(began, now());
-                assert!(!last && stall >= interval * 2, "{why} (longest stall {stall:?})");
-                eprintln!("{why}; the machine stalled for {stall:?}: once more");
-            }
-        }
+    for attempts_left in (0..5).rev() {
+        let (began, pressure) = (now(), Noise::pressure());
+        let Err(why) = attempt(binary, interval, span) else { return };
+        let stall = Noise::observer().worst(began, now());
+        let busy = (Noise::pressure() - pressure).as_millis() * 100 / (now() - began).as_millis();
+        let why = format!("{why} (longest stall {stall:?}, processors wanted {busy}% of the time)");
+        assert!(attempts_left > 0 && (stall >= interval * 2 || busy > 50), "{why}");
+        eprintln!("{why}: once more");
+        thread::sleep(SECOND * 2);
     }
 }
 
@@ -88,8 +87,9 @@ fn attempt(binary: &Path, interval: Duration, span: Duration) -> Result<(), Stri
     let (first, second) = (Host::new("first"), Host::new("second"));
     let first_port = lan.attach_with(&first, "eth0", &["10.0.0.1/16"]);
     let second_port = lan.attach_with(&second, "eth0", &["10.0.0.2/16"]);
-    let run =
-        |host: &Host, priority| Vipd::start_binary(binary.to_owned(), host, &config(priority, interval), &[]);
+    let run = |host: &Host, priority| {
+        Vipd::start_binary(binary.to_owned(), host, &config(ROUTERS, priority, interval), &[])
+    };
     let _master = run(&first, 254);
     eventually("all are master", interval * 4 + SECOND * 10, || {
         let addresses = first.addresses("eth0").len();
@@ -124,10 +124,13 @@ fn attempt(binary: &Path, interval: Duration, span: Duration) -> Result<(), Stri
         "{interval:?}: {} virtual routers, {least} or more of {expected} adverts each, longest silence {worst:?}",
         last.len()
     );
-    if last.len() < usize::from(ROUTERS) || least + 1 < expected {
+    // An advert that is late by more than an interval is skipped, not made up (law 12).
+    let stalls = Noise::observer().total(from, from + span);
+    let excused = stalls.as_micros().div_ceil(interval.as_micros()) as u32;
+    if last.len() < usize::from(ROUTERS) || least + 1 + excused < expected {
         return Err(format!("{} virtual routers, one with {least} of {expected} adverts", last.len()));
     }
-    if worst >= interval * 2 {
+    if worst >= interval * 2 + Noise::observer().worst(from, from + span) {
         return Err(format!("one was silent for {worst:?} at an interval of {interval:?}"));
     }
     Ok(())

@@ -97,6 +97,8 @@ fn defects(version: Version, password: Option<&str>) -> Vec<Defect> {
             }),
         ),
         defect("unicast to a multicast router", Discard::Cast, ipv4(v4(THEIRS), v4(OUR_V4), 255, &good)),
+        defect("another group", Discard::Cast, ipv4(v4(THEIRS), v4("224.0.0.1"), 255, &good)),
+        defect("a group of the site's", Discard::Cast, ipv4(v4(THEIRS), v4("239.1.2.3"), 255, &good)),
         defect("our own address", Discard::Own, ipv4(v4(OUR_V4), group, 255, &good)),
         defect("source 0.0.0.0", Discard::IpHeader, ipv4(v4("0.0.0.0"), group, 255, &good)),
         defect("source multicast", Discard::IpHeader, ipv4(v4("224.0.0.18"), group, 255, &good)),

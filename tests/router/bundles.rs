@@ -107,6 +107,51 @@ fn a_sync_group_moves_together_over_interfaces() {
     assert_eq!(view.virtual_router().cause(), Cause::Companion);
 }
 
+/// The cable of the master's WAN is pulled: it says so on the LAN, and cannot on the WAN. The backup need not wait
+/// three intervals there.
+#[test]
+fn a_resignation_on_one_segment_shortens_the_wait_on_the_other() {
+    let lan = Spec { group: Some(0), ..Spec::default() };
+    let wan = Spec {
+        name: "wan",
+        device: "eth1",
+        vrid: 8,
+        addresses: vec!["10.1.0.1"],
+        group: Some(0),
+        ..Spec::default()
+    };
+    let mut bench = Bench::new(&[lan, wan]);
+    bench.hear(7, 200, "10.0.0.9");
+    bench.hear_with(8, 200, "10.1.0.9", |outgoing| outgoing, ETH1);
+    bench.hear(7, 0, "10.0.0.9");
+    bench.run_for(Duration::from_millis(1609));
+    assert_eq!(phases(&bench), [Phase::Backup, Phase::Backup]);
+    bench.run_for(Duration::from_millis(1));
+    assert_eq!(phases(&bench), [Phase::Master, Phase::Master]);
+}
+
+/// And where the other master lives on, it is heard within that interval, and nothing moves.
+#[test]
+fn a_resignation_on_one_segment_moves_nothing_while_the_other_master_is_heard() {
+    let lan = Spec { group: Some(0), ..Spec::default() };
+    let wan = Spec {
+        name: "wan",
+        device: "eth1",
+        vrid: 8,
+        addresses: vec!["10.1.0.1"],
+        group: Some(0),
+        ..Spec::default()
+    };
+    let mut bench = Bench::new(&[lan, wan]);
+    bench.hear_with(8, 200, "10.1.0.9", |outgoing| outgoing, ETH1);
+    bench.hear(7, 0, "10.0.0.9");
+    for _ in 0..20 {
+        bench.run_for(Duration::from_secs(1));
+        bench.hear_with(8, 200, "10.1.0.9", |outgoing| outgoing, ETH1);
+    }
+    assert_eq!(phases(&bench), [Phase::Backup, Phase::Backup]);
+}
+
 /// RFC 9568 §6.4.1 for both families of the owner.
 #[test]
 fn st01_a_dual_stack_owner_is_master_at_once_in_both_families() {

@@ -121,3 +121,33 @@ fn without_a_script_nothing_is_run() {
     assert!(notified(&bench).is_empty());
     assert!(bench.router.is_finished());
 }
+
+/// The half that a reload takes out stops; the instance does not.
+#[test]
+fn taking_out_one_family_is_no_news_of_the_instance() {
+    let dual = Spec { addresses: vec!["10.0.0.1", "fe80::1"], ..hooked() };
+    let mut bench = Bench::new(&[dual]);
+    let [first] = notified(&bench)[..] else { panic!() };
+    bench.handle(Event::HookEnded(first));
+    let master = bench.run_for(Duration::from_secs(4));
+    let ticket = master.iter().find_map(|(_, effect)| match effect {
+        Effect::Notify(OWNER, ticket) => Some(*ticket),
+        _ => None,
+    });
+    bench.handle(Event::HookEnded(ticket.unwrap()));
+    let mut new = crate::bench::config(&[hooked()]);
+    bench.handle(Event::Prepare(&new));
+    assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
+    bench.handle(Event::Adopt(&mut new));
+    assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
+}
+
+#[test]
+fn an_instance_that_is_taken_out_is_told_to_stop() {
+    let mut bench = Bench::new(&[hooked()]);
+    let [first] = notified(&bench)[..] else { panic!() };
+    bench.handle(Event::HookEnded(first));
+    bench.handle(Event::Prepare(&crate::bench::config(&[])));
+    assert_eq!(notified(&bench).len(), 1);
+    assert_eq!(told(&bench).0, "INSTANCE lan STOP");
+}

@@ -31,6 +31,7 @@ fn st19_an_interface_that_is_missing_at_start_is_waited_for() {
     bench.answer_dumps(&[]);
     assert_eq!(fault(&bench), Fault::NoInterface);
     bench.link(ETH0, "eth0", false);
+    bench.answer_dumps(&[(ETH0, "eth0", false, &[])]);
     assert_eq!(fault(&bench), Fault::LinkDown);
     bench.link(ETH0, "eth0", true);
     assert_eq!(fault(&bench), Fault::NoSource);
@@ -57,7 +58,8 @@ fn an_interface_that_is_made_anew_is_taken_up_under_its_new_number() {
     assert_eq!(fault(&bench), Fault::NoInterface);
     let anew = IfIndex(77);
     bench.link(anew, "eth0", true);
-    bench.address(anew, OUR_V4, false);
+    // What is on it is asked for, and decided on when it is known.
+    bench.answer_dumps(&[(anew, "eth0", true, &[OUR_V4])]);
     assert_eq!(bench.phase(0), Phase::Backup);
     assert!(bench.effects.contains(&Effect::Join(Slot(0))), "the group is joined under the new number");
     assert_eq!(bench.router.view(Slot(0)).unwrap().link, Some(anew));
@@ -142,7 +144,7 @@ fn ad23_addresses_left_by_a_crash_are_taken_back_before_anything_is_decided() {
     bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
     let sequence = dump(&bench);
     bench.address(ETH0, "10.0.0.1", true);
-    assert_eq!(bench.effects, [Effect::Withdraw(0)]);
+    assert_eq!(bench.effects, [Effect::Withdraw { address: 0, prefix_len: 24 }]);
     assert_eq!(fault(&bench), Fault::Starting);
     bench.address(ETH0, OUR_V4, false);
     bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
@@ -163,7 +165,11 @@ fn ad23_on_old_kernels_an_address_that_equals_a_virtual_one_is_taken_for_left_be
         bench2.handle(Event::Start { keeps_marks: false });
         bench2.link(ETH0, "eth0", true);
         bench2.address(ETH0, "10.0.0.1", false);
-        assert_eq!(bench2.effects == [Effect::Withdraw(0)], taken, "priority {priority}");
+        assert_eq!(
+            bench2.effects == [Effect::Withdraw { address: 0, prefix_len: 24 }],
+            taken,
+            "priority {priority}"
+        );
     }
 }
 
@@ -255,4 +261,67 @@ fn a_device_that_changes_its_ethernet_address_is_announced_again() {
     bench.handle(Event::Kernel(Message::Link(link)));
     assert!(bench.effects.is_empty());
     assert_eq!(bench.phase(0), Phase::Master);
+}
+
+/// `dev wan`: the device of a virtual address need not be there when mastership comes.
+#[test]
+fn a_virtual_address_on_a_device_that_comes_late_is_claimed_then() {
+    let specs = [Spec::default()];
+    let mut new = crate::bench::config(&specs);
+    let wan = new.interface("wan").unwrap();
+    new.addresses[0].interface = wan;
+    let mut bench = Bench::master(&specs);
+    bench.handle(Event::Prepare(&new));
+    bench.handle(Event::Adopt(&mut new));
+    bench.answer_dumps(&[(ETH0, "eth0", true, &[OUR_V4])]);
+    assert!(!bench.effects.contains(&Effect::Claim(Slot(0))), "there is nothing to claim it on");
+    for index in [IfIndex(20), IfIndex(21)] {
+        bench.tick(2000);
+        bench.link(index, "wan", true);
+        bench.answer_dumps(&[(ETH0, "eth0", true, &[OUR_V4]), (index, "wan", true, &[])]);
+        assert!(bench.effects.contains(&Effect::Claim(Slot(0))), "{:?}", bench.effects);
+        bench.handle(Event::Kernel(Message::LinkGone(index)));
+        assert_eq!(bench.phase(0), Phase::Master);
+    }
+}
+
+/// What the kernel refuses for good is claimed again each second, and is not announced before it is there.
+#[test]
+fn a_refused_address_is_claimed_again_and_not_announced_until_it_is_there() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.run_for(Duration::from_secs(10));
+    let refused = kernel_address(ETH0, "10.0.0.1", true);
+    let mut claims = 0;
+    for _ in 0..10 {
+        bench.handle(Event::Kernel(Message::Refused { sequence: 0, errno: 22, address: Some(refused) }));
+        let at = bench.router.poll_at().unwrap();
+        while bench.now < at + Duration::from_secs(1) {
+            bench.now = bench.router.poll_at().unwrap();
+            bench.handle(Event::Timer);
+            if bench.effects.iter().any(|effect| matches!(effect, Effect::DumpLinks(_))) {
+                bench.answer_dumps(&[(ETH0, "eth0", true, &[OUR_V4])]);
+                break;
+            }
+        }
+        claims += bench.effects.iter().filter(|effect| matches!(effect, Effect::Claim(_))).count();
+        assert!(!bench.effects.iter().any(|effect| matches!(effect, Effect::Announce { .. })));
+    }
+    assert_eq!((claims, bench.counters(0).put_back), (10, 0));
+    bench.address(ETH0, "10.0.0.1", true);
+    assert!(
+        bench.effects.iter().any(|effect| matches!(effect, Effect::Announce { .. })),
+        "{:?}",
+        bench.effects
+    );
+}
+
+/// The configuration said /32 before the crash and says /24 now.
+#[test]
+fn ad23_an_address_left_with_another_prefix_length_is_taken_back_as_it_is() {
+    let mut bench = Bench::unanswered(&[Spec::default()]);
+    bench.link(ETH0, "eth0", true);
+    let left = vipd::wire::rtnl::Address { prefix_len: 32, ..kernel_address(ETH0, "10.0.0.1", true) };
+    bench.handle(Event::Kernel(Message::Address(left)));
+    assert_eq!(bench.effects, [Effect::Withdraw { address: 0, prefix_len: 32 }]);
+    assert!(bench.router.owns_address(0));
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use vipd::limits;
-use vipd::router::{Effect, Effects, Event, Failure, Outgoing, Router};
+use vipd::router::{Effect, Effects, Event, Failure, Parcel, Router};
 use vipd::time::{Instant, Interval};
 use vipd::vrrp::{Phase, State};
 use vipd::wire::rtnl::Message;
@@ -184,10 +184,10 @@ fn law_12_missed_deadlines_are_not_made_up() {
 fn law_07_a_failed_effect_comes_back_as_an_event_and_is_mended() {
     let mut bench = Bench::master(&[Spec::default()]);
     let failure = |what| Failure { interface: ETH0, what, errno: 105 };
-    bench.handle(Event::Failed(failure(Outgoing::Message(vipd::config::Family::V4))));
+    bench.handle(Event::Failed(failure(Parcel::Message(vipd::config::Family::V4))));
     assert_eq!(bench.counters(0).failed, 1);
     assert!(bench.effects.is_empty());
-    bench.handle(Event::Failed(failure(Outgoing::Netlink)));
+    bench.handle(Event::Failed(failure(Parcel::Netlink)));
     let after = bench.run_for(Duration::from_millis(1100));
     assert!(
         after

@@ -11,11 +11,18 @@
 )]
 
 mod bench;
+#[allow(dead_code)] // The lab uses the rest.
+#[path = "../lab/harness/forge.rs"]
+mod forge;
+#[allow(dead_code)]
+#[path = "../lab/harness/kinds.rs"]
+mod table;
 
 mod admission;
 mod bundles;
 mod hooks;
 mod kernel;
+mod kinds;
 mod laws;
 mod reload;
 mod timers;

@@ -57,7 +57,7 @@ fn st20_changing_addresses_claims_the_new_and_withdraws_the_old_without_resignin
     bench.tick(2000);
     let new = Spec { addresses: vec!["10.0.0.2", "10.0.0.1"], ..Spec::default() };
     let (prepared, adopted) = reload(&mut bench, &[new], &["10.0.0.1"]);
-    assert_eq!(prepared, [Effect::Withdraw(1)]);
+    assert_eq!(prepared, [Effect::Withdraw { address: 1, prefix_len: 24 }]);
     assert!(adopted.contains(&Effect::Claim(Slot(0))), "{adopted:?}");
     assert!(adopted.iter().any(|effect| matches!(effect, Effect::Announce { .. })));
     assert!(sent(&adopted).is_empty());
@@ -134,4 +134,35 @@ fn an_empty_configuration_is_a_configuration() {
     let (prepared, _) = reload(&mut bench, &[], &[]);
     assert_eq!(sent(&prepared), [0, 0]);
     assert_eq!(bench.router.poll_at(), None);
+}
+
+/// An IPv4 master gets an IPv6 address: the new half joins in when nobody else is master there, and the old half
+/// never resigns.
+#[test]
+fn a_family_that_is_added_follows_a_master_and_costs_it_nothing() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.address(ETH0, "10.0.0.1", true);
+    let dual =
+        Spec { addresses: vec!["10.0.0.1", "fe80::1"], tracks: vec![("eth9", -10)], ..Spec::default() };
+    let (prepared, adopted) = reload(&mut bench, &[dual], &["10.0.0.1"]);
+    assert!(prepared.is_empty() && sent(&adopted).is_empty(), "{prepared:?} {adopted:?}");
+    assert_eq!((bench.phase(0), bench.phase(1)), (Phase::Master, Phase::Backup));
+    let effects: Vec<_> =
+        bench.run_for(Duration::from_secs(5)).into_iter().map(|(_, effect)| effect).collect();
+    assert_eq!((bench.phase(0), bench.phase(1)), (Phase::Master, Phase::Master));
+    assert!(!sent(&effects).contains(&0));
+}
+
+/// A backup whose IPv4 master is silent waits for IPv6; when IPv6 is taken out, there is nothing to wait for.
+#[test]
+fn who_waited_for_a_companion_that_is_taken_out_waits_no_longer() {
+    let dual = Spec { addresses: vec!["10.0.0.1", "fe80::1"], ..Spec::default() };
+    let mut bench = Bench::new(&[dual]);
+    for _ in 0..6 {
+        bench.run_for(Duration::from_secs(1));
+        bench.hear(7, 200, "fe80::9");
+    }
+    assert_eq!(bench.phase(0), Phase::Backup);
+    reload(&mut bench, &[Spec::default()], &[]);
+    assert_eq!(bench.phase(0), Phase::Master);
 }

@@ -188,6 +188,11 @@ impl Kernel {
         });
     }
 
+    /// Every address of every device, with all that belongs to it, in the kernel's order.
+    pub fn address_table(&self) -> Vec<(u32, Vec<Installed>)> {
+        self.links.iter().map(|link| (link.index, link.addresses.clone())).collect()
+    }
+
     /// The daemon opens its sockets: notifications and packets are kept for it from now on.
     pub fn open_sockets(&mut self) {
         self.listening = true;

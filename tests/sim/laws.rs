@@ -52,10 +52,16 @@ fn law_02_effects_are_performed_in_order() {
             let mut mine = kinds.iter().filter(|it| it.1 == family);
             assert_eq!(mine.next(), Some(&(true, family)), "the advert is first");
             assert_eq!(mine.next(), Some(&(false, family)), "the announcement is second");
+            let announced = world.checkers.announcements.iter().filter(|it| Family::of(it.address) == family);
+            let announced: Vec<bool> = announced.map(|it| it.is_claimed).collect();
+            assert!(!announced.is_empty(), "{family:?} was announced");
+            assert!(announced.iter().all(|is_claimed| *is_claimed), "{family:?}: claimed before announced");
         }
     });
 }
 
+/// Beside the outcome: after each effect, the kernel's whole table of addresses is what it was after the first time
+/// (`node.rs`).
 #[test]
 fn law_04_performing_an_effect_twice_equals_once() {
     seed::each(|seed| {

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use fastrand::Rng;
 use vipd::config::Family;
 use vipd::limits;
-use vipd::perform::{self, Fault, Outlet};
-use vipd::router::{Effect, Effects, Event, Failure, Outgoing, Packet, Router, Ticket};
+use vipd::perform::{self, Outlet, Unsent};
+use vipd::router::{Effect, Effects, Event, Failure, Packet, Parcel, Router, Ticket};
 use vipd::time::Instant;
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
@@ -319,6 +319,10 @@ impl Turn<'_> {
     /// Hands in one event, and performs its effects in order (law 2).
     fn feed(&mut self, around: &mut Surroundings<'_>, event: Event<'_>) {
         self.events += 1;
+        // The daemon lets no announcement wait for another event.
+        if !self.daemon.gathered.frames.is_empty() {
+            self.flush(around);
+        }
         self.daemon.effects.clear();
         self.daemon.router.handle(self.instant, event, &mut self.daemon.effects);
         around.checkers.effects(self.node, &self.daemon.router, &self.daemon.effects);
@@ -335,7 +339,7 @@ impl Turn<'_> {
             let twice = self.performs_twice && !matches!(effect, Effect::Advertise { .. });
             self.perform(around, effect);
             if twice {
-                self.perform(around, effect);
+                self.perform_again(around, effect);
             }
         }
     }
@@ -347,6 +351,16 @@ impl Turn<'_> {
         if !self.gathers {
             self.flush(around);
         }
+    }
+
+    /// Law 4: performing an effect twice equals once, in every address of every device and all that belongs to it.
+    fn perform_again(&mut self, around: &mut Surroundings<'_>, effect: Effect) {
+        self.flush(around);
+        let once = self.kernel.address_table();
+        self.perform(around, effect);
+        self.flush(around);
+        let twice = self.kernel.address_table();
+        assert_eq!(once, twice, "law 4: node {} performs {effect:?} twice", self.node);
     }
 
     fn flush(&mut self, around: &mut Surroundings<'_>) {
@@ -395,21 +409,21 @@ impl Wires<'_> {
     fn flush(&mut self) {
         for (interface, from, to, payload) in core::mem::take(&mut self.gathered.messages) {
             let sent = self.kernel.send_message(interface.0, from, to, &payload, self.out, self.rng);
-            self.note(interface, Outgoing::Message(Family::of(from)), sent);
+            self.note(interface, Parcel::Message(Family::of(from)), sent);
         }
         let requests = core::mem::take(&mut self.gathered.requests);
         if !requests.is_empty() {
             let sent = self.kernel.request(&requests, self.rng);
-            self.note(IfIndex(0), Outgoing::Netlink, sent);
+            self.note(IfIndex(0), Parcel::Netlink, sent);
         }
         for (interface, frame) in core::mem::take(&mut self.gathered.frames) {
             self.checkers.frame(self.now, self.node, self.plans, self.kernel, interface, &frame);
             let sent = self.kernel.send_frame(interface.0, &frame, self.out, self.rng);
-            self.note(interface, Outgoing::Frame, sent);
+            self.note(interface, Parcel::Frame, sent);
         }
     }
 
-    fn note(&mut self, interface: IfIndex, what: Outgoing, sent: Result<(), i32>) {
+    fn note(&mut self, interface: IfIndex, what: Parcel, sent: Result<(), i32>) {
         if let Err(errno) = sent {
             trace!("    {what:?} fails with {errno}");
             self.failures.push_back(Failure { interface, what, errno });
@@ -418,24 +432,30 @@ impl Wires<'_> {
 }
 
 impl Outlet for Wires<'_> {
-    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Fault> {
+    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Unsent> {
         let joined = self.kernel.join(interface.0, group);
-        self.note(interface, Outgoing::Join, joined);
-        joined.map_err(|_| Fault)
+        self.note(interface, Parcel::Join, joined);
+        joined.map_err(|_| Unsent)
     }
 
-    fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Fault> {
+    fn message(
+        &mut self,
+        interface: IfIndex,
+        from: IpAddr,
+        to: IpAddr,
+        payload: &[u8],
+    ) -> Result<(), Unsent> {
         self.checkers.message(self.now, self.node, self.plans, self.kernel, interface, from, to, payload);
         self.gathered.messages.push((interface, from, to, payload.to_vec()));
         Ok(())
     }
 
-    fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Fault> {
+    fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
         self.gathered.frames.push((interface, frame.to_vec()));
         Ok(())
     }
 
-    fn netlink(&mut self, request: &[u8]) -> Result<(), Fault> {
+    fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
         self.gathered.requests.extend_from_slice(request);
         Ok(())
     }

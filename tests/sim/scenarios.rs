@@ -523,6 +523,33 @@ fn an_address_that_somebody_deletes_is_put_back_at_once() {
     });
 }
 
+/// Whoever yields in the same turn in which an address was put back announces nothing any more: hosts would
+/// believe it.
+#[test]
+fn who_yields_announces_nothing_any_more() {
+    of_pairs(|world| {
+        let plan = world.nodes[0].plans[0].clone();
+        let port = world.add_stranger(0);
+        world.run(2 * SEC);
+        for gathers in [false, true] {
+            world.nodes[0].gathers = gathers;
+            world.stall(0);
+            world.administer(0, |kernel, rng| {
+                let own = kernel.links[0].own.clone();
+                kernel.remove_where(0, |it| !own.iter().any(|own| own.0 == it.address), rng);
+            });
+            for family in plan.families() {
+                world.inject(0, port, &Forgery::of(&plan, family, 200).frame());
+            }
+            world.run(MS);
+            world.resume(0);
+            world.settle();
+            world.settle();
+            assert_eq!(world.master(), 0);
+        }
+    });
+}
+
 /// ST19: without an address of its own a router cannot advertise; the other takes over, and back again.
 #[test]
 fn a_master_without_an_address_of_its_own_gives_up() {

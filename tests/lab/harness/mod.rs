@@ -8,8 +8,10 @@
 
 mod capture;
 mod client;
+mod flood;
 mod forge;
 mod host;
+mod kinds;
 mod namespace;
 mod noise;
 mod peers;
@@ -19,8 +21,10 @@ mod vipd;
 
 pub(crate) use capture::{Capture, Claim, Frame, Vrrp};
 pub(crate) use client::{Client, Pings};
-pub(crate) use forge::{Flooder, Forged, Sum};
+pub(crate) use flood::Flooder;
+pub(crate) use forge::{Forged, Sum};
 pub(crate) use host::Host;
+pub(crate) use kinds::{KINDS, OUR_MAC, OURS, SHAPES, Shape, Verdict, forged};
 pub(crate) use namespace::{become_root, rootless};
 pub(crate) use noise::Noise;
 pub(crate) use peers::{Frr, FrrFamily, Keepalived};

@@ -1,6 +1,7 @@
 //! How late this machine wakes a sleeper: the evidence that decides whether a late packet is somebody's
 //! fault or the machine's.
 
+use std::fs;
 use std::mem;
 use std::sync::{Mutex, OnceLock};
 use std::thread;
@@ -40,6 +41,21 @@ impl Noise {
             .map(|(_, length)| *length)
             .max()
             .unwrap_or_default()
+    }
+
+    /// How long the machine stood still between two moments, in stalls of 10 ms and more, all together. The
+    /// processors are watched one by one, so what stops them all counts for each.
+    pub(crate) fn total(&self, from: Duration, to: Duration) -> Duration {
+        let stalls = self.stalls.lock().expect("no observer panics");
+        let inside = stalls.iter().filter(|(began, length)| *began + *length >= from && *began <= to);
+        inside.map(|(_, length)| *length).sum()
+    }
+
+    /// For how long, since the machine started, somebody has been waiting for a processor (PSI).
+    pub(crate) fn pressure() -> Duration {
+        let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
+        let total = text.split_whitespace().find_map(|word| word.strip_prefix("total="));
+        Duration::from_micros(total.and_then(|digits| digits.parse().ok()).unwrap_or(0))
     }
 
     fn watch(&self, processor: usize) {

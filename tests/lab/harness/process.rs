@@ -86,6 +86,11 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// The number of the daemon's first process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal to the daemon's first process.
     pub(crate) fn signal(&self, signal: i32) {
         // SAFETY: kill with the id of a child that has not been waited for.

@@ -37,6 +37,8 @@ pub struct Advert {
 pub struct Announcement {
     pub node: usize,
     pub address: IpAddr,
+    /// The kernel has the address already.
+    pub is_claimed: bool,
 }
 
 /// A change of state, as seen at the end of a turn.
@@ -107,7 +109,8 @@ impl Checkers {
         let Some(link) = kernel.by_index(interface.0) else { return };
         let address = frames::announcement(now, plans, kernel, link, frame)
             .unwrap_or_else(|what| panic!("node {node} announces with a wrong {what}: {frame:02x?}"));
-        self.announcements.push(Announcement { node, address });
+        let is_claimed = kernel.links[link].has(address);
+        self.announcements.push(Announcement { node, address, is_claimed });
     }
 
     /// Law 11, continuously: a takeover, one advert by the timetable, one answer and one parting word may fall
