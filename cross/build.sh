@@ -48,7 +48,7 @@ main() {
         ;;
     '' | -*) usage ;;
     esac
-    local board=$1 TARGET=mipsel-unknown-linux-musl FEATURES=linux strip=${VIPD_CROSS_STRIP:-true}
+    local board=$1 TARGET=mipsel-unknown-linux-musl FEATURES=linux
     local profile=board/$board.env
     if [ ! -f "$profile" ]; then
         echo "no board $board: there is no $profile" >&2
@@ -59,8 +59,11 @@ main() {
     FEATURES=${VIPD_CROSS_FEATURES-$FEATURES}
     cross_environment "$TARGET" ship
     echo "board $board for $TARGET, features $FEATURES, $("$RUSTC" --version)" >&2
-    cargo build --locked --quiet --profile ship --target "$TARGET" "${BUILD_STD[@]}" \
-        --config "profile.ship.strip=$strip" --no-default-features --features "$FEATURES" --bin vipd >&2
+    # The linker strips, not the profile: a change of the profile would compile the standard library anew.
+    local strip="-Clink-arg=-Wl,--strip-all"
+    [ "${VIPD_CROSS_STRIP:-true}" = true ] || strip=-Cstrip=none
+    cargo rustc --locked --quiet --profile ship --target "$TARGET" "${BUILD_STD[@]}" \
+        --no-default-features --features "$FEATURES" --bin vipd -- "$strip" >&2
     local folder=$CARGO_TARGET_DIR/boards/$board/$TARGET
     mkdir -p "$folder"
     cp "$CARGO_TARGET_DIR/$TARGET/ship/vipd" "$folder/vipd"

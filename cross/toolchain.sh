@@ -17,7 +17,7 @@ CROSS_TARGETS=(
     riscv64gc-unknown-linux-musl   # d1, StarFive
 )
 
-CROSS_HOME=${VIPD_CROSS_HOME:-$PWD/.cross}
+CROSS_HOME=$(realpath -m "${VIPD_CROSS_HOME:-.cross}")
 ZIGLANG=0.17.1
 
 # The linker's word for a target: soft-float MIPS and ARM as rustc has them.
@@ -53,6 +53,28 @@ emulator() {
     armv7-* | arm-*) echo qemu-arm-static ;;
     riscv64gc-*) echo qemu-riscv64-static ;;
     *) echo "qemu-${1%%-*}-static" ;;
+    esac
+}
+
+# What makes a target's code smaller; each was measured (README of size-report/).
+size_flags() {
+    # Nothing prints a place in the source or a Debug form.
+    echo -Zlocation-detail=none -Zfmt-debug=none
+    case $1 in
+    mips*)
+        # No global pointer is needed in a static program: a function is called by its address.
+        echo -Crelocation-model=static
+        # Delay slots are filled from behind the branch as well, values are not kept in registers across loops and
+        # blocks for speed's sake, and what ends alike is merged: all of it off by default for MIPS.
+        local option
+        for option in disable-mips-df-succbb-search=false disable-mips-df-forward-search=false \
+            disable-machine-licm disable-machine-sink disable-lsr enable-pre=false \
+            two-entry-phi-node-folding-threshold=1 enable-tail-merge=1 tail-merge-size=2 mips-tail-calls; do
+            echo "-Cllvm-args=-$option"
+        done
+        ;;
+    armv7-*) echo -Ctarget-feature=+thumb-mode ;;
+    *) ;;
     esac
 }
 
@@ -114,8 +136,6 @@ find_zig() {
     local stamp=$CROSS_HOME/ready-$ZIGLANG
     [ -e "$stamp" ] && return 0
     mkdir -p "$CROSS_HOME/bin"
-    CROSS_HOME=$(cd "$CROSS_HOME" && pwd)
-    stamp=$CROSS_HOME/ready-$ZIGLANG
     install_packages python3 python3
     python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages /nonexistent python3-venv
     python3 -m venv "$CROSS_HOME/venv" >&2
@@ -157,11 +177,12 @@ cross_environment() {
     ship)
         flags+=" --cfg vipd_heap_is_a_link_error -Zunstable-options -Cpanic=immediate-abort"
         flags+=" -Cforce-unwind-tables=no -Clink-arg=-Wl,-z,max-page-size=4096 -Clink-arg=-Wl,-T,$PWD/cross/size.ld"
-        BUILD_STD=("-Zbuild-std=std,panic_abort" "-Zbuild-std-features=optimize_for_size")
+        flags+=" $(size_flags "$target" | tr '\n' ' ')"
+        BUILD_STD=('-Zbuild-std=std,panic_abort' -Zbuild-std-features=optimize_for_size)
         export VIPD_NO_UNWIND=1
         ;;
     test)
-        BUILD_STD=("-Zbuild-std=std,panic_unwind,test")
+        BUILD_STD=('-Zbuild-std=std,panic_unwind,test')
         unset VIPD_NO_UNWIND
         ;;
     esac

@@ -63,7 +63,7 @@ pub fn keeps_address_marks() -> bool {
     if unsafe { libc::uname(&raw mut names) } < 0 {
         return false;
     }
-    release(names.release.iter().map(|character| *character as u8)) >= (5, 18)
+    release(names.release.iter().map(|character| u8::from_ne_bytes(character.to_ne_bytes()))) >= (5, 18)
 }
 
 /// The first two numbers of `5.18.0-rc1`; what is missing is zero.
