@@ -72,7 +72,8 @@ impl Router {
                     self.forget_link(position);
                     is_new = true;
                 }
-                if entry.index == known.index && entry.mac != known.mac {
+                let comes_up = known.running && !entry.running;
+                if entry.index == known.index && (comes_up || entry.mac != known.mac) {
                     self.announce_again(InterfaceId(position as u8), now, effects);
                 }
                 changed |= Link { seen: true, ..entry } != known;
@@ -119,7 +120,8 @@ impl Router {
         }
     }
 
-    /// A device has another Ethernet address now (a bridge takes that of a new port): tell the segment.
+    /// A device has come up, or has another Ethernet address now (a bridge takes that of a new port): tell its
+    /// segment, which has not heard us so far.
     fn announce_again(&mut self, interface: InterfaceId, now: Instant, effects: &mut Effects) {
         for slot in self.slots() {
             let Some(view) = self.view(slot) else { continue };
