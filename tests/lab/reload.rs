@@ -191,7 +191,8 @@ fn kept_ipv4(lone: &Lone, from: Duration) {
     assert!(adverts.iter().all(|(_, vrrp)| vrrp.priority == 200), "IPv4 never resigned");
     let moments: Vec<_> = adverts.iter().map(|(at, _)| *at).chain([now()]).collect();
     let worst = moments.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max();
-    assert!(worst < Some(INTERVAL * 5 / 2), "its longest silence was {worst:?}");
+    let room = INTERVAL * 5 / 2 + Noise::observer().worst(from, now());
+    assert!(worst < Some(room), "its longest silence was {worst:?}");
 }
 
 #[test]
