@@ -1,10 +1,10 @@
 //! Status records as a table, as JSON and as Prometheus text.
 
 use core::fmt::{self, Write};
-use core::net::IpAddr;
 
 use crate::status::Record;
 use crate::vrrp::Phase;
+use crate::wire::ip;
 use crate::wire::vrrp::Discard;
 
 /// Counts of packets that belong to no virtual router.
@@ -36,8 +36,7 @@ pub fn table(records: &[Record], stray: &Stray, out: &mut impl Write) -> fmt::Re
         write!(out, "{:<14} {family:<4} {:<10} {:>4} ", record.name, record.interface, record.vrid)?;
         write!(out, "{:<10} {:>8} {:>4} ", record.phase.name(), Age(record.since_secs), record.priority)?;
         match record.master {
-            Some(IpAddr::V4(master)) => write!(out, "{master:<26} ")?,
-            Some(IpAddr::V6(master)) => write!(out, "{master:<26} ")?,
+            Some(master) => write!(out, "{:<26} ", ip::text(master))?,
             None => write!(out, "{:<26} ", "-")?,
         }
         writeln!(out, "{:>9} {:>9} {dropped:>7}", record.counters.sent, record.counters.received)?;
@@ -91,7 +90,7 @@ fn json_record(record: &Record, out: &mut impl Write) -> fmt::Result {
     for (name, address) in [("source", record.source), ("address", record.address), ("master", record.master)]
     {
         match address {
-            Some(address) => write!(out, ",\"{name}\":\"{address}\"")?,
+            Some(address) => write!(out, ",\"{name}\":\"{}\"", ip::text(address))?,
             None => write!(out, ",\"{name}\":null")?,
         }
     }

@@ -9,9 +9,9 @@ use crate::config::Family;
 use crate::time::Instant;
 use crate::vrrp::admission::{self, Envelope};
 use crate::vrrp::{Phase, VirtualRouter};
-use crate::wire::IfIndex;
 use crate::wire::frame::Ipv4Packet;
 use crate::wire::vrrp::{self as message, Discard, PRIORITY_RESIGN, Vrid};
+use crate::wire::{IfIndex, ip};
 
 impl Router {
     pub(super) fn packet(&mut self, now: Instant, packet: Packet<'_>, effects: &mut Effects) {
@@ -86,6 +86,7 @@ impl Router {
         let Some(instance) = self.config.instances.get(usize::from(member.instance)) else { return };
         if total.is_power_of_two() && reason != Discard::Initialize {
             let name = self.config.text(instance.name);
+            let source = ip::text(source);
             info!("{name}/{}: dropped from {source}: {} ({total} so far)", instance.vrid, reason.name());
         }
     }

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 
 use super::announce::Timetable;
 use crate::time::Instant;
+use crate::wire::ip;
 
 /// Where a virtual router stands. A deadline lives in the state that waits for it, so no timer outlives
 /// its state.
@@ -148,11 +149,11 @@ impl fmt::Display for Cause {
             Self::Ready => f.write_str("ready"),
             Self::Owner => f.write_str("address owner"),
             Self::Silence(None) => f.write_str("no master heard"),
-            Self::Silence(Some(from)) => write!(f, "silence from {from}"),
-            Self::Resigned(from) => write!(f, "{from} resigned"),
-            Self::Preempts(from, priority) => write!(f, "pre-empts {from}, priority {priority}"),
-            Self::Better(from, priority) => write!(f, "{from} has priority {priority}"),
-            Self::Asleep(from) => write!(f, "{from} took over while we were not running"),
+            Self::Silence(Some(from)) => write!(f, "silence from {}", ip::text(*from)),
+            Self::Resigned(from) => write!(f, "{} resigned", ip::text(*from)),
+            Self::Preempts(from, priority) => write!(f, "pre-empts {}, priority {priority}", ip::text(*from)),
+            Self::Better(from, priority) => write!(f, "{} has priority {priority}", ip::text(*from)),
+            Self::Asleep(from) => write!(f, "{} took over while we were not running", ip::text(*from)),
             Self::Companion => f.write_str("moves with its companions"),
             Self::Fault(fault) => f.write_str(fault.name()),
         }

@@ -16,6 +16,7 @@ use super::election::{self, Candidate};
 use super::state::{Cause, Fault, Phase, State};
 use crate::config::{Announcements, Family};
 use crate::time::{Instant, Interval};
+use crate::wire::ip;
 use crate::wire::vrrp::{Advert, ChecksumForm, PRIORITY_OWNER, PRIORITY_RESIGN, Password, Version, Vrid};
 
 /// The shortest time between two answers to others' advertisements (law 11).
@@ -411,6 +412,7 @@ impl VirtualRouter {
         let total = self.counters.contended;
         if total.is_power_of_two() {
             let (name, vrid, priority) = (rules.name, rules.vrid, advert.priority);
+            let from = ip::text(from);
             info!("{name}/{vrid}: {from} believes to be master, with priority {priority} ({total} so far)");
         }
         // Version 2 is silent (RFC 3768 §6.4.3; ST15), version 3 answers at once without touching its timer
@@ -545,6 +547,7 @@ impl VirtualRouter {
             count(&mut self.counters.other_interval);
             let (theirs, total) = (advert.interval.centis(), self.counters.other_interval);
             if total.is_power_of_two() {
+                let from = ip::text(from);
                 info!("{}/{}: {from} advertises every {theirs} cs ({total} so far)", rules.name, rules.vrid);
             }
         }

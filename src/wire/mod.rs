@@ -8,6 +8,7 @@
 use core::fmt;
 
 pub mod frame;
+pub mod ip;
 pub mod netlink;
 pub mod rtnl;
 pub mod vrrp;

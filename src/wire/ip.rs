@@ -1,0 +1,144 @@
+//! IP addresses as text (RFC 5952).
+//!
+//! Not core's `Display`: that contains panics that cannot happen but that no optimiser sees through, and twice
+//! the code.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use heapless::String;
+
+/// Bytes of the longest address as text.
+const TEXT_BYTES_MAX: usize = 39;
+
+/// An address as text.
+pub type Text = String<TEXT_BYTES_MAX>;
+
+/// An address in the usual notation: `192.0.2.1`, `2001:db8::1`, `::ffff:192.0.2.1`.
+#[must_use]
+pub fn text(address: IpAddr) -> Text {
+    let mut text = Text::new();
+    match address {
+        IpAddr::V4(address) => put_v4(&mut text, address),
+        IpAddr::V6(address) => put_v6(&mut text, address),
+    }
+    text
+}
+
+fn put_v4(text: &mut Text, address: Ipv4Addr) {
+    for (position, octet) in address.octets().into_iter().enumerate() {
+        if position > 0 {
+            put(text, b'.');
+        }
+        if octet >= 100 {
+            put(text, b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            put(text, b'0' + octet / 10 % 10);
+        }
+        put(text, b'0' + octet % 10);
+    }
+}
+
+fn put_v6(text: &mut Text, address: Ipv6Addr) {
+    let (start, len) = longest_gap(&address.segments());
+    let mapped = address.to_ipv4_mapped();
+    for (position, segment) in address.segments().into_iter().enumerate() {
+        if (start..start + len).contains(&position) {
+            if position == start {
+                put(text, b':');
+            }
+            continue;
+        }
+        if position > 0 {
+            put(text, b':');
+        }
+        if let (6, Some(mapped)) = (position, mapped) {
+            return put_v4(text, mapped);
+        }
+        put_hex(text, segment);
+    }
+    if len > 0 && start + len == 8 {
+        put(text, b':');
+    }
+}
+
+/// The longest run of zeros, the first of equals; a single zero is not worth it (RFC 5952 §4.2).
+fn longest_gap(segments: &[u16; 8]) -> (usize, usize) {
+    let (mut best, mut run) = ((0, 1), 0);
+    for (position, segment) in segments.iter().enumerate() {
+        run = if *segment == 0 { run + 1 } else { 0 };
+        if run > best.1 {
+            best = (position + 1 - run, run);
+        }
+    }
+    if best.1 > 1 { best } else { (0, 0) }
+}
+
+/// Without leading zeros (RFC 5952 §4.1), in small letters (§4.3).
+fn put_hex(text: &mut Text, segment: u16) {
+    for shift in [12, 8, 4, 0] {
+        let digits = segment >> shift;
+        if digits > 0 || shift == 0 {
+            let digit = (digits & 15) as u8;
+            put(text, if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+        }
+    }
+}
+
+fn put(text: &mut Text, character: u8) {
+    // There is room for the longest address.
+    let _ = text.push(char::from(character));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 5952 §4 and §5: the examples there, and what is known to be hard.
+    #[test]
+    fn addresses_are_written_as_rfc_5952_recommends() {
+        for address in [
+            "0.0.0.0",
+            "192.0.2.1",
+            "255.255.255.255",
+            "10.9.100.99",
+            "::",
+            "::1",
+            "1::",
+            "2001:db8::1",
+            "2001:db8:0:1:1:1:1:1",
+            "2001:db8::1:0:0:1",
+            "2001:0:0:1::1",
+            "fe80:1111:2222:3333:4444:5555:6666:7777",
+            "1:0:0:0:5:6:7::",
+            "0:1::",
+            "::ffff:192.0.2.1",
+            "::c000:201",
+            "ff02::12",
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(text(address), *std::format!("{address}"));
+        }
+    }
+
+    /// The oracle is core's own formatting.
+    #[test]
+    fn any_pattern_of_zeros_is_written_as_core_writes_it() {
+        for pattern in 0..=255u16 {
+            for value in [1u16, 0x20, 0xabc, 0xffff] {
+                let segments =
+                    core::array::from_fn(|position| if pattern >> position & 1 == 1 { value } else { 0 });
+                let address = IpAddr::V6(Ipv6Addr::from(segments));
+                assert_eq!(text(address), *std::format!("{address}"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_octet_is_written_as_core_writes_it() {
+        for octet in 0..=255 {
+            let address = IpAddr::from([octet, 0, octet, 255 - octet]);
+            assert_eq!(text(address), *std::format!("{address}"));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The whole router: any event, at any time, in any state; and its effects, down to the bytes that leave.
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+use core::net::{IpAddr, Ipv6Addr};
+use core::time::Duration;
+
+use vipd::config::Config;
+use vipd::perform::{Outlet, Unsent, perform};
+use vipd::router::{Effects, Event, Failure, Parcel, Packet, Router, Ticket};
+use vipd::time::Instant;
+use vipd::wire::{IfIndex, rtnl};
+
+static mut ROUTER: Router = Router::new();
+static mut CONFIG: Config = Config::new();
+static mut EFFECTS: Effects = Effects::new();
+
+struct Nowhere;
+
+impl Outlet for Nowhere {
+    fn join(&mut self, interface: IfIndex, group: IpAddr) -> Result<(), Unsent> {
+        black_box((interface, group));
+        black_box(Ok(()))
+    }
+
+    fn message(&mut self, _: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Unsent> {
+        black_box((from, to, payload));
+        black_box(Ok(()))
+    }
+
+    fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
+        black_box((interface, frame));
+        black_box(Ok(()))
+    }
+
+    fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
+        black_box(request);
+        black_box(Ok(()))
+    }
+}
+
+panic_free::prove!(|bytes| {
+    // SAFETY: there is one thread, and this is called once.
+    let (router, config, effects) =
+        unsafe { (&mut *&raw mut ROUTER, &mut *&raw mut CONFIG, &mut *&raw mut EFFECTS) };
+    loop {
+        let now = black_box(Instant::from_origin(Duration::ZERO));
+        let interface = black_box(IfIndex(1));
+        let event = match black_box(0) {
+            0 => Event::Start { keeps_marks: black_box(true) },
+            1 => Event::Stop,
+            2 => Event::Timer,
+            3 => Event::Packet(Packet::V4 { interface, packet: bytes }),
+            4 => Event::Packet(Packet::V6 {
+                interface,
+                source: black_box(Ipv6Addr::LOCALHOST),
+                destination: black_box(Ipv6Addr::LOCALHOST),
+                hop_limit: black_box(255),
+                message: bytes,
+            }),
+            5 => match rtnl::messages(bytes).next() {
+                Some(message) => Event::Kernel(message),
+                None => Event::Overrun,
+            },
+            6 => Event::Failed(Failure { interface, what: black_box(Parcel::Frame), errno: black_box(1) }),
+            7 => Event::HookEnded(black_box(Ticket(0))),
+            8 => Event::Prepare(black_box(&*config)),
+            _ => Event::Adopt(black_box(&mut *config)),
+        };
+        black_box(&mut *router).handle(now, event, black_box(&mut *effects));
+        for effect in black_box(&*effects) {
+            let _ = perform(router, *effect, &mut Nowhere);
+        }
+        effects.clear();
+        black_box(router.poll_at());
+        for slot in router.slots() {
+            black_box(router.status(now, slot));
+        }
+    }
+});
