@@ -191,7 +191,8 @@ fn kept_ipv4(lone: &Lone, from: Duration) {
     assert!(adverts.iter().all(|(_, vrrp)| vrrp.priority == 200), "IPv4 never resigned");
     let moments: Vec<_> = adverts.iter().map(|(at, _)| *at).chain([now()]).collect();
     let worst = moments.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max();
-    assert!(worst < Some(INTERVAL * 5 / 2), "its longest silence was {worst:?}");
+    let room = INTERVAL * 5 / 2 + Noise::observer().worst(from, now());
+    assert!(worst < Some(room), "its longest silence was {worst:?}");
 }
 
 #[test]
@@ -273,6 +274,17 @@ fn masters_that_join_a_sync_group_stay_masters_and_then_move_as_one() {
     wan_has(true);
 }
 
+/// Waits until both of its virtual routers hear a master of priority 200.
+fn wait_heard(lone: &Lone) {
+    eventually("both masters are elsewhere", SECOND * 5, || {
+        let status = lone.vipd.try_status()?;
+        let records = status["instances"].as_array()?;
+        let heard =
+            |record: &serde_json::Value| record["state"] == "backup" && record["master_priority"] == 200;
+        (records.len() == 2 && records.iter().all(heard)).then_some(())
+    });
+}
+
 /// A group waits until all of its segments are silent. When the one that is not leaves the group, the rest must
 /// not wait for ever.
 #[test]
@@ -287,13 +299,7 @@ fn a_backup_whose_companion_is_taken_out_takes_over_what_is_left() {
     let mut lans = Vipd::start(&others[0], &config(200, &["10.0.0.100/24"]));
     let above = second_instance(8).replace("'8'", "'8'\n\toption priority '200'");
     let _seconds = Vipd::start(&others[1], &above);
-    eventually("both masters are elsewhere", SECOND * 5, || {
-        let status = lone.vipd.try_status()?;
-        let records = status["instances"].as_array()?;
-        let heard =
-            |record: &serde_json::Value| record["state"] == "backup" && record["master_priority"] == 200;
-        (records.len() == 2 && records.iter().all(heard)).then_some(())
-    });
+    wait_heard(&lone);
     let killed = lans.process().kill();
     ports[0].unplug();
     thread::sleep(SETTLED * 2);
@@ -315,8 +321,7 @@ fn a_backup_that_has_lost_a_companion_takes_over_when_its_master_dies() {
     let other = Host::new("other");
     let port = lone.lan.attach_with(&other, "eth0", &["10.0.0.2/24"]);
     let mut master = Vipd::start(&other, &config(200, &both));
-    lone.wait_address("10.0.0.100", true);
-    lone.wait_address("10.0.0.100", false);
+    wait_heard(&lone);
     lone.vipd.rewrite(&config(100, &["10.0.0.100/24"]));
     assert_eq!(lone.vipd.ask(&["reload"]).status.code(), Some(0));
     thread::sleep(SETTLED * 2);
