@@ -81,6 +81,8 @@ pub struct World {
     /// What strangers have heard.
     pub heard: Vec<Frame>,
     client_segments: Vec<usize>,
+    /// How many times longer clients wait between pings while nothing has happened for long.
+    pub calm_factor: u64,
 }
 
 impl World {
@@ -99,6 +101,7 @@ impl World {
             outbox: Outbox::new(),
             heard: Vec::new(),
             client_segments: Vec::new(),
+            calm_factor: 1,
         }
     }
 
@@ -171,7 +174,7 @@ impl World {
         self.clients.push(Client::new(kernel, &targets, self.now));
         self.client_segments.push(segment);
         let first = self.now + self.rng.u64(0..PING_PERIOD);
-        self.later(first, What::Ping(number));
+        self.ping_at(number, first);
         number
     }
 
@@ -327,6 +330,12 @@ impl World {
     /// A fault that no verb above knows has begun or ended.
     pub fn disturb(&mut self) {
         self.checkers.segments.disturb(self.now);
+        for client in 0..self.clients.len() {
+            let soon = self.now + self.clients[client].period;
+            if self.clients[client].next_ping_at > soon {
+                self.ping_at(client, soon);
+            }
+        }
     }
 
     // Time.
@@ -475,13 +484,24 @@ impl World {
         self.wake(number, next);
     }
 
+    fn ping_at(&mut self, client: usize, at: Nanos) {
+        self.clients[client].next_ping_at = at;
+        self.later(at, What::Ping(client));
+    }
+
     fn ping(&mut self, number: usize) {
+        if self.clients[number].next_ping_at != self.now {
+            return;
+        }
         let segment = self.client_segments[number];
         self.observe();
         self.checkers.segments.serves(self.now, &self.nodes, segment, &self.clients[number]);
         self.clients[number].ping(self.now, &mut self.outbox);
         self.flush_client(number);
-        self.later(self.now + PING_PERIOD, What::Ping(number));
+        let period = self.clients[number].period;
+        let calm = self.checkers.segments.calm_for(self.now) > 2 * self.checkers.segments.service_bound();
+        let pause = if calm { period * self.calm_factor } else { period };
+        self.ping_at(number, self.now + pause);
     }
 
     fn note(&mut self, number: usize) {
@@ -492,7 +512,7 @@ impl World {
         let healthy = self.segments.iter().all(|segment| segment.switch.is_healthy())
             && self.nodes.iter().all(|node| !node.kernel.is_troubled(self.now));
         if !healthy {
-            self.disturb();
+            self.checkers.segments.still_disturbed(self.now);
         }
         self.checkers.segments.observe(self.now, &self.nodes);
     }

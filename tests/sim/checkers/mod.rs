@@ -153,6 +153,7 @@ impl Checkers {
                     None => self.phases.push((node.number, index, family, to)),
                 }
                 trace!("node {} {} {family:?} -> {to:?}", node.number, plan.name);
+                self.segments.changed();
                 self.transitions.push(Transition { node: node.number, to });
             }
         }
