@@ -79,7 +79,7 @@ impl Link {
 }
 
 /// What of the daemon's doings fails, each time with this chance in a thousand.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Trouble {
     /// Sending a message: ENOBUFS.
     pub messages: u32,

@@ -42,6 +42,8 @@ pub struct Node {
     pub kernel: Kernel,
     pub clock: Clock,
     pub plans: Vec<Plan>,
+    /// What it was told before any reload.
+    pub first_plans: Vec<Plan>,
     /// Stopped by SIGSTOP: the kernel goes on, the daemon does not.
     pub stalled: bool,
     /// Every effect but adverts and hooks is performed twice (law 4).
@@ -88,6 +90,7 @@ impl Node {
             number,
             kernel,
             clock,
+            first_plans: plans.clone(),
             plans,
             stalled: false,
             performs_twice: false,

@@ -22,9 +22,14 @@ use crate::switch::{Frame, Path, Port, Switch};
 /// Who is plugged in.
 #[derive(Debug, Clone, Copy)]
 enum Station {
-    Node { number: usize, link: usize },
+    Node {
+        number: usize,
+        link: usize,
+    },
     Client(usize),
     Stranger,
+    /// A stranger that only speaks.
+    Forger,
 }
 
 struct Segment {
@@ -183,6 +188,13 @@ impl World {
         self.plug_in(segment, Station::Stranger)
     }
 
+    /// A segment's port for forged frames, where nobody listens.
+    pub fn forger(&mut self, segment: usize) -> Port {
+        let stations = &self.segments[segment].stations;
+        let known = stations.iter().position(|station| matches!(station, Station::Forger));
+        known.unwrap_or_else(|| self.plug_in(segment, Station::Forger))
+    }
+
     fn plug_in(&mut self, segment: usize, station: Station) -> Port {
         self.segments[segment].stations.push(station);
         self.segments[segment].switch.plug_in()
@@ -299,7 +311,7 @@ impl World {
             let other_side = match station {
                 Station::Node { number, .. } => nodes.contains(number),
                 Station::Client(number) => clients.contains(number),
-                Station::Stranger => false,
+                Station::Stranger | Station::Forger => false,
             };
             segment.switch.set_side(port, u8::from(other_side));
         }
@@ -459,6 +471,7 @@ impl World {
                 self.flush_client(number);
             }
             Station::Stranger => self.heard.push(Rc::clone(frame)),
+            Station::Forger => {}
         }
     }
 
@@ -539,7 +552,11 @@ impl World {
 
     fn send(&mut self, segment: usize, from: Port, frame: &Frame) {
         let (now, queue, order) = (self.now, &mut self.queue, &mut self.order);
-        self.segments[segment].switch.forward(&mut self.rng, from, frame, |port, delay| {
+        let Segment { switch, stations } = &mut self.segments[segment];
+        switch.forward(&mut self.rng, from, frame, |port, delay| {
+            if matches!(stations[port], Station::Forger) {
+                return;
+            }
             *order += 1;
             let what = What::Arrives { segment, port, frame: Rc::clone(frame) };
             queue.push(Reverse(Coming { at: now + delay, order: *order, what }));

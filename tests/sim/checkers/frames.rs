@@ -34,7 +34,7 @@ pub fn advert(
     let plan = plans.iter().find(fits).ok_or("virtual router")?;
     let version = plan.version_of(family);
     check(version_type == (version.number() << 4) | 1, "version or type")?;
-    check(priority == 0 || priority_is_possible(plan, priority), "priority")?;
+    check(priority == 0 || plan.priorities().contains(&priority), "priority")?;
     source(plan, kernel, from)?;
     match plan.peers.iter().any(|peer| Family::of(*peer) == family) {
         true => check(plan.peers.contains(&to), "peer")?,
@@ -81,18 +81,6 @@ fn source(plan: &Plan, kernel: &Kernel, from: IpAddr) -> Result<(), &'static str
             check(!plan.peers.is_empty() || from.is_unicast_link_local(), "source that is not link-local")
         }
     }
-}
-
-fn priority_is_possible(plan: &Plan, priority: u8) -> bool {
-    let mut range = (i32::from(plan.priority), i32::from(plan.priority));
-    for &(_, weight) in &plan.tracks {
-        if weight < 0 {
-            range.0 += i32::from(weight);
-        } else {
-            range.1 += i32::from(weight);
-        }
-    }
-    (range.0..=range.1).contains(&i32::from(priority))
 }
 
 /// Holds a gratuitous ARP or an unsolicited neighbour advertisement against the plan (AD11, AD12, AD15),

@@ -150,7 +150,10 @@ impl Segments {
                         |plan: &&Plan| plan.addresses(Family::of(target.address)).contains(&target.address);
                     node.takes_part()
                         && node.plans.iter().any(|plan| plays(&plan))
-                        && self.watches.iter().any(|watch| watch.segment == segment && is_eligible(node, watch))
+                        && self
+                            .watches
+                            .iter()
+                            .any(|watch| watch.segment == segment && is_eligible(node, watch))
                 })
             };
             assert!(
