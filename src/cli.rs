@@ -215,7 +215,7 @@ static RECORDS: Once<ask::Records> = Once::new(ask::Records::new());
 /// The program: does what the words say, and answers with the exit code.
 #[must_use]
 pub fn main(args: Args) -> i32 {
-    signals::ignore_pipe();
+    signals::block_pipe();
     let exit = match parse(args.skip(1)) {
         Ok(command) => carry_out(&command),
         Err(usage) => {

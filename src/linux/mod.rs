@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `call`, `socket` | system calls, made directly; sockets |
 //! | [`clock`] | the only clock |
 //! | [`raw`], [`batch`] | IP protocol 112, and how many messages pass in one system call |
 //! | [`packet`], [`netlink`] | whole Ethernet frames; rtnetlink |
@@ -15,9 +16,10 @@
 
 use core::fmt;
 
-pub use nix::errno::Errno;
+pub use call::Errno;
 
 pub mod batch;
+mod call;
 pub mod clock;
 pub mod control;
 pub mod entry;
@@ -34,6 +36,7 @@ pub mod packet;
 pub mod poll;
 pub mod raw;
 pub mod signals;
+mod socket;
 
 #[cfg(test)]
 mod namespace;
@@ -48,21 +51,6 @@ pub struct Error {
 }
 
 impl Error {
-    /// The reason why `call` has just failed.
-    pub(crate) fn last(call: &'static str) -> Self {
-        Self { call, errno: Errno::last() }
-    }
-
-    /// Gives `errno` the name of its call.
-    pub(crate) const fn of(call: &'static str) -> impl Fn(Errno) -> Self {
-        move |errno| Self { call, errno }
-    }
-
-    /// The same for what the standard library and socket2 return.
-    pub(crate) const fn io(call: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |error| Self { call, errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)) }
-    }
-
     /// Whether it failed for want of privilege.
     #[must_use]
     pub fn is_privilege(&self) -> bool {
@@ -73,7 +61,7 @@ impl Error {
 /// Our own words for what happens: the C library's table of all errors weighs two kilobytes.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.call, Reason(self.errno as i32))
+        write!(f, "{}: {}", self.call, self.errno)
     }
 }
 
@@ -108,29 +96,6 @@ impl fmt::Display for Reason {
         };
         f.write_str(text)
     }
-}
-
-/// A socket option that not every kernel or emulator has: where it is missing, the rest still works.
-fn optional(result: Result<(), Error>) {
-    if let Err(error) = result {
-        ::log::debug!("goes on without {error}");
-    }
-}
-
-/// Sets a socket option to a plain value.
-fn set_option<T: Copy>(
-    socket: &impl std::os::fd::AsRawFd,
-    level: libc::c_int,
-    name: libc::c_int,
-    value: &T,
-    call: &'static str,
-) -> Result<(), Error> {
-    let descriptor = socket.as_raw_fd();
-    let value: *const T = value;
-    // SAFETY: the pointer and the length are those of a live value; the kernel only reads it.
-    let result =
-        unsafe { libc::setsockopt(descriptor, level, name, value.cast(), size_of::<T>() as libc::socklen_t) };
-    if result < 0 { Err(Error::last(call)) } else { Ok(()) }
 }
 
 #[cfg(test)]

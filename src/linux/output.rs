@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Errno, Error};
+use super::{Errno, Error, call};
 
 const BUFFER_BYTES: usize = 512;
 
@@ -44,7 +44,7 @@ impl Output {
     /// The first one since the beginning, EPIPE among them: then the rest has not been written.
     pub fn finish(mut self) -> Result<(), Error> {
         self.flush();
-        self.error.map_or(Ok(()), |errno| Err(Error::of("writing")(errno)))
+        self.error.map_or(Ok(()), |errno| Err(Error { call: "writing", errno }))
     }
 
     const fn new(descriptor: libc::c_int) -> Self {
@@ -54,12 +54,9 @@ impl Output {
     fn flush(&mut self) {
         let mut rest = self.buffer.as_slice();
         while self.error.is_none() && !rest.is_empty() {
-            // SAFETY: the pointer and the length are those of a live slice; the kernel only reads it.
-            let count = unsafe { libc::write(self.descriptor, rest.as_ptr().cast(), rest.len()) };
-            match usize::try_from(count) {
+            match call::write(self.descriptor, rest) {
                 Ok(count) => rest = rest.get(count..).unwrap_or(&[]),
-                Err(_) if Errno::last() == Errno::EINTR => {}
-                Err(_) => self.error = Some(Errno::last()),
+                Err(errno) => self.error = Some(errno),
             }
         }
         self.buffer.clear();
