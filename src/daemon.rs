@@ -107,17 +107,8 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         }
     };
     let hands = Hands { router, effects, kernel, scripts, is_behind: false, troubles: 0 };
-    let mut daemon = Daemon {
-        command,
-        hands,
-        listener,
-        signals,
-        scratch,
-        inbox,
-        clients,
-        is_torn: false,
-        ends_at: None,
-    };
+    let mut daemon =
+        Daemon { command, hands, listener, signals, scratch, inbox, clients, is_torn: false, ends_at: None };
     let result = daemon.run();
     daemon.listener.remove();
     match result {

@@ -4,7 +4,6 @@
 //! conversions of 64-bit time along: eight kilobytes on MIPS that nothing here needs.
 
 use core::ffi::{CStr, c_int, c_long};
-use core::fmt;
 use std::os::fd::{AsRawFd, RawFd};
 
 /// Why a system call failed.
@@ -132,10 +131,4 @@ pub(super) fn pointer<T: ?Sized>(value: &T) -> usize {
 /// What a live value's pointer is to a kernel that writes to it.
 pub(super) fn pointer_mut<T: ?Sized>(value: &mut T) -> usize {
     core::ptr::from_mut(value).cast::<u8>().expose_provenance()
-}
-
-impl fmt::Display for Errno {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::Reason(self.0).fmt(f)
-    }
 }

@@ -58,7 +58,6 @@ impl Error {
     }
 }
 
-/// Our own words for what happens: the C library's table of all errors weighs two kilobytes.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.call, self.errno)
@@ -67,34 +66,52 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// An errno in words, and what to do about it where that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reason(pub i32);
+/// Errors in words, and what to do about them where that is known.
+const REASONS: [(i32, &str); 22] = [
+    (libc::EPERM, "not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW"),
+    (libc::EACCES, "permission denied: run as root"),
+    (libc::ENOENT, "no such file"),
+    (libc::ENODEV, NO_DEVICE),
+    (libc::ENXIO, NO_DEVICE),
+    (libc::ENETDOWN, "the network device is down"),
+    (libc::EADDRINUSE, "the address is in use: is another vipd running there?"),
+    (libc::EADDRNOTAVAIL, "the address is not there"),
+    (libc::EEXIST, "it is there already"),
+    (libc::ECONNREFUSED, "nobody listens: is vipd running?"),
+    (libc::ENOBUFS, NO_MEMORY),
+    (libc::ENOMEM, NO_MEMORY),
+    (libc::EAGAIN, "the queue is full"),
+    (libc::EMSGSIZE, TOO_LONG),
+    (libc::EFBIG, TOO_LONG),
+    (libc::ENAMETOOLONG, TOO_LONG),
+    (libc::ENETUNREACH, "no route"),
+    (libc::EINVAL, "the kernel does not take it"),
+    (libc::EISDIR, "it is a directory"),
+    (libc::EAFNOSUPPORT, NOT_BUILT),
+    (libc::EPROTONOSUPPORT, NOT_BUILT),
+    (libc::EOPNOTSUPP, NOT_BUILT),
+];
 
-impl fmt::Display for Reason {
+const NO_DEVICE: &str = "no such network device";
+const NO_MEMORY: &str = "no memory";
+const TOO_LONG: &str = "too long";
+const NOT_BUILT: &str = "the kernel was built without it";
+
+/// Our own words for what happens: the C library's table of all errors weighs two kilobytes.
+impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.0 {
-            libc::EPERM => "not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW",
-            libc::EACCES => "permission denied: run as root",
-            libc::ENOENT => "no such file",
-            libc::ENODEV | libc::ENXIO => "no such network device",
-            libc::ENETDOWN => "the network device is down",
-            libc::EADDRINUSE => "the address is in use: is another vipd running there?",
-            libc::EADDRNOTAVAIL => "the address is not there",
-            libc::EEXIST => "it is there already",
-            libc::ECONNREFUSED => "nobody listens: is vipd running?",
-            libc::ENOBUFS | libc::ENOMEM => "no memory",
-            libc::EAGAIN => "the queue is full",
-            libc::EMSGSIZE | libc::EFBIG | libc::ENAMETOOLONG => "too long",
-            libc::ENETUNREACH | libc::EHOSTUNREACH => "no route",
-            libc::EINVAL => "the kernel does not take it",
-            libc::EISDIR => "it is a directory",
-            libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::EOPNOTSUPP => {
-                "the kernel was built without it"
-            }
-            number => return write!(f, "error {number}"),
-        };
-        f.write_str(text)
+        match self.words() {
+            Some(words) => f.write_str(words),
+            None => write!(f, "error {}", self.0),
+        }
+    }
+}
+
+impl Errno {
+    /// What it means, if it is known here.
+    #[must_use]
+    pub fn words(self) -> Option<&'static str> {
+        REASONS.iter().find(|(number, _)| *number == self.0).map(|(_, words)| *words)
     }
 }
 
@@ -110,6 +127,6 @@ mod tests {
             std::format!("{error}"),
             "IPv4 raw socket: not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW"
         );
-        assert_eq!(std::format!("{}", Reason(123)), "error 123");
+        assert_eq!(std::format!("{}", Errno(123)), "error 123");
     }
 }

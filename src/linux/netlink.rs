@@ -100,8 +100,8 @@ impl AsRawFd for NetlinkSocket {
 
 #[cfg(test)]
 mod tests {
-    use super::super::namespace;
     use super::super::batch::Inbox;
+    use super::super::namespace;
     use super::*;
     use crate::wire::IfIndex;
     use crate::wire::rtnl::{self, Message, NewAddress};
