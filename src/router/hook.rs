@@ -21,6 +21,8 @@ pub(super) struct Reports {
 /// What was last said for one owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Report {
+    /// Hash of the owner's name; 0: the entry is free.
+    owner: u32,
     said: Standing,
     before: Standing,
     run: Run,
@@ -64,7 +66,7 @@ impl Standing {
 }
 
 impl Report {
-    const NONE: Self = Self { said: Standing::Unsaid, before: Standing::Unsaid, run: Run::Idle };
+    const NONE: Self = Self { owner: 0, said: Standing::Unsaid, before: Standing::Unsaid, run: Run::Idle };
 }
 
 impl Reports {
@@ -81,19 +83,12 @@ impl Reports {
         self.instances.iter().chain(&self.groups).all(|report| report.run == Run::Idle)
     }
 
-    /// The table for another configuration: what was said stays said, by name.
-    pub(super) fn renamed(&self, old: &Config, new: &Config) -> Self {
+    /// The tables for another configuration: what was said stays said, by name.
+    pub(super) fn renamed(&self, new: &Config) -> Self {
         let mut reports = Self { last_ticket: self.last_ticket, ..Self::new() };
-        for (report, instance) in reports.instances.iter_mut().zip(&new.instances) {
-            let name = new.text(instance.name);
-            let known = old.instances.iter().position(|instance| old.text(instance.name) == name);
-            *report = known.and_then(|index| self.instances.get(index)).copied().unwrap_or(Report::NONE);
-        }
-        for (report, group) in reports.groups.iter_mut().zip(&new.groups) {
-            let name = new.text(group.name);
-            let known = old.groups.iter().position(|group| old.text(group.name) == name);
-            *report = known.and_then(|index| self.groups.get(index)).copied().unwrap_or(Report::NONE);
-        }
+        let instances = new.instances.iter().map(|instance| new.text(instance.name));
+        carry_over(&self.instances, &mut reports.instances, instances);
+        carry_over(&self.groups, &mut reports.groups, new.groups.iter().map(|group| new.text(group.name)));
         reports
     }
 
@@ -108,6 +103,32 @@ impl Reports {
         self.last_ticket = self.last_ticket.wrapping_add(1);
         Ticket(self.last_ticket)
     }
+}
+
+/// Behind the owners that the new configuration names stay those that are gone and whose script still runs: if they
+/// come back, it must end first.
+fn carry_over<'a>(old: &[Report], new: &mut [Report], names: impl Iterator<Item = &'a str>) {
+    let mut used = 0;
+    for (report, name) in new.iter_mut().zip(names) {
+        let owner = hash(name);
+        let known = old.iter().find(|report| report.owner == owner);
+        *report = known.copied().unwrap_or(Report { owner, ..Report::NONE });
+        used += 1;
+    }
+    for gone in old {
+        let (Run::Running(ticket) | Run::Outdated(ticket)) = gone.run else { continue };
+        if new.iter().all(|report| report.owner != gone.owner) {
+            if let Some(report) = new.get_mut(used) {
+                *report = Report { run: Run::Running(ticket), ..*gone };
+                used += 1;
+            }
+        }
+    }
+}
+
+/// FNV-1a: two names of one configuration that agree in it would share their script's runs.
+fn hash(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// One run of a hook script: what stands in its environment.
@@ -196,8 +217,8 @@ impl Router {
 
     /// A script has ended: if something newer is to be said, say it.
     pub(super) fn hook_ended(&mut self, ticket: Ticket, effects: &mut Effects) {
-        let instances = (0..self.config.instances.len() as u16).map(HookOwner::Instance);
-        let groups = (0..self.config.groups.len() as u8).map(HookOwner::Group);
+        let instances = (0..limits::INSTANCES_MAX as u16).map(HookOwner::Instance);
+        let groups = (0..limits::GROUPS_MAX as u8).map(HookOwner::Group);
         let next = self.reports.next_ticket();
         for owner in instances.chain(groups) {
             let Some(report) = self.reports.of(owner) else { continue };

@@ -71,7 +71,7 @@ impl Router {
     /// Takes the new configuration.
     pub(super) fn adopt(&mut self, now: Instant, new: &Config, effects: &mut Effects) {
         self.links = self.links.renamed(&self.config, new);
-        self.reports = self.reports.renamed(&self.config, new);
+        self.reports = self.reports.renamed(new);
         self.take_over_presence(new);
         self.take_over_members(now, new);
         self.config.copy_from(new);
