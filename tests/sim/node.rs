@@ -201,12 +201,14 @@ impl Node {
         };
         turn.requests(around);
         turn.kernel_messages(around);
+        let has_other_events = turn.events > 0;
         turn.packets(around);
         turn.failures(around);
         turn.hooks(around);
         turn.timer(around);
         turn.flush(around);
         let idle = turn.events == 0;
+        around.checkers.bounded(self.number, &self.plans, has_other_events);
         daemon.idle_turns = if idle { daemon.idle_turns + 1 } else { 0 };
         assert!(daemon.idle_turns < IDLE_TURNS_MAX, "node {} spins", self.number);
         if daemon.router.is_finished() {
@@ -258,7 +260,7 @@ impl Turn<'_> {
                     self.feed(around, Event::Start { keeps_marks });
                 }
                 Request::Reload(plans) => {
-                    let mut config = configuration(&plans);
+                    let config = configuration(&plans);
                     self.feed(around, Event::Prepare(&config));
                     // What is said from here on is said in the new words.
                     *self.plans = plans;
@@ -295,6 +297,11 @@ impl Turn<'_> {
                 }
                 (IpAddr::V6(_), IpAddr::V4(_)) => continue,
             };
+            if let Some(link) = self.kernel.by_index(received.index) {
+                let timers = &mut around.checkers.timers;
+                let may_be_deaf = self.kernel.is_troubled(around.now);
+                timers.heard(self.node, self.plans, link, self.instant, from, to, ttl, message, may_be_deaf);
+            }
             self.feed(around, Event::Packet(packet));
         }
     }

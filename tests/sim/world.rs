@@ -250,6 +250,7 @@ impl World {
     pub fn stall(&mut self, node: usize) {
         trace!("-- stall node {node}");
         self.nodes[node].stalled = true;
+        self.blur(node);
         self.disturb();
     }
 
@@ -257,6 +258,7 @@ impl World {
     pub fn resume(&mut self, node: usize) {
         trace!("-- resume node {node}");
         self.nodes[node].stalled = false;
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -265,6 +267,7 @@ impl World {
     pub fn reload(&mut self, node: usize, plans: Vec<Plan>) {
         trace!("-- reload node {node}");
         self.nodes[node].reload(plans);
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -276,6 +279,7 @@ impl World {
         let (segment, port) = (it.segment, it.port);
         self.segments[segment].switch.set_up(port, up);
         self.nodes[node].kernel.set_carrier(link, up, &mut self.rng);
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -284,6 +288,7 @@ impl World {
     pub fn administer(&mut self, node: usize, what: impl FnOnce(&mut Kernel, &mut Rng)) {
         trace!("-- administer node {node}");
         what(&mut self.nodes[node].kernel, &mut self.rng);
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -292,6 +297,7 @@ impl World {
     pub fn set_trouble(&mut self, node: usize, trouble: Trouble) {
         trace!("-- node {node}: {trouble:?}");
         self.nodes[node].kernel.set_trouble(trouble, self.now);
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -337,6 +343,11 @@ impl World {
     /// A frame comes in by a port.
     pub fn inject(&mut self, segment: usize, port: Port, frame: &[u8]) {
         self.send(segment, port, &Rc::from(frame));
+    }
+
+    fn blur(&mut self, node: usize) {
+        let node = &self.nodes[node];
+        self.checkers.timers.blur(node, node.clock.local(self.now));
     }
 
     /// A fault that no verb above knows has begun or ended.
@@ -533,6 +544,7 @@ impl World {
     fn flush(&mut self, node: usize) {
         let mut outbox = core::mem::take(&mut self.outbox);
         for (link, frame) in outbox.drain(..) {
+            self.checkers.wire(&self.nodes[node], link, &frame);
             let it = &self.nodes[node].kernel.links[link];
             let (segment, port) = (it.segment, it.port);
             self.send(segment, port, &frame);
