@@ -5,7 +5,7 @@ use std::time::Duration;
 use vipd::router::{Effect, Event};
 use vipd::time::Interval;
 use vipd::vrrp::{Phase, State};
-use vipd::wire::vrrp::Version;
+use vipd::wire::vrrp::{Outgoing, Version};
 
 use crate::bench::{Bench, ETH0, ETH1, Spec};
 
@@ -315,6 +315,22 @@ fn st21_preempt_delay_runs_from_the_first_losing_advert_and_never_delays_a_takeo
     bench.hear(7, 50, "10.0.0.9");
     bench.hear(7, 0, "10.0.0.9");
     assert_eq!(down_in(&bench), Duration::from_micros(609_375), "nor is a resignation");
+}
+
+/// A contender's adverts come more often than the rightful master's, which lives: nobody may take over from it.
+#[test]
+fn st21_a_master_that_is_only_suffered_does_not_shorten_the_wait_for_a_better_one() {
+    let spec = Spec { preempt_delay: Duration::from_secs(10), ..Spec::default() };
+    let mut bench = Bench::new(&[spec]);
+    let slow = |outgoing: Outgoing| Outgoing { interval: Interval::from_secs(3).unwrap(), ..outgoing };
+    bench.hear_with(7, 200, "10.0.0.9", slow, ETH0);
+    let patience = down_in(&bench);
+    assert!(patience > Duration::from_secs(9));
+    bench.hear(7, 50, "10.0.0.8");
+    assert_eq!(down_in(&bench), patience);
+    bench.run_for(Duration::from_secs(8));
+    bench.hear(7, 50, "10.0.0.8");
+    assert_eq!(down_in(&bench), Duration::from_micros(3_609_375), "now it is the only one");
 }
 
 /// Vrrpd issue 17: hosts that learned the loser return only when the winner announces again.
