@@ -211,8 +211,11 @@ impl Daemon<'_> {
         let timeout = if self.hands.have_failures() {
             Some(Duration::ZERO)
         } else {
-            let deadlines = [self.hands.router.poll_at(), self.ends_at];
-            deadlines.into_iter().flatten().min().map(|at| at.since(clock::now()))
+            let mut deadline = self.hands.router.poll_at();
+            if let Some(ends_at) = self.ends_at {
+                deadline = Some(deadline.map_or(ends_at, |at| at.min(ends_at)));
+            }
+            deadline.map(|at| at.since(clock::now()))
         };
 
         let kernel = &self.hands.kernel;

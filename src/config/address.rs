@@ -30,14 +30,17 @@ enum Label<'d> {
 }
 
 /// Words that keepalived knows behind an address and this release does not.
-const LATER: &[u8] =
-    b"peer home -nodad nodad mngtmpaddr noprefixroute autojoin no_track preferred_lft use_vmac";
+const LATER: &str =
+    "peer preferred_lft home -nodad nodad mngtmpaddr noprefixroute autojoin no_track use_vmac";
+
+/// How many of these take a word with them.
+const LATER_WITH_WORD: usize = 2;
 
 /// What is left of a label behind the shortest device's name and a colon.
 const LABEL_SUFFIX_BYTES_MAX: usize = limits::INTERFACE_NAME_BYTES_MAX - 2;
 
 /// Words that are read.
-const ATTRIBUTES: &[u8] = b"dev label scope brd broadcast";
+const ATTRIBUTES: &str = "dev label scope brd broadcast";
 
 impl<'d> Reader<'d, '_> {
     /// The addresses of an instance, IPv4 and IPv6.
@@ -132,18 +135,19 @@ impl<'d> Reader<'d, '_> {
         words: &mut Words<'d>,
         written: Option<&mut Written<'d>>,
     ) -> bool {
-        let is_later = Words::new(LATER).any(|word| word == attribute);
-        if !is_later && !Words::new(ATTRIBUTES).any(|word| word == attribute) {
+        let later = value::choice(attribute, LATER);
+        let known = value::choice(attribute, ATTRIBUTES);
+        if later.is_none() && known.is_none() {
             return false;
         }
         words.next();
-        if is_later {
+        if let Some(place) = later {
             self.error(
                 word.line,
                 "%A behind the address %B is not in this release: remove it",
                 &[attribute, word.text],
             );
-            if matches!(attribute, b"peer" | b"preferred_lft") {
+            if place < LATER_WITH_WORD {
                 words.next();
             }
             return true;
@@ -160,11 +164,11 @@ impl<'d> Reader<'d, '_> {
         // Where the address itself is wrong, the words behind it are checked all the same.
         let mut nowhere = Written::NOWHERE;
         let written = written.unwrap_or(&mut nowhere);
-        match attribute {
-            b"dev" => written.device = self.device_name(value, "dev"),
-            b"label" => written.label = Label::Whole(text),
-            b"scope" => written.scope = self.scope(value, written.address),
-            _ => self.warn(
+        match known {
+            Some(0) => written.device = self.device_name(value, "dev"),
+            Some(1) => written.label = Label::Whole(text),
+            Some(2) => written.scope = self.scope(value, written.address),
+            Some(_) | None => self.warn(
                 word.line,
                 "%a %B has no effect: a virtual address has no broadcast address",
                 &[attribute, text],

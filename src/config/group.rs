@@ -12,7 +12,7 @@ const_assert!(limits::GROUPS_MAX <= u8::MAX as usize); // A `GroupId` is 8-bit.
 impl<'d> Reader<'d, '_> {
     pub(super) fn read_groups(&mut self) {
         for section in self.document.sections() {
-            if section.kind() == b"vrrp_sync_group" {
+            if section.is("vrrp_sync_group") {
                 self.read_group(section);
             }
         }

@@ -185,9 +185,14 @@ pub struct Announcements {
     pub interval_ms: u16,
 }
 
+impl Announcements {
+    const DEFAULT: Self =
+        Self { repeat: 5, delay_secs: 5, refresh_secs: 0, refresh_repeat: 1, interval_ms: 0 };
+}
+
 impl Default for Announcements {
     fn default() -> Self {
-        Self { repeat: 5, delay_secs: 5, refresh_secs: 0, refresh_repeat: 1, interval_ms: 0 }
+        Self::DEFAULT
     }
 }
 

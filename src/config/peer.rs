@@ -3,11 +3,14 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::instance::Halves;
-use super::reader::{Reader, Value, first, insert, span, words_of};
+use super::reader::{Numeric, Reader, Value, first, insert, span, words_of};
 use super::uci::Section;
 use super::value;
 use super::{Family, Peer, Span};
 use crate::limits;
+
+static NUMBERS: [Numeric; 2] =
+    [Numeric::whole("min_ttl", [0, 255], 0), Numeric::whole("max_ttl", [0, 255], 255)];
 
 impl<'d> Reader<'d, '_> {
     /// The unicast peers of an instance, IPv4 and IPv6.
@@ -59,14 +62,13 @@ impl<'d> Reader<'d, '_> {
 
     /// `config peer`.
     pub(super) fn defined_peer(&mut self, section: Section<'d>) -> Option<Peer> {
-        let min_ttl = self.byte(section, "min_ttl", [0, 255], 0);
-        let max_ttl = self.byte(section, "max_ttl", [0, 255], 255);
+        let [min_ttl, max_ttl] = self.numbers(section, &NUMBERS);
         if min_ttl > max_ttl {
             self.error_with(
                 section.line(),
                 "min_ttl %m is greater than max_ttl %n: nothing would be accepted, so swap them",
                 &[],
-                [i32::from(min_ttl), i32::from(max_ttl)],
+                [min_ttl, max_ttl],
             );
         }
         let Some(value) = self.scalar(section, "address") else {
@@ -77,7 +79,7 @@ impl<'d> Reader<'d, '_> {
         if address.is_none() {
             self.wrong(value, "address %A is no address of a router: write one like 192.168.1.2 or fe80::2");
         }
-        Some(Peer { address: address?, min_ttl, max_ttl })
+        Some(Peer { address: address?, min_ttl: min_ttl as u8, max_ttl: max_ttl as u8 })
     }
 
     /// With unicast, every family that has addresses needs peers, and no other has any.
