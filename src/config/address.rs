@@ -76,7 +76,7 @@ impl<'d> Reader<'d, '_> {
         match same {
             None => {}
             Some((position, _)) if position >= start => {
-                self.wrong(word, "virtual_ipaddress %A is written twice: remove one");
+                self.wrong(&word, &"virtual_ipaddress %A is written twice: remove one");
             }
             Some((position, _)) => {
                 // An instance that was not taken has been reported; its addresses have no owner.
@@ -113,8 +113,8 @@ impl<'d> Reader<'d, '_> {
             self.silently(|reader| reader.defined_address(section))
         } else {
             self.wrong(
-                word,
-                "virtual_ipaddress %A is neither an address nor the name of an ipaddress section: write one \
+                &word,
+                &"virtual_ipaddress %A is neither an address nor the name of an ipaddress section: write one \
                  of them",
             );
             None
@@ -255,8 +255,8 @@ impl<'d> Reader<'d, '_> {
     fn scope(&mut self, value: Value<'d>, address: IpAddr) -> u8 {
         let Some(scope) = value::scope(value.text) else {
             self.wrong(
-                value,
-                "scope %A is unknown: write global, site, link, host, nowhere or a number from 0 to 255",
+                &value,
+                &"scope %A is unknown: write global, site, link, host, nowhere or a number from 0 to 255",
             );
             return 0;
         };
@@ -265,8 +265,8 @@ impl<'d> Reader<'d, '_> {
             IpAddr::V6(_) => {
                 if scope != 0 {
                     self.idle(
-                        value,
-                        "scope %A has no effect: an IPv6 address has the scope that it begins with",
+                        &value,
+                        &"scope %A has no effect: an IPv6 address has the scope that it begins with",
                     );
                 }
                 0
@@ -305,7 +305,7 @@ impl<'d> Reader<'d, '_> {
             }
         };
         if Family::of(written.address) == Family::V6 {
-            self.idle(word, "the label of %A has no effect: an IPv6 address has none");
+            self.idle(&word, &"the label of %A has no effect: an IPv6 address has none");
             return Text::default();
         }
         if !fits || !value::is_device(&label) {

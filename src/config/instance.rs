@@ -175,7 +175,7 @@ impl<'d> Reader<'d, '_> {
                 true
             }
             None => {
-                self.wrong(state, "state %A is unknown: write MASTER or BACKUP");
+                self.wrong(&state, &"state %A is unknown: write MASTER or BACKUP");
                 false
             }
         }
@@ -187,11 +187,11 @@ impl<'d> Reader<'d, '_> {
             return;
         }
         if let Some(flag) = first(section, "nopreempt").filter(|_| priority == PRIORITY_OWNER) {
-            self.idle(flag, "nopreempt has no effect with priority 255: the owner always pre-empts");
+            self.idle(&flag, &"nopreempt has no effect with priority 255: the owner always pre-empts");
         }
         let delay = first(section, "preempt_delay");
         if let Some(delay) = delay.filter(|delay| value::is_asking(delay.text)) {
-            self.idle(delay, "preempt_delay has no effect with nopreempt: remove one of the two");
+            self.idle(&delay, &"preempt_delay has no effect with nopreempt: remove one of the two");
         }
     }
 
@@ -201,7 +201,7 @@ impl<'d> Reader<'d, '_> {
             return;
         }
         if let Some(value) = first(section, "accept") {
-            self.wrong(value, "accept %A is not in this release: write 1, or remove it");
+            self.wrong(&value, &"accept %A is not in this release: write 1, or remove it");
         }
     }
 
@@ -281,7 +281,7 @@ impl<'d> Reader<'d, '_> {
                 None => "auth_type %A is unknown: write PASS",
             };
             if !sentence.is_empty() {
-                self.wrong(kind, sentence);
+                self.wrong(&kind, &sentence);
             }
         }
         let (kind, pass) = match (kind, pass) {
@@ -338,7 +338,7 @@ impl<'d> Reader<'d, '_> {
             Some(0) => ChecksumForm::PseudoHeader,
             Some(_) => ChecksumForm::MessageOnly,
             None => {
-                self.wrong(value, "checksum %A is unknown: write rfc5798 or rfc9568");
+                self.wrong(&value, &"checksum %A is unknown: write rfc5798 or rfc9568");
                 return ChecksumForm::PseudoHeader;
             }
         };

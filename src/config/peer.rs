@@ -21,7 +21,7 @@ impl<'d> Reader<'d, '_> {
             let Some(peer) = self.peer(word) else { continue };
             let mine = self.config.peers.get(start..).unwrap_or(&[]);
             if mine.iter().any(|other| other.address == peer.address) {
-                self.wrong(word, "unicast_peer %A is written twice: remove one");
+                self.wrong(&word, &"unicast_peer %A is written twice: remove one");
             }
             let at = match Family::of(peer.address) {
                 Family::V4 => v4_end,
@@ -43,8 +43,8 @@ impl<'d> Reader<'d, '_> {
         if let Some(address) = value::address(word.text) {
             if !value::is_host(address) {
                 self.wrong(
-                    word,
-                    "unicast_peer %A is no address of a router: write one that a single router has",
+                    &word,
+                    &"unicast_peer %A is no address of a router: write one that a single router has",
                 );
                 return None;
             }
@@ -52,8 +52,8 @@ impl<'d> Reader<'d, '_> {
         }
         let Some(section) = self.resolve("peer", word.text) else {
             self.wrong(
-                word,
-                "unicast_peer %A is neither an address nor the name of a peer section: write one of them",
+                &word,
+                &"unicast_peer %A is neither an address nor the name of a peer section: write one of them",
             );
             return None;
         };
@@ -77,7 +77,10 @@ impl<'d> Reader<'d, '_> {
         };
         let address = value::address(value.text).filter(|address| value::is_host(*address));
         if address.is_none() {
-            self.wrong(value, "address %A is no address of a router: write one like 192.168.1.2 or fe80::2");
+            self.wrong(
+                &value,
+                &"address %A is no address of a router: write one like 192.168.1.2 or fe80::2",
+            );
         }
         Some(Peer { address: address?, min_ttl: min_ttl as u8, max_ttl: max_ttl as u8 })
     }
@@ -133,18 +136,18 @@ impl<'d> Reader<'d, '_> {
                 Some(IpAddr::V6(address)) => sources.1.replace(address).is_some(),
                 None => {
                     self.wrong_option(
-                        word,
+                        &word,
                         name,
-                        "%a %B is no address of a router: write one that this router has",
+                        &"%a %B is no address of a router: write one that this router has",
                     );
                     continue;
                 }
             };
             if is_second {
                 self.wrong_option(
-                    word,
+                    &word,
                     name,
-                    "%a %B is the second of its family: write one for IPv4 and one for IPv6 at most",
+                    &"%a %B is the second of its family: write one for IPv4 and one for IPv6 at most",
                 );
             }
             self.check_source(word, name, address, halves);
@@ -161,9 +164,9 @@ impl<'d> Reader<'d, '_> {
         let peers = half.peers.of(&self.config.peers);
         if peers.iter().any(|peer| peer.address == address) {
             self.wrong_option(
-                word,
+                &word,
                 name,
-                "%a %B is a unicast_peer too: peers are the other routers, so remove it there",
+                &"%a %B is a unicast_peer too: peers are the other routers, so remove it there",
             );
         }
         if half.addresses.is_empty() && halves.has_addresses() {

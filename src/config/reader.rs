@@ -20,6 +20,9 @@ pub(super) struct Value<'d> {
     pub(super) line: u32,
 }
 
+/// What is wrong. Behind a reference it is one word at each of the many calls, and not two.
+pub(super) type Sentence = &'static str;
+
 /// An option that is a number, or can be had as one.
 pub(super) struct Numeric {
     name: &'static str,
@@ -165,7 +168,7 @@ impl<'d> Reader<'d, '_> {
     fn flag_of(&mut self, value: Value<'d>, name: &str) -> Option<i32> {
         let flag = value::flag(value.text);
         if flag.is_none() {
-            self.wrong_option(value, name, "%a %B is neither yes nor no: write 1 or 0");
+            self.wrong_option(&value, name, &"%a %B is neither yes nor no: write 1 or 0");
         }
         flag.map(i32::from)
     }
@@ -289,17 +292,20 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// A value is wrong; `%A` of the sentence.
-    pub(super) fn wrong(&mut self, value: Value<'d>, sentence: &'static str) {
+    #[inline(never)]
+    pub(super) fn wrong(&mut self, value: &Value<'d>, sentence: &Sentence) {
         self.error(value.line, sentence, &[value.text]);
     }
 
     /// The value of an option is wrong; `%B` and `%a` of the sentence.
-    pub(super) fn wrong_option(&mut self, value: Value<'d>, option: &str, sentence: &'static str) {
+    #[inline(never)]
+    pub(super) fn wrong_option(&mut self, value: &Value<'d>, option: &str, sentence: &Sentence) {
         self.error(value.line, sentence, &[option.as_bytes(), value.text]);
     }
 
     /// A value has no effect; `%A` of the sentence.
-    pub(super) fn idle(&mut self, value: Value<'d>, sentence: &'static str) {
+    #[inline(never)]
+    pub(super) fn idle(&mut self, value: &Value<'d>, sentence: &Sentence) {
         self.warn(value.line, sentence, &[value.text]);
     }
 

@@ -159,7 +159,7 @@ impl<'d> Reader<'d, '_> {
             self.config.globals.multicast_v6 = group;
         }
         if let Some(value) = self.scalar(section, "alt_config_file") {
-            self.wrong(value, "alt_config_file %A is not read: write its content as sections of this file");
+            self.wrong(&value, &"alt_config_file %A is not read: write its content as sections of this file");
         }
         self.config.globals.notify = self.path(section, "notify");
     }
@@ -175,7 +175,7 @@ impl<'d> Reader<'d, '_> {
         let group = value::address(value.text);
         let group = group.filter(|group| group.is_multicast() && group.is_ipv4() == is_v4);
         if group.is_none() {
-            self.wrong_option(value, name, sentence);
+            self.wrong_option(&value, name, &sentence);
         }
         group
     }

@@ -30,7 +30,7 @@ impl<'d> Reader<'d, '_> {
         let Some(track) = track else { return };
         let mine = self.config.tracks.get(start..).unwrap_or(&[]);
         if mine.iter().any(|other| other.interface == track.interface) {
-            self.wrong(word, "track_interface %A is written twice: remove one");
+            self.wrong(&word, &"track_interface %A is written twice: remove one");
         } else if self.config.tracks.push(track).is_err() {
             self.full(word.line, "VIPD_TRACKS", limits::TRACKS_MAX);
         }
