@@ -108,32 +108,40 @@ impl<'d> Reader<'d, '_> {
         section: Section<'d>,
         halves: &Halves,
     ) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
-        let unicast = self.source(section, "unicast_src_ip", halves);
-        let multicast = self.source(section, "mcast_src_ip", halves);
-        let (first, second) = if halves.has_unicast() {
-            (unicast, multicast)
-        } else {
+        let mut sources = (None, None);
+        let mut names = ["unicast_src_ip", "mcast_src_ip"];
+        if !halves.has_unicast() {
             if let Some(value) = first(section, "unicast_src_ip") {
                 self.warn(value.line, "there is no unicast_peer: multicast is used, from this address", &[]);
             }
-            (multicast, unicast)
-        };
-        (first.0.or(second.0), first.1.or(second.1))
+            names.reverse();
+        }
+        for name in names {
+            self.source(section, name, halves, &mut sources);
+        }
+        sources
     }
 
-    /// The addresses of one option: at most one per family.
+    /// The addresses of one option, at most one per family, where there is none yet.
     fn source(
         &mut self,
         section: Section<'d>,
         name: &str,
         halves: &Halves,
-    ) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
-        let mut sources = (None, None);
+        sources: &mut (Option<Ipv4Addr>, Option<Ipv6Addr>),
+    ) {
+        let (mut has_v4, mut has_v6) = (false, false);
         for word in words_of(section, name) {
             let address = value::address(word.text).filter(|address| value::is_host(*address));
-            let is_second = match address {
-                Some(IpAddr::V4(address)) => sources.0.replace(address).is_some(),
-                Some(IpAddr::V6(address)) => sources.1.replace(address).is_some(),
+            let has = match address {
+                Some(IpAddr::V4(address)) => {
+                    sources.0.get_or_insert(address);
+                    &mut has_v4
+                }
+                Some(IpAddr::V6(address)) => {
+                    sources.1.get_or_insert(address);
+                    &mut has_v6
+                }
                 None => {
                     self.wrong_option(
                         &word,
@@ -143,7 +151,7 @@ impl<'d> Reader<'d, '_> {
                     continue;
                 }
             };
-            if is_second {
+            if core::mem::replace(has, true) {
                 self.wrong_option(
                     &word,
                     name,
@@ -152,7 +160,6 @@ impl<'d> Reader<'d, '_> {
             }
             self.check_source(word, name, address, halves);
         }
-        sources
     }
 
     fn check_source(&mut self, word: Value<'d>, name: &str, address: Option<IpAddr>, halves: &Halves) {
