@@ -16,7 +16,7 @@ use crate::router::{Router, Slot};
 use crate::time::Instant;
 use crate::vrrp::{Counters, Phase, State};
 use crate::wire::vrrp::{ChecksumForm, Discard, Version};
-use crate::wire::{Full, Writer};
+use crate::wire::{Full, Writer, ip};
 
 /// Stands first in every packet. It changes with the format, so that a client of another release is told nothing
 /// rather than something wrong.
@@ -116,9 +116,10 @@ impl Router {
             State::Master { advert_at, .. } => Some(*advert_at),
         };
         let heard = virtual_router.heard();
+        let source = view.rules.source;
         let (master, master_priority) = match virtual_router.phase() {
-            Phase::Master => (view.rules.source, Some(view.rules.priority)),
-            Phase::Backup => (heard.map(|heard| heard.address), heard.map(|heard| heard.priority)),
+            Phase::Master => (source, Some(view.rules.priority)),
+            Phase::Backup => (heard.map(|heard| &heard.address), heard.map(|heard| heard.priority)),
             Phase::Initialize => (None, None),
         };
         let mut cause = String::new();
@@ -136,10 +137,10 @@ impl Router {
             priority: view.rules.priority,
             base_priority: view.instance.priority,
             interval_centis: view.rules.interval.centis(),
-            source: view.rules.source,
-            address: view.addresses().next().map(|(_, address)| address.address),
+            source: ip::copied(source),
+            address: ip::copied(view.addresses().next().map(|(_, address)| &address.address)),
             addresses: view.addresses().count() as u16,
-            master,
+            master: ip::copied(master),
             master_priority,
             peer_checksum_is_rfc9568: view.rules.version == Version::V3
                 && heard.is_some_and(|heard| heard.checksum == ChecksumForm::MessageOnly),
@@ -549,8 +550,9 @@ mod tests {
     #[test]
     fn no_bytes_make_a_client_or_the_daemon_panic() {
         for seed in 0..2000u32 {
-            let mut bytes: std::vec::Vec<u8> =
-                (0..PACKET_BYTES_MAX).map(|i| (seed.wrapping_mul(2_654_435_761).rotate_left(i as u32) >> 3) as u8).collect();
+            let mut bytes: std::vec::Vec<u8> = (0..PACKET_BYTES_MAX)
+                .map(|i| (seed.wrapping_mul(2_654_435_761).rotate_left(i as u32) >> 3) as u8)
+                .collect();
             let _ = Request::parse(&bytes);
             let _ = Reply::parse(&bytes);
             bytes[0] = FORMAT;

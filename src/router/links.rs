@@ -1,10 +1,9 @@
 //! The configured devices, as the kernel has them: found by name, known by number, and gone with what was on them.
 
 use super::addresses::Presence;
-use super::{Effects, Router};
+use super::{Router, Turn, Verb};
 use crate::config::{Config, InterfaceId};
 use crate::limits;
-use crate::time::Instant;
 use crate::wire::{IfIndex, Mac, rtnl};
 
 /// One entry for each of [`Config::interfaces`].
@@ -36,6 +35,12 @@ impl Links {
         self.0.get(usize::from(interface.0))?.index
     }
 
+    /// Whether the device is there under this number.
+    #[inline(never)]
+    pub(super) fn is(&self, interface: InterfaceId, index: IfIndex) -> bool {
+        self.index(interface) == Some(index)
+    }
+
     pub(super) fn mac(&self, interface: InterfaceId) -> Option<Mac> {
         self.0.get(usize::from(interface.0))?.mac
     }
@@ -56,7 +61,7 @@ impl Links {
 }
 
 impl Router {
-    pub(super) fn link(&mut self, now: Instant, link: &rtnl::Link<'_>, effects: &mut Effects) {
+    pub(super) fn link(&mut self, turn: &mut Turn<'_>, link: &rtnl::Link<'_>) {
         let known = Link { index: Some(link.index), mac: link.mac, running: link.running, seen: true };
         // The number may have belonged to another name: then that one is gone.
         let name_of = |position: usize| {
@@ -74,7 +79,7 @@ impl Router {
                 }
                 let comes_up = known.running && !entry.running;
                 if entry.index == known.index && (comes_up || entry.mac != known.mac) {
-                    self.announce_again(InterfaceId(position as u8), now, effects);
+                    self.announce_again(turn, InterfaceId(position as u8));
                 }
                 changed |= Link { seen: true, ..entry } != known;
                 if let Some(entry) = self.links.0.get_mut(position) {
@@ -87,11 +92,11 @@ impl Router {
         }
         // What is on a device that has just come is asked for; a master claims what it misses there.
         if is_new && !self.sync.is_running() {
-            self.synchronise(now, effects);
+            self.synchronise(turn);
         }
         // While everything is being listed, only bad news does not wait for the whole picture.
         if changed && (!self.sync.is_running() || !link.running) {
-            self.settle(now, effects);
+            self.settle(turn);
         }
     }
 
@@ -122,11 +127,11 @@ impl Router {
 
     /// A device has come up, or has another Ethernet address now (a bridge takes that of a new port): tell its
     /// segment, which has not heard us so far.
-    fn announce_again(&mut self, interface: InterfaceId, now: Instant, effects: &mut Effects) {
+    fn announce_again(&mut self, turn: &mut Turn<'_>, interface: InterfaceId) {
         for slot in self.slots() {
             let Some(view) = self.view(slot) else { continue };
             if view.addresses().any(|(_, address)| address.interface == interface) {
-                self.with(slot, effects, |vr, rules, actions| vr.announce_again(rules, now, actions));
+                self.with(turn, slot, Verb::AnnounceAgain);
             }
         }
     }

@@ -24,6 +24,20 @@ pub fn text(address: IpAddr) -> Text {
     text
 }
 
+/// Whether two addresses are the same. One function, because the comparison in place is long.
+#[must_use]
+#[inline(never)]
+pub fn same(one: &IpAddr, other: &IpAddr) -> bool {
+    one == other
+}
+
+/// `Option::copied`, in one place for the same reason.
+#[must_use]
+#[inline(never)]
+pub const fn copied(address: Option<&IpAddr>) -> Option<IpAddr> {
+    address.copied()
+}
+
 fn put_v4(text: &mut Text, address: Ipv4Addr) {
     for (position, octet) in address.octets().into_iter().enumerate() {
         if position > 0 {
@@ -85,6 +99,7 @@ fn put_hex(text: &mut Text, segment: u16) {
     }
 }
 
+#[inline(never)]
 fn put(text: &mut Text, character: u8) {
     // There is room for the longest address.
     let _ = text.push(char::from(character));

@@ -328,13 +328,13 @@ fn parse_address(payload: &[u8]) -> Option<Address> {
     let (fixed, attributes) = payload.split_first_chunk::<8>()?;
     let &[family, prefix_len, flags, _, i0, i1, i2, i3] = fixed;
     let mut flags = u32::from(flags);
-    let mut far = None;
-    let mut local = None;
+    let mut far: &[u8] = &[];
+    let mut local: &[u8] = &[];
     let mut marked = false;
     for attribute in netlink::attributes(attributes) {
         match attribute.kind {
-            IFA_LOCAL => local = ip(family, attribute.value),
-            IFA_ADDRESS => far = ip(family, attribute.value),
+            IFA_LOCAL => local = attribute.value,
+            IFA_ADDRESS => far = attribute.value,
             IFA_FLAGS => flags = attribute.as_u32().unwrap_or(flags),
             IFA_PROTO => marked = attribute.value.first() == Some(&ADDRESS_MARK),
             _ => {}
@@ -343,7 +343,7 @@ fn parse_address(payload: &[u8]) -> Option<Address> {
     Some(Address {
         interface: IfIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
         // `IFA_ADDRESS` is the far end of a point-to-point link, else the same.
-        address: local.or(far)?,
+        address: ip(family, if local.is_empty() { far } else { local })?,
         prefix_len,
         usable: flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) == 0,
         marked,
