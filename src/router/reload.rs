@@ -104,13 +104,13 @@ impl Router {
             && self.config.interface_name(ours.interface) == new.interface_name(other.interface)
     }
 
-    /// Takes the new configuration and leaves the old one in its place.
-    pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
+    /// Takes the new configuration.
+    pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &Config) {
         self.links = self.links.renamed(&self.config, new);
         self.reports = self.reports.renamed(&self.config, new);
         self.take_over_presence(new);
         self.take_over_members(turn.now, new);
-        core::mem::swap(&mut self.config, new);
+        self.config.copy_from(new);
 
         self.index_members();
         for slot in self.slots() {
