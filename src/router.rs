@@ -15,10 +15,10 @@ use core::net::{IpAddr, Ipv6Addr};
 use core::ops::Range;
 
 use heapless::Vec;
-use log::warn;
 
 use crate::config::{Config, Family, FamilyConfig, Instance, InterfaceId, Peer, VirtualAddress};
 use crate::limits;
+use crate::say::warn;
 use crate::time::{Instant, earlier};
 use crate::vrrp::counters::count;
 use crate::vrrp::{self, Action, Counters, Fault, Rules, State, VirtualRouter};
@@ -197,6 +197,11 @@ struct Member {
 }
 
 impl Member {
+    #[inline(never)]
+    fn instance_in<'a>(&self, config: &'a Config) -> Option<&'a Instance> {
+        config.instances.get(usize::from(self.instance))
+    }
+
     fn has_source(&self, address: &IpAddr) -> bool {
         self.source.as_ref().is_some_and(|source| ip::same(source, address))
     }
@@ -314,7 +319,7 @@ impl Router {
     /// What a slot stands for.
     #[must_use]
     pub fn view(&self, slot: Slot) -> Option<View<'_>> {
-        let member = self.members.get(usize::from(slot.0))?;
+        let member = self.member(slot)?;
         let instance = self.instance_of(member)?;
         Some(View {
             config: &self.config,
@@ -349,9 +354,9 @@ impl Router {
 
     /// The rules of the virtual router in `slot` at this moment.
     fn rules(&self, slot: Slot) -> Option<Rules<'_>> {
-        let member = self.members.get(usize::from(slot.0))?;
+        let member = self.member(slot)?;
         let instance = self.instance_of(member)?;
-        let first = self.members.get(usize::from(member.bundle.0))?;
+        let first = self.member(member.bundle)?;
         let (version, password) = match member.family {
             Family::V4 => (instance.version, instance.password.as_ref()),
             Family::V6 => (Version::V3, None),
@@ -389,7 +394,7 @@ impl Router {
 
     /// Lets one virtual router do something by its rules, and takes up the actions. `false`: it would not.
     fn with(&mut self, turn: &mut Turn<'_>, slot: Slot, verb: Verb<'_>) -> bool {
-        let (Some(member), Some(rules)) = (self.members.get(usize::from(slot.0)), self.rules(slot)) else {
+        let (Some(member), Some(rules)) = (self.member(slot), self.rules(slot)) else {
             return false;
         };
         let mut virtual_router = member.virtual_router;
@@ -397,7 +402,7 @@ impl Router {
         let done = verb.perform(&mut virtual_router, &mut its);
         let vrrp::Turn { actions, moved, .. } = its;
         self.moved |= moved;
-        if let Some(member) = self.members.get_mut(usize::from(slot.0)) {
+        if let Some(member) = self.member_mut(slot) {
             member.virtual_router = virtual_router;
         }
         for action in &actions {
@@ -439,7 +444,7 @@ impl Router {
             Parcel::Message(family) => {
                 let Self { config, links, members, .. } = self;
                 for member in members {
-                    let instance = config.instances.get(usize::from(member.instance));
+                    let instance = member.instance_in(config);
                     let speaks = instance.is_some_and(|its| links.is(its.interface, failure.interface));
                     if speaks && member.family == family {
                         count(&mut member.virtual_router.counters.failed);
@@ -455,8 +460,22 @@ impl Router {
         }
     }
 
+    #[inline(never)]
+    fn member(&self, slot: Slot) -> Option<&Member> {
+        self.members.get(usize::from(slot.0))
+    }
+
+    #[inline(never)]
+    fn member_mut(&mut self, slot: Slot) -> Option<&mut Member> {
+        self.members.get_mut(usize::from(slot.0))
+    }
+
+    fn instance_of(&self, member: &Member) -> Option<&Instance> {
+        member.instance_in(&self.config)
+    }
+
     fn virtual_router(&self, slot: Slot) -> Option<&VirtualRouter> {
-        self.members.get(usize::from(slot.0)).map(|member| &member.virtual_router)
+        self.member(slot).map(|member| &member.virtual_router)
     }
 }
 

@@ -49,8 +49,33 @@ impl Instant {
     /// Time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     #[inline(never)]
-    pub const fn since(self, earlier: Self) -> Duration {
-        self.since_origin().saturating_sub(earlier.since_origin())
+    pub fn since(self, earlier: Self) -> Duration {
+        if self <= earlier {
+            return Duration::ZERO;
+        }
+        // The one that both nanoseconds have too many cancels out.
+        let (nanos, before) = (self.nanos_and_one.get(), earlier.nanos_and_one.get());
+        let secs = self.secs - earlier.secs;
+        if nanos >= before {
+            Duration::new(u64::from(secs), nanos - before)
+        } else {
+            Duration::new(u64::from(secs - 1), nanos + NANOS_PER_SEC - before)
+        }
+    }
+
+    /// `nanos` are below [`NANOS_PER_SEC`].
+    #[inline(never)]
+    fn plus(self, secs: u32, nanos: u32) -> Self {
+        let mut nanos = self.nanos_and_one.get() - 1 + nanos;
+        let mut carry = 0;
+        if nanos >= NANOS_PER_SEC {
+            nanos -= NANOS_PER_SEC;
+            carry = 1;
+        }
+        match self.secs.checked_add(secs).and_then(|secs| secs.checked_add(carry)) {
+            Some(secs) => Self::new(secs, nanos),
+            None => Self::END,
+        }
     }
 }
 
@@ -64,9 +89,11 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     /// Saturates at [`Instant::END`].
-    #[inline(never)]
     fn add(self, span: Duration) -> Self {
-        Self::from_origin(self.since_origin().saturating_add(span))
+        match u32::try_from(span.as_secs()) {
+            Ok(secs) => self.plus(secs, span.subsec_nanos()),
+            Err(_) => Self::END,
+        }
     }
 }
 
@@ -104,13 +131,16 @@ impl Span {
     }
 
     /// As a duration, rounded down to the nanosecond.
-    ///
-    /// A remainder below one second times 78125 stays below 2³¹, so the whole computation is 32-bit.
     #[must_use]
     pub const fn duration(self) -> Duration {
-        let secs = self.units / UNITS_PER_SECOND;
-        let nanos = (self.units % UNITS_PER_SECOND) * 78_125 / 2;
+        let (secs, nanos) = self.parts();
         Duration::new(secs as u64, nanos)
+    }
+
+    /// Seconds, and nanoseconds below a second. A remainder below one second times 78125 stays below 2³¹, so the
+    /// whole computation is 32-bit.
+    const fn parts(self) -> (u32, u32) {
+        (self.units / UNITS_PER_SECOND, (self.units % UNITS_PER_SECOND) * 78_125 / 2)
     }
 }
 
@@ -129,7 +159,8 @@ impl Add<Span> for Instant {
     /// Saturates at [`Instant::END`].
     #[inline(never)]
     fn add(self, span: Span) -> Self {
-        self + span.duration()
+        let (secs, nanos) = span.parts();
+        self.plus(secs, nanos)
     }
 }
 

@@ -142,7 +142,7 @@ impl Router {
 
     fn holder_slot(&self, position: usize) -> Option<Slot> {
         self.slots().find(|slot| {
-            let Some(member) = self.members.get(usize::from(slot.0)) else { return false };
+            let Some(member) = self.member(*slot) else { return false };
             let instance = self.instance_of(member);
             instance
                 .is_some_and(|instance| instance.family(member.family).addresses.range().contains(&position))
@@ -150,7 +150,7 @@ impl Router {
     }
 
     fn holder(&self, position: usize) -> Option<&Member> {
-        self.holder_slot(position).and_then(|slot| self.members.get(usize::from(slot.0)))
+        self.holder_slot(position).and_then(|slot| self.member(slot))
     }
 }
 
@@ -163,7 +163,7 @@ fn can_be_source(
     address: &rtnl::Address,
     is_virtual: bool,
 ) -> bool {
-    let Some(instance) = config.instances.get(usize::from(member.instance)) else { return false };
+    let Some(instance) = member.instance_in(config) else { return false };
     if !is_on_its_device(config, links, member, address) {
         return false;
     }
@@ -186,7 +186,7 @@ fn can_be_source(
 }
 
 fn is_on_its_device(config: &Config, links: &Links, member: &Member, address: &rtnl::Address) -> bool {
-    let instance = config.instances.get(usize::from(member.instance));
+    let instance = member.instance_in(config);
     instance.is_some_and(|instance| links.is(instance.interface, address.interface))
 }
 

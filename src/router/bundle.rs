@@ -8,7 +8,6 @@
 //! - A tie is decided by the first one alone (see [`Rules::decides_ties`](crate::vrrp::Rules::decides_ties)).
 
 use super::{Effect, Member, Router, Slot, Turn, Verb};
-use crate::config::Instance;
 use crate::limits;
 use crate::time::Instant;
 use crate::vrrp::{Fault, Phase, State, VirtualRouter};
@@ -30,7 +29,7 @@ impl Router {
             }
         }
         for slot in self.slots() {
-            let Some(member) = self.members.get(usize::from(slot.0)) else { continue };
+            let Some(member) = self.member(slot) else { continue };
             let bundle = usize::from(member.bundle.0);
             let companion = faulty.get(bundle).is_some_and(|faulty| *faulty).then_some(Fault::Companion);
             match self.fault_of(member, turn.now).or(companion) {
@@ -63,7 +62,7 @@ impl Router {
             }
         }
         for slot in self.slots() {
-            let Some(member) = self.members.get(usize::from(slot.0)) else { continue };
+            let Some(member) = self.member(slot) else { continue };
             if !heard.get(usize::from(member.bundle.0)).is_some_and(|heard| *heard) {
                 self.with(turn, slot, Verb::Promote);
             }
@@ -83,7 +82,7 @@ impl Router {
     }
 
     fn bundle(&self, slot: Slot) -> Option<Slot> {
-        self.members.get(usize::from(slot.0)).map(|member| member.bundle)
+        self.member(slot).map(|member| member.bundle)
     }
 
     pub(super) fn waits_for_startup(&self) -> bool {
@@ -99,10 +98,6 @@ impl Router {
 
     fn takes_part_at(&self) -> Option<Instant> {
         self.started_at.map(|at| at + self.config.globals.startup_delay)
-    }
-
-    pub(super) fn instance_of(&self, member: &Member) -> Option<&Instance> {
-        self.config.instances.get(usize::from(member.instance))
     }
 
     /// What keeps this one, by itself, from taking part.

@@ -289,7 +289,7 @@ impl Router {
     }
 
     fn belongs_to(&self, slot: super::Slot, owner: HookOwner) -> bool {
-        let Some(member) = self.members.get(usize::from(slot.0)) else { return false };
+        let Some(member) = self.member(slot) else { return false };
         match owner {
             HookOwner::Instance(index) => member.instance == index,
             HookOwner::Group(index) => {

@@ -4,10 +4,9 @@
 //! links, then all addresses); in between, notifications keep it current. What was not mentioned in a
 //! synchronisation is gone.
 
-use log::warn;
-
 use super::addresses::Presence;
 use super::{Effect, Router, Turn, Verb};
+use crate::say::warn;
 use crate::time::{Instant, Span};
 use crate::vrrp::Phase;
 use crate::wire::rtnl;
@@ -95,7 +94,7 @@ impl Router {
         match message {
             rtnl::Message::Link(link) => self.link(turn, &link),
             rtnl::Message::LinkGone(index) => {
-                self.forget_links(|link| link.index == Some(index));
+                self.forget_links(&|link| link.index == Some(index));
                 self.settle(turn);
             }
             rtnl::Message::Address(address) => self.address(turn, &address),
@@ -127,7 +126,7 @@ impl Router {
         match self.sync.step {
             Step::Idle => {}
             Step::Links => {
-                self.forget_links(|link| !link.seen);
+                self.forget_links(&|link| !link.seen);
                 for presence in &mut self.presence {
                     match presence {
                         Presence::Absent => {}

@@ -2,10 +2,9 @@
 
 use core::net::IpAddr;
 
-use log::info;
-
 use super::{Packet, Router, Slot, Turn, Verb};
 use crate::config::Family;
+use crate::say::info;
 use crate::vrrp::admission::{self, Envelope};
 use crate::vrrp::{Phase, VirtualRouter};
 use crate::wire::frame::Ipv4Packet;
@@ -64,13 +63,12 @@ impl Router {
 
     /// Counts, and says so when the count reaches a power of two: a flood makes 32 lines, not a million.
     fn discard(&mut self, slot: Slot, reason: Discard, source: &IpAddr) {
-        let Some(member) = self.members.get_mut(usize::from(slot.0)) else { return };
+        let Some(member) = self.member_mut(slot) else { return };
         let total = member.virtual_router.counters.discard(reason);
-        let Some(instance) = self.config.instances.get(usize::from(member.instance)) else { return };
+        let Some(view) = self.view(slot) else { return };
         if total.is_power_of_two() && reason != Discard::Initialize {
-            let name = self.config.text(instance.name);
-            let source = ip::text(*source);
-            info!("{name}/{}: dropped from {source}: {} ({total} so far)", instance.vrid, reason.name());
+            let (name, vrid, source) = (view.rules.name, view.rules.vrid, ip::text(*source));
+            info!("{name}/{vrid}: dropped from {source}: {} ({total} so far)", reason.name());
         }
     }
 
@@ -86,8 +84,8 @@ impl Router {
     fn find(&self, vrid: Vrid, interface: IfIndex, family: Family) -> Option<Slot> {
         let mut next = self.by_vrid.get(usize::from(vrid.get())).copied().flatten();
         while let Some(slot) = next {
-            let member = self.members.get(usize::from(slot.0))?;
-            let instance = self.config.instances.get(usize::from(member.instance))?;
+            let member = self.member(slot)?;
+            let instance = self.instance_of(member)?;
             if member.family == family && self.links.is(instance.interface, interface) {
                 return Some(slot);
             }

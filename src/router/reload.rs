@@ -71,7 +71,7 @@ impl Router {
     /// What the new configuration no longer contains is resigned and released, in the old one's words.
     pub(super) fn prepare(&mut self, turn: &mut Turn<'_>, new: &Config) {
         for slot in self.slots() {
-            let Some(member) = self.members.get(usize::from(slot.0)) else { continue };
+            let Some(member) = self.member(slot) else { continue };
             let Some(instance) = self.instance_of(member) else { continue };
             match Identity::of(&self.config, instance, member.family).find(new) {
                 None => {
@@ -139,7 +139,7 @@ impl Router {
         let Self { config: old, members, .. } = self;
         let mut position = 0;
         while let Some(member) = members.get(position) {
-            let instance = old.instances.get(usize::from(member.instance));
+            let instance = member.instance_in(old);
             if instance.is_some_and(|ours| Identity::of(old, ours, member.family).find(new).is_some()) {
                 position += 1;
             } else {
@@ -151,7 +151,7 @@ impl Router {
         for (position, (index, instance, family)) in (VirtualRouters { config: new, next: 0 }).enumerate() {
             let wanted = Identity::of(new, instance, family);
             let found = members.iter().skip(position).position(|member| {
-                let instance = old.instances.get(usize::from(member.instance));
+                let instance = member.instance_in(old);
                 instance.is_some_and(|instance| wanted.is_of(old, instance, member.family))
             });
             let at = match found {
@@ -177,7 +177,7 @@ impl Router {
     fn index_members(&mut self) {
         for slot in self.slots() {
             let first = self.slots().find(|first| self.moves_with(*first, slot));
-            if let (Some(first), Some(member)) = (first, self.members.get_mut(usize::from(slot.0))) {
+            if let (Some(first), Some(member)) = (first, self.member_mut(slot)) {
                 member.bundle = first;
             }
         }
@@ -187,7 +187,7 @@ impl Router {
             let vrid = usize::from(view.instance.vrid.get());
             let Some(head) = self.by_vrid.get_mut(vrid) else { continue };
             let next = head.replace(slot);
-            if let Some(member) = self.members.get_mut(usize::from(slot.0)) {
+            if let Some(member) = self.member_mut(slot) {
                 member.next = next;
             }
         }
@@ -195,7 +195,7 @@ impl Router {
 
     fn moves_with(&self, first: Slot, slot: Slot) -> bool {
         let of = |slot: Slot| {
-            let member = self.members.get(usize::from(slot.0))?;
+            let member = self.member(slot)?;
             Some((member.instance, self.instance_of(member)?.group))
         };
         match (of(first), of(slot)) {

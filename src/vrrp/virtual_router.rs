@@ -8,13 +8,13 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use heapless::Vec;
-use log::info;
 
 use super::announce::Timetable;
 use super::counters::{Counters, count};
 use super::election::{self, Candidate};
 use super::state::{Cause, Fault, Phase, State};
 use crate::config::{Announcements, Family};
+use crate::say::info;
 use crate::time::{Instant, Interval, Span, earlier};
 use crate::wire::ip;
 use crate::wire::vrrp::{Advert, ChecksumForm, PRIORITY_OWNER, PRIORITY_RESIGN, Password, Version, Vrid};
@@ -65,6 +65,7 @@ pub struct Rules<'a> {
 impl Rules<'_> {
     /// Master_Down_Interval, given the master's interval.
     #[must_use]
+    #[inline(never)]
     pub const fn down_interval(&self, master_interval: Interval) -> Span {
         match self.version {
             Version::V2 => self.interval.down_v2(self.priority),

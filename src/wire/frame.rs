@@ -15,23 +15,41 @@ const IPV4_BYTES: usize = 20;
 const IPV6_BYTES: usize = 40;
 /// A neighbour advertisement and its option.
 const NA_BYTES: usize = 24 + 8;
-
-const BROADCAST: [u8; 6] = [0xff; 6];
-const ALL_NODES_MAC: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-
-/// EtherType, then Ethernet, IPv4, the lengths of their addresses, and "request" (RFC 826).
-const ARP: [u8; 10] = [0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1];
-
 const ICMPV6: u8 = 58;
-/// EtherType, then an IPv6 header up to its addresses (RFC 8200 §3): no class and no flow, length, ICMPv6, hop limit
-/// 255.
-const IPV6: [u8; 10] = [0x86, 0xdd, 0x60, 0, 0, 0, 0, NA_BYTES as u8, ICMPV6, 255];
-/// A neighbour advertisement up to its target (RFC 4861 §4.4): type, code, a place for the checksum, Router and
-/// Override.
-const NA: [u8; 8] = [136, 0, 0, 0, 0xa0, 0, 0, 0];
-/// Target link-layer address, one unit of eight bytes (RFC 4861 §4.6.1).
-const TARGET_MAC: [u8; 2] = [2, 1];
+
+/// A frame in which our Ethernet address and the address that is announced are still to be filled in, twice each.
+struct Template<'a> {
+    bytes: &'a [u8],
+    macs_at: [u8; 2],
+    addresses_at: [u8; 2],
+}
+
+#[rustfmt::skip]
+const ARP: Template<'_> = Template {
+    bytes: &[
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0x08, 0x06,
+        0, 1, 0x08, 0, 6, 4, 0, 1, // Ethernet, IPv4, the lengths of their addresses, "request" (RFC 826)
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
+    ],
+    macs_at: [6, 22],
+    addresses_at: [28, 38],
+};
+
+#[rustfmt::skip]
+const NA: Template<'_> = Template {
+    bytes: &[
+        0x33, 0x33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x86, 0xdd,
+        0x60, 0, 0, 0, 0, NA_BYTES as u8, ICMPV6, 255, // no class, no flow, length, hop limit (RFC 8200 §3)
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+        136, 0, 0, 0, 0xa0, 0, 0, 0, // type, code, checksum, Router and Override (RFC 4861 §4.4)
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        2, 1, 0, 0, 0, 0, 0, 0, // target link-layer address, one unit of eight bytes (RFC 4861 §4.6.1)
+    ],
+    macs_at: [6, 80],
+    addresses_at: [22, 62],
+};
 
 /// More Fragments and the fragment offset: all zero in a packet that is whole.
 const FRAGMENT_MASK: u16 = 0x3fff;
@@ -84,8 +102,7 @@ impl<'a> Ipv4Packet<'a> {
 /// # Errors
 /// [`Full`] if `buffer` is too short.
 pub fn gratuitous_arp(mac: Mac, address: Ipv4Addr, buffer: &mut [u8]) -> Result<usize, Full> {
-    let address = &address.octets()[..];
-    put_all(&mut Writer::new(buffer), &[&BROADCAST, &mac.0, &ARP, &mac.0, address, &BROADCAST, address])
+    fill(&ARP, mac, &address.octets(), &mut Writer::new(buffer))
 }
 
 /// Writes an unsolicited neighbour advertisement for `address` and returns its length: from the address to
@@ -98,10 +115,7 @@ pub fn unsolicited_na(mac: Mac, address: Ipv6Addr, buffer: &mut [u8]) -> Result<
     const ADDRESSES_AT: usize = ETHERNET_BYTES + 8;
     const CHECKSUM_AT: usize = ETHERNET_BYTES + IPV6_BYTES + 2;
     let mut writer = Writer::new(buffer);
-    let address = &address.octets()[..];
-    let parts =
-        [&ALL_NODES_MAC, &mac.0[..], &IPV6, address, &ALL_NODES.octets(), &NA, address, &TARGET_MAC, &mac.0];
-    let len = put_all(&mut writer, &parts)?;
+    let len = fill(&NA, mac, &address.octets(), &mut writer)?;
     // The pseudo-header (RFC 8200 §8.1) is the addresses, which stand right before the message, and two numbers.
     let sum = sum_of(writer.written().get(ADDRESSES_AT..).unwrap_or(&[]));
     let checksum = complement(sum + NA_BYTES as u32 + u32::from(ICMPV6));
@@ -109,9 +123,13 @@ pub fn unsolicited_na(mac: Mac, address: Ipv6Addr, buffer: &mut [u8]) -> Result<
     Ok(len)
 }
 
-fn put_all(writer: &mut Writer<'_>, parts: &[&[u8]]) -> Result<usize, Full> {
-    for part in parts {
-        writer.put(part)?;
+fn fill(template: &Template<'_>, mac: Mac, address: &[u8], writer: &mut Writer<'_>) -> Result<usize, Full> {
+    writer.put(template.bytes)?;
+    for at in template.macs_at {
+        writer.set(usize::from(at), &mac.0)?;
+    }
+    for at in template.addresses_at {
+        writer.set(usize::from(at), address)?;
     }
     Ok(writer.len())
 }
@@ -127,6 +145,7 @@ mod tests {
     const MAC: Mac = Mac([0x02, 0, 0, 0, 0, 0x0a]);
     const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 10);
     const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+    const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
     /// An advertisement of keepalived 2.2.7 as captured, from the IPv4 header on.
     const PACKET: [u8; 40] = [

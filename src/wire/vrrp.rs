@@ -21,7 +21,7 @@ use core::net::IpAddr;
 use core::num::NonZeroU8;
 
 use super::sum::{complement, sum_of};
-use super::{Full, Writer};
+use super::{Full, Writer, ip};
 use crate::time::Interval;
 
 /// IP protocol and IPv6 next header of VRRP (RFC 9568 §5.1.1.4, §5.1.2.4).
@@ -342,12 +342,10 @@ impl Outgoing {
 
         let mut count = 0u8;
         for address in addresses {
-            match (address, self.source) {
-                (IpAddr::V4(address), IpAddr::V4(_)) => writer.put(&address.octets())?,
-                (IpAddr::V6(address), IpAddr::V6(_)) => writer.put(&address.octets())?,
-                (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => continue,
+            if address.is_ipv4() == self.source.is_ipv4() {
+                writer.put(ip::octets(&address, &mut [0; 16]))?;
+                count = count.checked_add(1).ok_or(Full)?;
             }
-            count = count.checked_add(1).ok_or(Full)?;
         }
         writer.set(3, &[count])?;
 
@@ -390,10 +388,7 @@ fn pseudo_header(source: &IpAddr, destination: &IpAddr, message_len: usize) -> u
 }
 
 fn address_sum(address: &IpAddr) -> u32 {
-    match address {
-        IpAddr::V4(address) => sum_of(&address.octets()),
-        IpAddr::V6(address) => sum_of(&address.octets()),
-    }
+    sum_of(ip::octets(address, &mut [0; 16]))
 }
 
 #[cfg(test)]
