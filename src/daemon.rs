@@ -16,7 +16,6 @@
 use core::time::Duration;
 
 use heapless::Vec;
-use log::{error, info};
 
 use crate::cli::{Command, Exit};
 use crate::limits::{CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX};
@@ -29,6 +28,7 @@ use crate::linux::poll::{self, Waiting};
 use crate::linux::signals::{Signal, Signals};
 use crate::linux::{self, clock};
 use crate::router::{Effects, Event, Router};
+use crate::say::{error, info};
 use crate::time::Instant;
 use crate::wire::rtnl;
 
