@@ -247,6 +247,7 @@ fn run(command: &Command<'_>) -> Exit {
 }
 
 /// Every problem on standard output as `FILE:LINE: sentence`, since that is what was asked for.
+#[inline(never)]
 fn check(command: &Command<'_>) -> Exit {
     let Some(memory) = MEMORY.take() else { return Exit::Refused };
     let scratch = memory.for_check();
@@ -267,6 +268,7 @@ fn check(command: &Command<'_>) -> Exit {
     if out.finish().is_ok() { exit } else { Exit::Refused }
 }
 
+#[inline(never)]
 fn status(command: &Command<'_>) -> Exit {
     let Some(records) = RECORDS.take() else { return Exit::Refused };
     let mut stray = show::Stray::default();
@@ -284,6 +286,7 @@ fn status(command: &Command<'_>) -> Exit {
     })
 }
 
+#[inline(never)]
 fn reload(command: &Command<'_>) -> Exit {
     let mut is_taken = false;
     let mut file = heapless::String::new();

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::Config;
 use crate::config::uci::Document;
+use crate::router::Router;
 
 /// A value in a `static`, which the first to ask receives for good.
 ///
@@ -55,16 +56,57 @@ impl Scratch {
     pub fn give_back(&mut self) {
         let _ = self.document.buffer();
         self.config.clear();
-        // SAFETY: a question; the answer is the size of a page, or 0 from a kernel that does not know.
-        let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
-        let start = (&raw mut *self).cast::<u8>();
-        let before = start.addr().wrapping_neg() & page.wrapping_sub(1);
-        let len = size_of::<Self>().saturating_sub(before) & page.wrapping_neg();
-        // SAFETY: whole pages of `self`, which nobody else refers to. The kernel makes zeros of them, or, in a
-        // program's data, what it began with. Both are empty now: bytes, numbers and lengths that any mixture
-        // of old and new leaves valid, and records that no length covers.
-        unsafe { libc::madvise(start.wrapping_add(before).cast(), len, libc::MADV_DONTNEED) };
+        let pages = Pages::of(self);
+        // SAFETY: `self` is empty now: bytes, numbers and lengths that any mixture with those of a new one leaves
+        // valid, and records that no length covers.
+        unsafe { free(pages.first, pages.count * pages.size) };
     }
+}
+
+/// Gives those pages of a router that hold nothing but zeros back to the system, which changes nothing in it: such
+/// a page reads as zeros until it is written again.
+pub fn give_blank_pages_back(router: &mut Router) {
+    let pages = Pages::of(router);
+    for page in (0..pages.count).map(|page| pages.first.wrapping_add(page * pages.size)) {
+        let words = page.cast::<usize>();
+        // SAFETY: the page lies in `router`. What is padding there, or not in use, has been written by the loader,
+        // and the compiler is not to ask: hence volatile.
+        if (0..pages.size / size_of::<usize>()).all(|word| unsafe { words.add(word).read_volatile() } == 0) {
+            // SAFETY: zeros take the place of zeros, since a new router is all zeros.
+            unsafe { free(page, pages.size) };
+        }
+    }
+}
+
+/// The pages that a value fills by itself.
+struct Pages {
+    first: *mut u8,
+    count: usize,
+    size: usize,
+}
+
+impl Pages {
+    fn of<T>(value: &mut T) -> Self {
+        let size = getpagesize() as usize;
+        let start = (&raw mut *value).cast::<u8>();
+        let before = start.addr().wrapping_neg() & size.wrapping_sub(1);
+        let count = size_of::<T>().saturating_sub(before).checked_div(size).unwrap_or(0);
+        Self { first: start.wrapping_add(before), count, size }
+    }
+}
+
+unsafe extern "C" {
+    safe fn getpagesize() -> libc::c_int;
+}
+
+/// Lets pages go. The kernel makes zeros of them, or, in the part of a program's data that is in its file, what
+/// they were at first.
+///
+/// # Safety
+/// The value that fills them is one with these contents as well.
+unsafe fn free(first: *mut u8, len: usize) {
+    // SAFETY: by contract. Where the kernel refuses, nothing is lost.
+    unsafe { libc::madvise(first.cast(), len, libc::MADV_DONTNEED) };
 }
 
 impl Default for Scratch {
