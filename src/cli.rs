@@ -216,8 +216,9 @@ static RECORDS: Once<ask::Records> = Once::new(ask::Records::new());
 #[must_use]
 pub fn main(args: Args) -> i32 {
     signals::ignore_pipe();
-    let exit = match parse(args.skip(1)) {
-        Ok(command) => carry_out(&command),
+    // By reference: it is large, and stays in the stack as long as the daemon runs.
+    let exit = match &parse(args.skip(1)) {
+        Ok(command) => carry_out(command),
         Err(usage) => {
             complain(format_args!("{usage}"));
             Exit::Usage

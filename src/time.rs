@@ -3,28 +3,29 @@
 //!
 //! Nothing here divides a 64-bit number: on a 32-bit MIPS that is a library call of half a kilobyte.
 
+use core::num::NonZeroU32;
 use core::ops::Add;
 use core::time::Duration;
 
 /// A moment on a monotonic clock, counted from an origin of the shell's choice (Linux: boot).
 ///
 /// Integer, nanosecond resolution, never a wall clock, so setting the time of day moves no deadline. Two
-/// 32-bit numbers, as the kernel's own: 136 years, in eight bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+/// 32-bit numbers, as the kernel's own: 136 years, in eight bytes, and no more if there may be none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant {
     secs: u32,
-    /// Below [`NANOS_PER_SEC`].
-    nanos: u32,
+    /// Nanoseconds of the second, counted from one: 1..=[`NANOS_PER_SEC`].
+    nanos: NonZeroU32,
 }
 
 const NANOS_PER_SEC: u32 = 1_000_000_000;
 
 impl Instant {
     /// The clock's origin.
-    pub const ORIGIN: Self = Self { secs: 0, nanos: 0 };
+    pub const ORIGIN: Self = Self { secs: 0, nanos: NonZeroU32::MIN };
 
     /// The end of time, 136 years after the origin: later moments are taken for this one.
-    pub const END: Self = Self { secs: u32::MAX, nanos: NANOS_PER_SEC - 1 };
+    pub const END: Self = Self { secs: u32::MAX, nanos: NonZeroU32::MIN.saturating_add(NANOS_PER_SEC - 1) };
 
     /// The moment that lies `since_origin` after the clock's origin.
     #[must_use]
@@ -32,19 +33,26 @@ impl Instant {
         if since_origin.as_secs() > u32::MAX as u64 {
             return Self::END;
         }
-        Self { secs: since_origin.as_secs() as u32, nanos: since_origin.subsec_nanos() }
+        let nanos = NonZeroU32::MIN.saturating_add(since_origin.subsec_nanos());
+        Self { secs: since_origin.as_secs() as u32, nanos }
     }
 
     /// How far this moment lies after the clock's origin.
     #[must_use]
     pub const fn since_origin(self) -> Duration {
-        Duration::new(self.secs as u64, self.nanos)
+        Duration::new(self.secs as u64, self.nanos.get() - 1)
     }
 
     /// Time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         self.since_origin().saturating_sub(earlier.since_origin())
+    }
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Self::ORIGIN
     }
 }
 

@@ -275,15 +275,16 @@ impl Globals {
 
 /// A whole configuration, checked: everything in it can be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(C)] // The longest tables, of which most may be empty, come last.
 pub struct Config {
     /// `config globals`.
     pub globals: Globals,
     /// Device names; [`InterfaceId`]s point here.
     pub interfaces: Vec<Text, { limits::INTERFACES_MAX }>,
-    /// The enabled instances, in the file's order.
-    pub instances: Vec<Instance, { limits::INSTANCES_MAX }>,
     /// The sync groups that have at least one enabled instance.
     pub groups: Vec<Group, { limits::GROUPS_MAX }>,
+    /// The enabled instances, in the file's order.
+    pub instances: Vec<Instance, { limits::INSTANCES_MAX }>,
     /// Virtual addresses, instance by instance, IPv4 before IPv6.
     pub addresses: Vec<VirtualAddress, { limits::ADDRESSES_MAX }>,
     /// Unicast peers, instance by instance, IPv4 before IPv6.
@@ -301,8 +302,8 @@ impl Config {
         Self {
             globals: Globals::ZERO,
             interfaces: Vec::new(),
-            instances: Vec::new(),
             groups: Vec::new(),
+            instances: Vec::new(),
             addresses: Vec::new(),
             peers: Vec::new(),
             tracks: Vec::new(),

@@ -10,6 +10,7 @@ use crate::router::Router;
 /// A value in a `static`, which the first to ask receives for good.
 ///
 /// What is all zeros at compile time lies in `.bss` and costs neither file nor, until it is touched, memory.
+#[repr(C)] // The flag lies in a page that is touched anyway, not behind all others.
 pub struct Once<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
@@ -117,7 +118,7 @@ impl Default for Scratch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Once, Scratch};
+    use super::Once;
 
     #[test]
     fn it_is_given_once() {
