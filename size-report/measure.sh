@@ -251,6 +251,10 @@ main() {
         print_prices "$from"
         return
     fi
+    if $record && [ "${#targets[@]}" -gt 0 ]; then
+        echo "--record is for all targets together: the chart shows those of one commit" >&2
+        return 2
+    fi
     if [ -z "$from" ]; then
         from=target/weights.csv
         measure "$from" "set board" "${targets[@]}"
