@@ -35,10 +35,10 @@ goal() {
     esac
 }
 
-# A key of a board's profile, or the default.
+# What a board's profile says of a key, or the default.
 profile() {
     local value
-    value=$(sed -n "s/^$2=//p" "board/$1.env")
+    value=$(sed -n "s/^$2=//p" "board/$1.env" | tail -n 1)
     echo "${value:-$3}"
 }
 

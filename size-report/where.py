@@ -19,7 +19,7 @@ import signal
 import subprocess
 from collections import Counter, defaultdict
 
-# A part is the first pattern that a name matches, from its beginning.
+# A part is the first pattern that a name matches, from its beginning; else the crate that it begins with.
 PARTS = [
     ("vipd: router, vrrp", r"vipd::(router|vrrp)\b"),
     ("vipd: config", r"vipd::config\b"),
@@ -29,13 +29,9 @@ PARTS = [
     ("vipd: daemon", r"vipd::daemon\b"),
     ("vipd: linux", r"vipd::linux\b|^main$"),
     ("vipd: the rest", r"vipd::"),
-    ("postcard, serde", r"postcard|serde"),
-    ("smoltcp", r"smoltcp|byteorder"),
-    ("heapless", r"heapless"),
-    ("nix, socket2, libc", r"nix::|socket2::|libc::"),
     ("core: formatting", r"core::(fmt|num::fmt)"),
     ("core: the rest", r"core::|alloc::"),
-    ("std", r"std::|rustc_demangle|panic_abort|unwind::"),
+    ("std", r"std::"),
     ("integer arithmetic and memory (compiler's runtime)",
      r"compiler_builtins|compiler_rt|^__(u|)(div|mod|mul|ashl|lshr|ashr)[a-z]*[0-9]$|^mem(cpy|move|set|cmp)$"),
 ]
@@ -46,7 +42,6 @@ SUSPECTS = [
     ("floating point", r"^__(add|sub|mul|div|fix|float)[a-z]*[sdt]f|core::num::(imp::)?(flt2dec|dec2flt)|f64|f32"),
     ("Debug", r" as core::fmt::Debug>"),
     ("formatting: Display and core::fmt", r" as core::fmt::(Display|Write|LowerHex|UpperHex)>|^<?core::fmt"),
-    ("postcard and serde", r"postcard|serde"),
     ("panics", r"core::panicking|slice_index_fail|unwrap_failed|expect_failed|panic_bounds"),
 ]
 
@@ -90,12 +85,13 @@ def sections(program):
 def part_of(name):
     # `<&vipd::x as Y>::z` begins with vipd.
     name = re.sub(r"^(<|&|mut |\[|\*const |\*mut |dyn )+", "", name)
-    # A name that begins with no crate, such as `u32 as core::fmt::Display`, belongs to the first that it mentions.
-    matches = re.match if re.match(r"\w+::", name) else re.search
+    # What begins with no crate, such as `u32 as core::fmt::Display`, belongs to the first that it mentions.
+    name = re.sub(r"^[^:]*? as <?", "", name)
     for part, pattern in PARTS:
-        if matches(pattern, name):
+        if re.match(pattern, name):
             return part
-    return "musl, the C library" if "::" not in name else "other crates"
+    crate = re.search(r"(\w+)::", name)
+    return crate[1] if crate else "musl, the C library"
 
 
 def by_part(program):
