@@ -110,10 +110,12 @@ measure() {
     mv "$into.new" "$into"
 }
 
+# In brackets: what is weighed for a feature's price alone.
 print_table() {
     { sed 1q "$1" && grep ^board, "$1" && grep ^set, "$1"; } | awk -F, '
         { sub(/-unknown-linux/, "", $3)
-          printf "%-8s %-20s %7s %7s %7s %7s %7s  %s\n", $2, $3, $5, $6, $7, $8, $9, $4 }' || true
+          if ($1 == "set") $2 = "(" $2 ")"
+          printf "%-10s %-20s %7s %7s %7s %7s %7s  %s\n", $2, $3, $5, $6, $7, $8, $9, $4 }' || true
 }
 
 # The lines of one kind, as words: board, target, features, file, text, rodata, data, bss.

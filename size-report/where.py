@@ -32,7 +32,7 @@ PARTS = [
     ("core: formatting", r"core::(fmt|num::fmt)"),
     ("core: the rest", r"core::|alloc::"),
     ("std", r"std::"),
-    ("integer arithmetic and memory (compiler's runtime)",
+    ("compiler's runtime: memcpy and the like",
      r"compiler_builtins|compiler_rt|^__(u|)(div|mod|mul|ashl|lshr|ashr)[a-z]*[0-9]$|^mem(cpy|move|set|cmp)$"),
 ]
 
@@ -90,8 +90,11 @@ def part_of(name):
     for part, pattern in PARTS:
         if re.match(pattern, name):
             return part
-    crate = re.search(r"(\w+)::", name)
-    return crate[1] if crate else "musl, the C library"
+    if "::" not in name:
+        return "musl, the C library"
+    # A method of a primitive, such as `str>::starts_with`, is core's.
+    crate = re.match(r"(\w+)::", name)
+    return crate[1] if crate else "core: the rest"
 
 
 def by_part(program):
@@ -139,6 +142,7 @@ def difference(program, old):
 
 
 def show(title, rows, markdown, sign=""):
+    """Prints a table; names that a compiler made are set as code in Markdown."""
     if not markdown:
         print(title)
         for size, name in rows:
@@ -147,7 +151,7 @@ def show(title, rows, markdown, sign=""):
         return
     print(f"## {title}\n\n| bytes | |\n| ---: | --- |")
     for size, name in rows:
-        if "::" in name or re.fullmatch(r"\w*_\w*", name):
+        if "::" in name and ": " not in name or re.fullmatch(r"\w*_\w*", name):
             name = "`" + name[:130].replace("|", "\\|") + "`"
         print(f"| {size:{sign},} | {name} |")
     print()
@@ -173,6 +177,9 @@ def main():
         found.append((sum(size for size, _ in found), "in all"))
         show(f"Functions like {asked.of}", found, asked.markdown)
     else:
+        if asked.markdown:
+            print("# Where the bytes are\n\nMade by `where.py --markdown`; README.md says how to read it. The program: "
+                  + " for ".join(asked.program.split("/")[-3:-1]) + ".\n")
         show("By crate and part", by_part(asked.program), asked.markdown)
         show("The usual suspects", by_suspect(asked.program), asked.markdown)
         show("The largest functions", largest[:asked.functions], asked.markdown)
