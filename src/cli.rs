@@ -249,10 +249,10 @@ fn run(command: &Command<'_>) -> Exit {
 /// Every problem on standard output as `FILE:LINE: sentence`, since that is what was asked for.
 fn check(command: &Command<'_>) -> Exit {
     let Some(memory) = MEMORY.take() else { return Exit::Refused };
-    let (document, config) = memory.for_check();
+    let scratch = memory.for_check();
     let mut out = Output::stdout();
     let name = command.config_name();
-    let result = load(document, config, command, &mut |problem| {
+    let result = load(scratch, command, &mut |problem| {
         // What cannot be written is known in the end.
         let _ = writeln!(out, "{name}:{}: {}{problem}", problem.line, problem.severity.prefix());
     });

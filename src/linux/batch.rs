@@ -58,6 +58,11 @@ impl Inbox {
         }
     }
 
+    /// The room of all packets as one, for a datagram of the netlink socket.
+    pub const fn datagram(&mut self) -> &mut [u8] {
+        self.packets.as_flattened_mut()
+    }
+
     /// Receives what waits at an IPv4 raw socket, up to [`PACKETS_PER_BATCH_MAX`] packets. A packet that is
     /// longer than [`PACKET_BYTES_MAX`] is cut; its length field tells.
     pub(super) fn receive_v4(

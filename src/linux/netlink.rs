@@ -6,10 +6,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Errno, Error, set_option};
 
-/// Bytes of the buffer for one datagram. The kernel makes dumps to fit the buffer; news about one link are
-/// shorter.
-pub const DATAGRAM_BYTES_MAX: usize = 16_384;
-
 /// Bytes that may wait in the socket: a board that renames all its ports at boot makes a few hundred.
 const QUEUE_BYTES: libc::c_int = 262_144;
 
@@ -120,6 +116,7 @@ impl AsFd for NetlinkSocket {
 #[cfg(test)]
 mod tests {
     use super::super::namespace;
+    use super::super::batch::Inbox;
     use super::*;
     use crate::wire::IfIndex;
     use crate::wire::rtnl::{self, Message, NewAddress};
@@ -160,10 +157,10 @@ mod tests {
 
     fn heard(socket: &NetlinkSocket, expected: bool) -> Vec<String> {
         namespace::await_readable(socket, expected);
-        let mut buffer = [0; DATAGRAM_BYTES_MAX];
+        let mut inbox = Inbox::new();
         let mut all = Vec::new();
         loop {
-            match socket.receive(&mut buffer).unwrap() {
+            match socket.receive(inbox.datagram()).unwrap() {
                 Received::Nothing => return all,
                 Received::Overrun => all.push("overrun".to_string()),
                 Received::Datagram(datagram) => {
