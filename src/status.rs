@@ -549,8 +549,9 @@ mod tests {
     #[test]
     fn no_bytes_make_a_client_or_the_daemon_panic() {
         for seed in 0..2000u32 {
-            let mut bytes: std::vec::Vec<u8> =
-                (0..PACKET_BYTES_MAX).map(|i| (seed.wrapping_mul(2_654_435_761).rotate_left(i as u32) >> 3) as u8).collect();
+            let mut bytes: std::vec::Vec<u8> = (0..PACKET_BYTES_MAX)
+                .map(|i| (seed.wrapping_mul(2_654_435_761).rotate_left(i as u32) >> 3) as u8)
+                .collect();
             let _ = Request::parse(&bytes);
             let _ = Reply::parse(&bytes);
             bytes[0] = FORMAT;

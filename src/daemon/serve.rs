@@ -1,7 +1,6 @@
 //! The control socket's side of the daemon: a few clients at a time, one packet after another, never waiting.
 
 use core::fmt::{Display, Write};
-use std::os::fd::{AsFd, BorrowedFd};
 
 use heapless::{String, Vec};
 
@@ -11,7 +10,7 @@ use crate::limits::CONTROL_CLIENTS_MAX;
 use crate::linux::Errno;
 use crate::linux::clock;
 use crate::linux::control::{Connection, Received};
-use crate::linux::poll::PollFlags;
+use crate::linux::poll::Waiting;
 use crate::router::{Router, Slot};
 use crate::status::{PACKET_BYTES_MAX, Reply, Request, cut};
 
@@ -38,10 +37,10 @@ impl Clients {
     }
 
     /// What to wait for on each client's behalf.
-    pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
-        self.0.iter().map(|client| {
-            let flags = if client.next.is_some() { PollFlags::POLLOUT } else { PollFlags::POLLIN };
-            (client.connection.as_fd(), flags)
+    pub(super) fn interests(&self) -> impl Iterator<Item = Waiting> {
+        self.0.iter().map(|Client { connection, next }| match next {
+            Some(_) => Waiting::to_write(connection),
+            None => Waiting::to_read(connection),
         })
     }
 }
