@@ -105,8 +105,12 @@ fn adopt(config: &Config) {
     let mut router = Box::new(Router::new());
     let mut effects = Box::new(Effects::new());
     let now = Instant::from_origin(Duration::from_secs(100));
-    let events =
-        [Event::Adopt(config), Event::Start { keeps_marks: true }, Event::Prepare(config), Event::Adopt(config)];
+    let events = [
+        Event::Adopt(config),
+        Event::Start { keeps_marks: true },
+        Event::Prepare(config),
+        Event::Adopt(config),
+    ];
     for event in events {
         effects.clear();
         router.handle(now, event, &mut effects);

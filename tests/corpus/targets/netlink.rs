@@ -80,7 +80,10 @@ fn answer(message: &Message<'_>) {
             assert!(*errno > 0);
             *address
         }
-        Message::Refused { address: None, .. } | Message::Link(_) | Message::LinkGone(_) | Message::Done { .. } => {
+        Message::Refused { address: None, .. }
+        | Message::Link(_)
+        | Message::LinkGone(_)
+        | Message::Done { .. } => {
             return;
         }
     };

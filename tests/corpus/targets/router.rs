@@ -195,9 +195,12 @@ impl Bench {
                 1 => Interval::from_centis(choices.number() % 4096).unwrap_or(Interval::SECOND),
                 _ => view.rules.interval,
             },
-            password: view.instance.password.filter(|_| choices.below(8) != 1).or(Password::new(b"x")).filter(
-                |_| view.instance.password.is_some() || choices.below(8) == 1,
-            ),
+            password: view
+                .instance
+                .password
+                .filter(|_| choices.below(8) != 1)
+                .or(Password::new(b"x"))
+                .filter(|_| view.instance.password.is_some() || choices.below(8) == 1),
             checksum: choices.one_of(&[ChecksumForm::PseudoHeader, ChecksumForm::MessageOnly]),
             source,
             destination: if choices.below(8) == 1 { own } else { group.unwrap_or(own) },
@@ -232,9 +235,8 @@ impl Bench {
         let interface = IfIndex(choices.byte().into());
         if choices.is_so() {
             let packet = choices.some();
-            let is_right = Ipv4Packet::parse(packet).is_ok_and(|it| {
-                verdict(it.payload, it.source.into(), it.destination.into()).is_ok()
-            });
+            let is_right = Ipv4Packet::parse(packet)
+                .is_ok_and(|it| verdict(it.payload, it.source.into(), it.destination.into()).is_ok());
             self.packet(Packet::V4 { interface, packet }, is_right);
         } else {
             let (source, destination) = (choices.array::<16>().into(), choices.array::<16>().into());
@@ -282,7 +284,11 @@ impl Bench {
         let prefix_len = if how & 16 == 0 { 24 } else { choices.byte() };
         let address = rtnl::Address { interface, address, prefix_len, usable, marked };
         let gone = how & 32 != 0;
-        self.handle(Event::Kernel(if gone { Message::AddressGone(address) } else { Message::Address(address) }));
+        self.handle(Event::Kernel(if gone {
+            Message::AddressGone(address)
+        } else {
+            Message::Address(address)
+        }));
     }
 
     fn datagram(&mut self, bytes: &[u8]) {
@@ -309,9 +315,14 @@ impl Bench {
             }
             2 => Event::Kernel(Message::Refused { sequence: self.sequence, errno, address: None }),
             3 => {
+                let address = self
+                    .router
+                    .config()
+                    .addresses
+                    .first()
+                    .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |it| it.address);
                 let address =
-                    self.router.config().addresses.first().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |it| it.address);
-                let address = rtnl::Address { interface, address, prefix_len: 24, usable: true, marked: true };
+                    rtnl::Address { interface, address, prefix_len: 24, usable: true, marked: true };
                 Event::Kernel(Message::Refused { sequence: 0, errno, address: Some(address) })
             }
             4 => Event::HookEnded(Ticket(choices.number())),
@@ -361,11 +372,12 @@ impl Bench {
                 self.claimed.retain(|other| *other != identity);
             }
             Effect::Notify(owner, ticket) => {
-                let hook = self.router.hook(owner).expect("a hook that is due");
-                assert!(!hook.script.is_empty() && !hook.name.is_empty());
-                let whose = match owner {
-                    HookOwner::Instance(_) => format!("instance {}", hook.name),
-                    HookOwner::Group(_) => format!("group {}", hook.name),
+                // Its script may have gone with a reload: then there is nothing to start, and it has ended at once.
+                let name = self.router.hook(owner).map(|hook| hook.name);
+                let whose = match (name, owner) {
+                    (None, _) => format!("nobody {}", ticket.0),
+                    (Some(name), HookOwner::Instance(_)) => format!("instance {name}"),
+                    (Some(name), HookOwner::Group(_)) => format!("group {name}"),
                 };
                 assert!(self.hooks.iter().all(|(_, other)| *other != whose), "hooks of {whose} overlap");
                 self.hooks.push((ticket, whose));
@@ -384,7 +396,7 @@ impl Bench {
         let instances = new.instances.iter().map(|it| format!("instance {}", new.text(it.name)));
         let names: Vec<_> =
             instances.chain(new.groups.iter().map(|it| format!("group {}", new.text(it.name)))).collect();
-        self.hooks.retain(|(_, whose)| names.contains(whose));
+        self.hooks.retain(|(_, whose)| names.contains(whose) || whose.starts_with("nobody"));
     }
 
     fn identity(&self, slot: vipd::router::Slot) -> Identity {
@@ -456,7 +468,9 @@ impl Outlet for Reader<'_> {
         assert_eq!(verdict(payload, from, to), Ok(()), "from {from} to {to}: {payload:02x?}");
         assert!(payload.len() <= limits::MESSAGE_BYTES_MAX);
         assert!(!from.is_multicast() && !from.is_unspecified());
-        assert!(Vrid::new(payload[1]).is_some_and(|vrid| self.config.instances.iter().any(|it| it.vrid == vrid)));
+        assert!(
+            Vrid::new(payload[1]).is_some_and(|vrid| self.config.instances.iter().any(|it| it.vrid == vrid))
+        );
         Ok(())
     }
 

@@ -151,9 +151,10 @@ fn intrude(world: &mut World, stranger: Port, choices: &mut Choices<'_>) {
         Err(_) => true,
         Ok(opened) => match opened.content {
             Content::Vrrp { from, to, ttl, message, .. } => ttl != 255 || verdict(message, from, to).is_err(),
-            Content::Arp { .. } | Content::Solicitation { .. } | Content::Advertisement(_) | Content::Echo { .. } => {
-                false
-            }
+            Content::Arp { .. }
+            | Content::Solicitation { .. }
+            | Content::Advertisement(_)
+            | Content::Echo { .. } => false,
         },
     };
     if is_harmless {
