@@ -90,6 +90,11 @@ fn check(config: &Config) {
         assert!(instance.announcements.repeat > 0);
     }
     assert!(seen.len() <= limits::VIRTUAL_ROUTERS_MAX);
+    for (position, it) in config.addresses.iter().enumerate() {
+        let others = config.addresses.iter().skip(position + 1);
+        let mut same = others.filter(|other| (other.interface, other.address) == (it.interface, it.address));
+        assert!(same.next().is_none(), "{} is on one device twice", it.address);
+    }
     for track in &config.tracks {
         assert!((-253..=253).contains(&track.weight));
     }
