@@ -8,6 +8,7 @@
 //! | [`outlet`] | the three together, as [`perform::Outlet`](crate::perform::Outlet) |
 //! | [`signals`], [`poll`] | what interrupts the loop, and its one place to wait |
 //! | [`hook`], [`control`], [`log`] | scripts; the control socket, both ends; where log lines go |
+//! | [`privilege`], [`launcher`] | what the process may do; who starts the scripts that may do more |
 //! | [`entry`], [`output`], [`file`](mod@file), [`memory`] | the process itself: arguments, output, files, its one large block |
 //!
 //! Every descriptor is close-on-exec and, the client's end of the control socket aside, non-blocking.
@@ -25,6 +26,7 @@ pub mod file;
 #[cfg(vipd_heap_is_a_link_error)]
 mod heap;
 pub mod hook;
+
 pub mod log;
 pub mod memory;
 pub mod netlink;
@@ -32,6 +34,7 @@ pub mod outlet;
 pub mod output;
 pub mod packet;
 pub mod poll;
+pub mod privilege;
 pub mod raw;
 pub mod signals;
 

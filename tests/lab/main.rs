@@ -15,6 +15,7 @@ mod addresses;
 mod bench;
 mod calls;
 mod command;
+mod faults;
 mod floods;
 mod harness;
 mod hooks;
