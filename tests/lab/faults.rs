@@ -130,7 +130,10 @@ fn lost_kernel_messages_are_made_up_for_by_a_dump() {
     lone.vipd.process().signal(libc::SIGCONT);
     lone.wait_address(VIP, true);
     let log = lone.vipd.log();
-    assert!(log.contains("overrun") || log.contains("lost"), "the queue was full, and the log says so: {log}");
+    assert!(
+        log.contains("overrun") || log.contains("lost"),
+        "the queue was full, and the log says so: {log}"
+    );
 }
 
 /// A log that nobody reads must not hold up an advert, and what was lost is counted when it goes on.
@@ -146,7 +149,8 @@ fn a_full_log_does_not_hold_up_an_advert() {
         socket.display(),
         Vipd::binary().display()
     );
-    let wrapper = workspace.write("wrapper", &format!("#!/bin/sh\nexec unshare -m sh -c '{script}' vipd \"$@\"\n"));
+    let wrapper =
+        workspace.write("wrapper", &format!("#!/bin/sh\nexec unshare -m sh -c '{script}' vipd \"$@\"\n"));
     make_executable(&wrapper);
     let lan = Segment::new();
     let capture = lan.capture();

@@ -28,6 +28,7 @@ mod selfcheck;
 mod stalls;
 mod status;
 mod together;
+mod weather;
 mod wire;
 
 /// Runs before `main`, while there is one thread: only then may a process enter a user namespace.
