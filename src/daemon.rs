@@ -19,14 +19,13 @@ use heapless::Vec;
 use log::{error, info};
 
 use crate::cli::{Command, Exit};
-use crate::config::Config;
-use crate::config::uci::Document;
 use crate::limits::{CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX};
 use crate::linux::batch::Inbox;
 use crate::linux::control::Listener;
-use crate::linux::netlink::{DATAGRAM_BYTES_MAX, Received};
+use crate::linux::memory::Scratch;
+use crate::linux::netlink::Received;
 use crate::linux::outlet::{Arena, Kernel};
-use crate::linux::poll::{self, PollFd, PollFlags, Woken};
+use crate::linux::poll::{self, Waiting};
 use crate::linux::signals::{Signal, Signals};
 use crate::linux::{self, clock};
 use crate::router::{Effects, Event, Router};
@@ -49,18 +48,17 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
 static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
 
-/// Everything that the daemon ever uses: there is no heap.
+/// Everything that the daemon ever uses: there is no heap. What is used in every turn lies together, in few pages.
+#[repr(C)]
 pub struct Memory {
-    router: Router,
-    /// The configuration that is being read; after a reload, the one before.
-    spare: Config,
-    document: Document,
-    effects: Effects,
-    arena: Arena,
-    inbox: Inbox,
-    datagram: [u8; DATAGRAM_BYTES_MAX],
     scripts: Scripts,
     clients: Clients,
+    arena: Arena,
+    effects: Effects,
+    router: Router,
+    inbox: Inbox,
+    /// For the configuration that is being read.
+    scratch: Scratch,
 }
 
 impl Memory {
@@ -71,21 +69,19 @@ impl Memory {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            router: Router::new(),
-            spare: Config::new(),
-            document: Document::new(),
-            effects: Effects::new(),
-            arena: Arena::new(),
-            inbox: Inbox::new(),
-            datagram: [0; DATAGRAM_BYTES_MAX],
             scripts: Scripts::new(),
             clients: Clients::new(),
+            arena: Arena::new(),
+            effects: Effects::new(),
+            router: Router::new(),
+            inbox: Inbox::new(),
+            scratch: Scratch::new(),
         }
     }
 
     /// What reading a configuration needs.
-    pub const fn for_check(&mut self) -> (&mut Document, &mut Config) {
-        (&mut self.document, &mut self.spare)
+    pub const fn for_check(&mut self) -> &mut Scratch {
+        &mut self.scratch
     }
 }
 
@@ -97,9 +93,9 @@ impl Default for Memory {
 
 /// Runs until SIGTERM or SIGINT, and answers with the exit code.
 pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
-    let Memory { router, spare, document, effects, arena, inbox, datagram, scripts, clients } = memory;
+    let Memory { router, scratch, effects, arena, inbox, scripts, clients } = memory;
     // What is wrong with the configuration is said before anything is touched.
-    if let Err(trouble) = load(document, spare, command, &mut load::to_log(command)) {
+    if let Err(trouble) = load(scratch, command, &mut load::to_log(command)) {
         trouble.log(command);
         return Exit::Wrong;
     }
@@ -111,19 +107,8 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         }
     };
     let hands = Hands { router, effects, kernel, scripts, is_behind: false, troubles: 0 };
-    let mut daemon = Daemon {
-        command,
-        hands,
-        listener,
-        signals,
-        spare,
-        document,
-        inbox,
-        datagram,
-        clients,
-        is_torn: false,
-        ends_at: None,
-    };
+    let mut daemon =
+        Daemon { command, hands, listener, signals, scratch, inbox, clients, is_torn: false, ends_at: None };
     let result = daemon.run();
     daemon.listener.remove();
     match result {
@@ -150,10 +135,8 @@ struct Daemon<'a> {
     hands: Hands<'a>,
     listener: Listener,
     signals: Signals,
-    spare: &'a mut Config,
-    document: &'a mut Document,
+    scratch: &'a mut Scratch,
     inbox: &'a mut Inbox,
-    datagram: &'a mut [u8],
     clients: &'a mut Clients,
     /// The list that the kernel is telling was changed in the middle.
     is_torn: bool,
@@ -163,6 +146,7 @@ struct Daemon<'a> {
 
 /// Which descriptors have something.
 struct Ready {
+    signals: bool,
     kernel: bool,
     packets: bool,
     control: bool,
@@ -170,13 +154,15 @@ struct Ready {
 
 impl Daemon<'_> {
     fn run(&mut self) -> Result<(), linux::Error> {
-        let mut buffer = [0; linux::file::HOST_NAME_BYTES];
-        let own_name = self.spare.text(self.spare.globals.router_id);
-        let name = if own_name.is_empty() { linux::file::hostname(&mut buffer) } else { own_name };
-        let count = self.spare.instances.len();
+        let system = linux::file::System::ask();
+        let config = &self.scratch.config;
+        let own_name = config.text(config.globals.router_id);
+        let name = if own_name.is_empty() { system.host_name() } else { own_name };
+        let count = config.instances.len();
         info!("vipd {} starts as {name}, with {count} instance(s)", env!("CARGO_PKG_VERSION"));
-        self.hands.act(Event::Adopt(self.spare));
-        self.hands.act(Event::Start { keeps_marks: linux::file::keeps_address_marks() });
+        self.hands.act(Event::Adopt(config));
+        self.scratch.give_back();
+        self.hands.act(Event::Start { keeps_marks: system.keeps_address_marks() });
         while !self.has_ended() {
             let ready = match self.wait() {
                 Ok(ready) => ready, // 1
@@ -186,7 +172,9 @@ impl Daemon<'_> {
                     return Err(error);
                 }
             };
-            self.take_signals(); // 2
+            if ready.signals {
+                self.take_signals(); // 2
+            }
             if ready.kernel {
                 self.take_kernel_messages(); // 3
             }
@@ -218,7 +206,6 @@ impl Daemon<'_> {
 
     /// Lets go what was gathered, then what was logged, and waits.
     fn wait(&mut self) -> Result<Ready, linux::Error> {
-        use std::os::fd::AsFd;
         self.hands.kernel.flush();
         log::logger().flush();
         let timeout = if self.hands.have_failures() {
@@ -229,23 +216,20 @@ impl Daemon<'_> {
         };
 
         let kernel = &self.hands.kernel;
-        let v6 = kernel.v6.as_ref().map_or(kernel.v4.as_fd(), AsFd::as_fd);
-        let mut fds: Vec<PollFd<'_>, { 4 + CONTROL_CLIENTS_MAX }> = Vec::new();
-        fds.extend([
-            PollFd::new(kernel.netlink.as_fd(), PollFlags::POLLIN),
-            PollFd::new(kernel.v4.as_fd(), PollFlags::POLLIN),
-            PollFd::new(v6, PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
-        ]);
-        fds.extend(self.clients.interests().map(|(fd, flags)| PollFd::new(fd, flags)));
-        let is_known = match poll::wait(&mut fds, timeout, &self.signals)? {
-            Woken::ByDescriptorOrTime => true,
-            Woken::BySignal => false,
-        };
-        let any = |range: core::ops::Range<usize>| {
-            fds.get(range).unwrap_or(&[]).iter().any(|fd| !is_known || fd.any() == Some(true))
-        };
-        Ok(Ready { kernel: any(0..1), packets: any(1..3), control: any(3..fds.len()) })
+        let v4 = Waiting::to_read(&kernel.v4);
+        let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
+        let mut all: Vec<Waiting, { 5 + CONTROL_CLIENTS_MAX }> = Vec::new();
+        let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
+        all.extend([signals, netlink, v4, v6, Waiting::to_read(&self.listener)]);
+        all.extend(self.clients.interests());
+        poll::wait(&mut all, timeout)?;
+        let mut over = all.iter().map(|waiting| waiting.is_over());
+        Ok(Ready {
+            signals: over.next() == Some(true),
+            kernel: over.next() == Some(true),
+            packets: (over.next() == Some(true)) | (over.next() == Some(true)),
+            control: over.any(|is_over| is_over),
+        })
     }
 
     fn take_signals(&mut self) {
@@ -266,20 +250,25 @@ impl Daemon<'_> {
 
     /// Reads the configuration again: a bad one changes nothing.
     fn reload(&mut self, report: &mut Report<'_>) -> Result<(), Trouble> {
-        if let Err(trouble) = load(self.document, self.spare, self.command, report) {
-            trouble.log(self.command);
-            error!("the configuration is not taken; the old one goes on");
-            return Err(trouble);
+        let result = load(self.scratch, self.command, report);
+        match &result {
+            Ok(()) => {
+                self.hands.act(Event::Prepare(&self.scratch.config));
+                self.hands.act(Event::Adopt(&self.scratch.config));
+                info!("configuration taken: {} instance(s)", self.hands.router.config().instances.len());
+            }
+            Err(trouble) => {
+                trouble.log(self.command);
+                error!("the configuration is not taken; the old one goes on");
+            }
         }
-        self.hands.act(Event::Prepare(self.spare));
-        self.hands.act(Event::Adopt(self.spare));
-        info!("configuration taken: {} instance(s)", self.hands.router.config().instances.len());
-        Ok(())
+        self.scratch.give_back();
+        result
     }
 
     fn take_kernel_messages(&mut self) {
         for _ in 0..DATAGRAMS_PER_TURN_MAX {
-            let received = self.hands.kernel.netlink.receive(self.datagram);
+            let received = self.hands.kernel.netlink.receive(self.inbox.datagram());
             let received = received.unwrap_or_else(|error| {
                 self.hands.note(error);
                 Received::Nothing

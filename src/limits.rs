@@ -65,17 +65,17 @@ pub const IPV4_HEADER_BYTES_MAX: usize = 60;
 /// Bytes of one received packet that are kept; a longer one cannot be valid and is counted as such.
 pub const PACKET_BYTES_MAX: usize = IPV4_HEADER_BYTES_MAX + MESSAGE_BYTES_MAX;
 
-/// Packets that one system call can bring in.
-pub const PACKETS_PER_BATCH_MAX: usize = 16;
+/// Packets that one system call can bring in. Their room also takes the kernel's messages, one datagram at a time.
+pub const PACKETS_PER_BATCH_MAX: usize = 8;
 
 /// Messages or frames that one system call can let go. More of them take another call.
-pub const SENDS_PER_BATCH_MAX: usize = 64;
+pub const SENDS_PER_BATCH_MAX: usize = 16;
 
 /// Bytes of the messages or frames that wait to be let go together. When they are used up, what waits goes.
-pub const SEND_BYTES_MAX: usize = 6144;
+pub const SEND_BYTES_MAX: usize = 1536;
 
 /// Bytes of the netlink requests that wait to be sent together. When they are used up, what waits goes.
-pub const REQUEST_BYTES_MAX: usize = 4096;
+pub const REQUEST_BYTES_MAX: usize = 2048;
 
 /// Failures of effects that wait to be told to the router; a further one is counted and forgotten.
 pub const FAILURES_MAX: usize = 16;
@@ -117,6 +117,8 @@ const_assert!(PATH_BYTES_MAX <= u8::MAX as usize); // A `Text` has an 8-bit leng
 const_assert!(MESSAGE_BYTES_MAX >= 8 + 4 * IPV4_ADDRESSES_PER_ADVERT_MAX + 8);
 const_assert!(SEND_BYTES_MAX >= MESSAGE_BYTES_MAX); // One always fits, so waiting for room ends.
 const_assert!(SEND_BYTES_MAX <= u16::MAX as usize); // Offsets into them are 16-bit.
+// The kernel lists in datagrams of up to 8 KiB, whatever the buffer (`NLMSG_GOODSIZE`).
+const_assert!(PACKETS_PER_BATCH_MAX * PACKET_BYTES_MAX >= 8192);
 // Whatever can wait in the kernel is read within one turn.
 const_assert!(PACKETS_PER_TURN_MAX * 512 >= 2 * SOCKET_BUFFER_BYTES);
 const_assert!(PACKETS_PER_TURN_MAX.is_multiple_of(PACKETS_PER_BATCH_MAX));

@@ -92,8 +92,8 @@ pub enum Event<'a> {
     /// A new configuration will be adopted by the next event, which must be [`Event::Adopt`] with the same
     /// one: what it no longer contains is resigned and released.
     Prepare(&'a Config),
-    /// Take this configuration; the old one is left in its place.
-    Adopt(&'a mut Config),
+    /// Take this configuration, which is copied.
+    Adopt(&'a Config),
 }
 
 /// An effect that could not be performed.

@@ -3,10 +3,9 @@
 use log::error;
 
 use crate::cli::Command;
-use crate::config::Config;
 use crate::config::problem::{Problem, Severity};
 use crate::config::schema;
-use crate::config::uci::Document;
+use crate::linux::memory::Scratch;
 use crate::linux::{self, file};
 
 /// Who hears of problems.
@@ -31,16 +30,12 @@ impl Trouble {
     }
 }
 
-/// Reads the file that the command names into `config`.
+/// Reads the file that the command names into the configuration of `scratch`.
 ///
 /// # Errors
-/// [`Trouble`]; then the content of `config` means nothing.
-pub fn load(
-    document: &mut Document,
-    config: &mut Config,
-    command: &Command<'_>,
-    report: &mut Report<'_>,
-) -> Result<(), Trouble> {
+/// [`Trouble`]; then that configuration means nothing.
+pub fn load(scratch: &mut Scratch, command: &Command<'_>, report: &mut Report<'_>) -> Result<(), Trouble> {
+    let Scratch { document, config } = scratch;
     let len = match file::read(command.config, document.buffer()) {
         Ok(len) => len,
         // Longer than the buffer: the grammar says so, with the limit's name.

@@ -68,13 +68,13 @@ impl Router {
         }
     }
 
-    /// Takes the new configuration and leaves the old one in its place.
-    pub(super) fn adopt(&mut self, now: Instant, new: &mut Config, effects: &mut Effects) {
+    /// Takes the new configuration.
+    pub(super) fn adopt(&mut self, now: Instant, new: &Config, effects: &mut Effects) {
         self.links = self.links.renamed(&self.config, new);
         self.reports = self.reports.renamed(&self.config, new);
         self.take_over_presence(new);
         self.take_over_members(now, new);
-        core::mem::swap(&mut self.config, new);
+        self.config.copy_from(new);
 
         self.index_members();
         for slot in self.slots() {
