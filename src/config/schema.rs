@@ -141,6 +141,7 @@ impl<'d> Reader<'d, '_> {
             );
         }
         self.config.globals.enabled = self.flag(section, "enabled", true);
+        self.config.globals.realtime = self.flag(section, "realtime", false);
         if let Some(id) = self.scalar(section, "router_id") {
             self.config.globals.router_id = self.name(id, "router_id");
         }

@@ -28,7 +28,7 @@ pub mod file;
 #[cfg(vipd_heap_is_a_link_error)]
 mod heap;
 pub mod hook;
-
+pub mod launcher;
 pub mod log;
 pub mod memory;
 pub mod netlink;
@@ -70,13 +70,17 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// Errors in words, and what to do about them where that is known.
-const REASONS: [(i32, &str); 22] = [
+const REASONS: [(i32, &str); 26] = [
     (libc::EPERM, "not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW"),
     (libc::EACCES, "permission denied: run as root"),
     (libc::ENOENT, "no such file"),
     (libc::ENODEV, NO_DEVICE),
     (libc::ENXIO, NO_DEVICE),
     (libc::ENETDOWN, "the network device is down"),
+    (libc::EMFILE, "too many open files: raise the limit (ulimit -n)"),
+    (libc::ETIMEDOUT, "it took too long and was killed"),
+    (libc::ECONNRESET, "it has gone"),
+    (libc::EPIPE, "it has gone"),
     (libc::EADDRINUSE, "the address is in use: is another vipd running there?"),
     (libc::EADDRNOTAVAIL, "the address is not there"),
     (libc::EEXIST, "it is there already"),

@@ -138,6 +138,16 @@ impl fmt::Display for Hook<'_> {
 }
 
 impl Router {
+    /// Whose run this is; `None` if a reload has taken the owner out meanwhile.
+    #[must_use]
+    pub fn owner_of(&self, run: Ticket) -> Option<HookOwner> {
+        let is_it = |report: &Report| matches!(report.run, Run::Running(it) | Run::Outdated(it) if it == run);
+        let instance = self.reports.instances.iter().position(is_it);
+        let group = || self.reports.groups.iter().position(is_it);
+        let instance = instance.map(|index| HookOwner::Instance(index as u16));
+        instance.or_else(|| group().map(|index| HookOwner::Group(index as u8)))
+    }
+
     /// What the hook script of this owner is to be told now; `None` if it has none.
     #[must_use]
     pub fn hook(&self, owner: HookOwner) -> Option<Hook<'_>> {
