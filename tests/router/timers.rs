@@ -5,7 +5,7 @@ use std::time::Duration;
 use vipd::router::{Effect, Event};
 use vipd::time::Interval;
 use vipd::vrrp::{Phase, State};
-use vipd::wire::vrrp::{Outgoing, Version};
+use vipd::wire::vrrp::Version;
 
 use crate::bench::{Bench, ETH0, ETH1, Spec};
 
@@ -322,7 +322,8 @@ fn st21_preempt_delay_runs_from_the_first_losing_advert_and_never_delays_a_takeo
 fn st21_a_master_that_is_only_suffered_does_not_shorten_the_wait_for_a_better_one() {
     let spec = Spec { preempt_delay: Duration::from_secs(10), ..Spec::default() };
     let mut bench = Bench::new(&[spec]);
-    let slow = |outgoing: Outgoing| Outgoing { interval: Interval::from_secs(3).unwrap(), ..outgoing };
+    let slow =
+        |outgoing| vipd::wire::vrrp::Outgoing { interval: Interval::from_secs(3).unwrap(), ..outgoing };
     bench.hear_with(7, 200, "10.0.0.9", slow, ETH0);
     let patience = down_in(&bench);
     assert!(patience > Duration::from_secs(9));
