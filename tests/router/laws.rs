@@ -100,7 +100,7 @@ fn law_05_one_event_has_a_bounded_number_of_effects() {
     bench.link(ETH0, "eth0", true);
     note(&bench);
     bench.run_for(Duration::from_secs(10));
-    let mut nothing = config(&[]);
+    let nothing = config(&[]);
     bench.handle(Event::Prepare(&nothing));
     note(&bench);
     bench.handle(Event::Adopt(&nothing));
