@@ -94,8 +94,8 @@ pub enum Event<'a> {
     /// A new configuration will be adopted by the next event, which must be [`Event::Adopt`] with the same
     /// one: what it no longer contains is resigned and released.
     Prepare(&'a Config),
-    /// Take this configuration, which is copied.
-    Adopt(&'a Config),
+    /// Take this configuration; the old one is left in its place.
+    Adopt(&'a mut Config),
 }
 
 /// An effect that could not be performed.
@@ -209,15 +209,8 @@ impl Member {
 
 /// Everything that vipd knows, and what it makes of what happens.
 #[derive(Debug)]
+#[repr(C)] // What is always in use lies together, before the tables of which most may be empty: few pages of memory.
 pub struct Router {
-    config: Config,
-    members: Vec<Member, { limits::VIRTUAL_ROUTERS_MAX }>,
-    /// The first member of each VRID: a packet finds its virtual router without a search.
-    by_vrid: [Option<Slot>; 256],
-    links: Links,
-    presence: [Presence; limits::ADDRESSES_MAX],
-    sync: Sync,
-    reports: Reports,
     /// `None` before [`Event::Start`].
     started_at: Option<Instant>,
     /// The kernel forgets [`rtnl::ADDRESS_MARK`].
@@ -225,8 +218,16 @@ pub struct Router {
     stopping: bool,
     /// Some virtual router has changed its state in this event.
     moved: bool,
+    sync: Sync,
     /// Packets that no virtual router would count.
     stray: Counters,
+    /// The first member of each VRID: a packet finds its virtual router without a search.
+    by_vrid: [Option<Slot>; 256],
+    links: Links,
+    reports: Reports,
+    presence: [Presence; limits::ADDRESSES_MAX],
+    members: Vec<Member, { limits::VIRTUAL_ROUTERS_MAX }>,
+    config: Config,
 }
 
 impl Router {
@@ -235,18 +236,18 @@ impl Router {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            config: Config::new(),
-            members: Vec::new(),
-            by_vrid: [None; 256],
-            links: Links::new(),
-            presence: [Presence::Absent; limits::ADDRESSES_MAX],
-            sync: Sync::new(),
-            reports: Reports::new(),
             started_at: None,
             loses_marks: false,
             stopping: false,
             moved: false,
+            sync: Sync::new(),
             stray: Counters::new(),
+            by_vrid: [None; 256],
+            links: Links::new(),
+            reports: Reports::new(),
+            presence: [Presence::Absent; limits::ADDRESSES_MAX],
+            members: Vec::new(),
+            config: Config::new(),
         }
     }
 

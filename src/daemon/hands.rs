@@ -107,6 +107,7 @@ impl Hands<'_> {
 }
 
 /// Starts the script of an owner; `None` if that is not possible, which is said in the log.
+#[inline(never)]
 fn start(router: &Router, owner: HookOwner) -> Option<Pid> {
     let hook = router.hook(owner)?;
     let mut path = Vec::<u8, { PATH_BYTES_MAX + 1 }>::new();

@@ -104,13 +104,14 @@ impl Router {
             && self.config.interface_name(ours.interface) == new.interface_name(other.interface)
     }
 
-    /// Takes the new configuration.
-    pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &Config) {
+    /// Takes the new configuration and leaves the old one in its place.
+    #[inline(never)] // Its tables are not to lie in the stack of every other event.
+    pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
         self.links = self.links.renamed(&self.config, new);
         self.reports = self.reports.renamed(&self.config, new);
         self.take_over_presence(new);
         self.take_over_members(turn.now, new);
-        self.config.copy_from(new);
+        core::mem::swap(&mut self.config, new);
 
         self.index_members();
         for slot in self.slots() {

@@ -102,9 +102,9 @@ fn a_hook_that_ends_after_a_reload_is_still_known() {
     let mut bench = Bench::new(&[hooked()]);
     let [first] = notified(&bench)[..] else { panic!() };
     bench.run_for(Duration::from_secs(4));
-    let new = crate::bench::config(&[other, hooked()]);
+    let mut new = crate::bench::config(&[other, hooked()]);
     bench.handle(Event::Prepare(&new));
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     bench.handle(Event::HookEnded(first));
     assert!(
         bench.effects.iter().any(|effect| matches!(effect, Effect::Notify(HookOwner::Instance(1), _))),
@@ -135,10 +135,10 @@ fn taking_out_one_family_is_no_news_of_the_instance() {
         _ => None,
     });
     bench.handle(Event::HookEnded(ticket.unwrap()));
-    let new = crate::bench::config(&[hooked()]);
+    let mut new = crate::bench::config(&[hooked()]);
     bench.handle(Event::Prepare(&new));
     assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
 }
 

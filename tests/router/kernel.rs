@@ -272,7 +272,7 @@ fn a_virtual_address_on_a_device_that_comes_late_is_claimed_then() {
     new.addresses[0].interface = wan;
     let mut bench = Bench::master(&specs);
     bench.handle(Event::Prepare(&new));
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     bench.answer_dumps(&[(ETH0, "eth0", true, &[OUR_V4])]);
     assert!(!bench.effects.contains(&Effect::Claim(Slot(0))), "there is nothing to claim it on");
     for index in [IfIndex(20), IfIndex(21)] {

@@ -100,10 +100,10 @@ fn law_05_one_event_has_a_bounded_number_of_effects() {
     bench.link(ETH0, "eth0", true);
     note(&bench);
     bench.run_for(Duration::from_secs(10));
-    let nothing = config(&[]);
+    let mut nothing = config(&[]);
     bench.handle(Event::Prepare(&nothing));
     note(&bench);
-    bench.handle(Event::Adopt(&nothing));
+    bench.handle(Event::Adopt(&mut nothing));
     let mut bench = Bench::master(&specs);
     bench.handle(Event::Stop);
     note(&bench);

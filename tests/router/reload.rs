@@ -10,10 +10,10 @@ use crate::bench::{Bench, ETH0, ETH1, OUR_V4, OUR_V6, Spec, config, sent};
 
 /// Both halves of a reload, with the effects of each, and the kernel's answers.
 fn reload(bench: &mut Bench, specs: &[Spec], ours: &[&str]) -> (Vec<Effect>, Vec<Effect>) {
-    let new = config(specs);
+    let mut new = config(specs);
     bench.handle(Event::Prepare(&new));
     let prepared = bench.effects.clone();
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     let mut adopted = bench.effects.clone();
     let addresses: Vec<&str> = [OUR_V4, OUR_V6].into_iter().collect();
     // Our own addresses are listed with our mark by the kernel.
@@ -87,9 +87,9 @@ fn st18_a_changed_priority_is_in_the_next_advert_and_nobody_resigns() {
 fn a_shorter_interval_counts_at_once() {
     let mut bench = Bench::master(&[Spec::default()]);
     let fast = Spec { interval: Interval::from_centis(10).unwrap(), ..Spec::default() };
-    let new = config(&[fast]);
+    let mut new = config(&[fast]);
     bench.handle(Event::Prepare(&new));
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     assert!(bench.router.poll_at().unwrap().since(bench.now) <= Duration::from_millis(100));
 }
 
