@@ -158,13 +158,13 @@ fn an_instance_that_comes_back_waits_for_the_script_of_its_stop() {
     let mut bench = Bench::new(&[hooked()]);
     let [first] = notified(&bench)[..] else { panic!() };
     bench.handle(Event::HookEnded(first));
-    let none = crate::bench::config(&[]);
+    let mut none = crate::bench::config(&[]);
     bench.handle(Event::Prepare(&none));
     let [stop] = notified(&bench)[..] else { panic!("{:?}", bench.effects) };
-    bench.handle(Event::Adopt(&none));
-    let again = crate::bench::config(&[hooked()]);
+    bench.handle(Event::Adopt(&mut none));
+    let mut again = crate::bench::config(&[hooked()]);
     bench.handle(Event::Prepare(&again));
-    bench.handle(Event::Adopt(&again));
+    bench.handle(Event::Adopt(&mut again));
     let meanwhile = bench.run_for(Duration::from_secs(4));
     assert!(!meanwhile.iter().any(|(_, effect)| matches!(effect, Effect::Notify(..))));
     bench.answer_dumps(&[(ETH0, "eth0", true, &[crate::bench::OUR_V4])]);
