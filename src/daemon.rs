@@ -16,19 +16,19 @@
 use core::time::Duration;
 
 use heapless::Vec;
-use log::{error, info};
 
 use crate::cli::{Command, Exit};
 use crate::limits::{CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX};
 use crate::linux::batch::Inbox;
 use crate::linux::control::Listener;
-use crate::linux::memory::Scratch;
+use crate::linux::memory::{self, Scratch};
 use crate::linux::netlink::Received;
 use crate::linux::outlet::{Arena, Kernel};
 use crate::linux::poll::{self, Waiting};
 use crate::linux::signals::{Signal, Signals};
 use crate::linux::{self, clock};
 use crate::router::{Effects, Event, Router};
+use crate::say::{error, info};
 use crate::time::Instant;
 use crate::wire::rtnl;
 
@@ -48,17 +48,20 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
 static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
 
-/// Everything that the daemon ever uses: there is no heap. What is used in every turn lies together, in few pages.
+/// Everything that the daemon ever uses: there is no heap.
+///
+/// In this order: before and behind the scratch, whose own pages are hardly ever there, lies what always is, and
+/// last what only a crowd of packets fills.
 #[repr(C)]
 pub struct Memory {
+    /// For the configuration that is being read.
+    scratch: Scratch,
     scripts: Scripts,
     clients: Clients,
     arena: Arena,
     effects: Effects,
     router: Router,
     inbox: Inbox,
-    /// For the configuration that is being read.
-    scratch: Scratch,
 }
 
 impl Memory {
@@ -69,13 +72,13 @@ impl Memory {
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            scratch: Scratch::new(),
             scripts: Scripts::new(),
             clients: Clients::new(),
             arena: Arena::new(),
             effects: Effects::new(),
             router: Router::new(),
             inbox: Inbox::new(),
-            scratch: Scratch::new(),
         }
     }
 
@@ -160,8 +163,7 @@ impl Daemon<'_> {
         let name = if own_name.is_empty() { system.host_name() } else { own_name };
         let count = config.instances.len();
         info!("vipd {} starts as {name}, with {count} instance(s)", env!("CARGO_PKG_VERSION"));
-        self.hands.act(Event::Adopt(config));
-        self.scratch.give_back();
+        self.adopt();
         self.hands.act(Event::Start { keeps_marks: system.keeps_address_marks() });
         while !self.has_ended() {
             let ready = match self.wait() {
@@ -257,7 +259,7 @@ impl Daemon<'_> {
         match &result {
             Ok(()) => {
                 self.hands.act(Event::Prepare(&self.scratch.config));
-                self.hands.act(Event::Adopt(&self.scratch.config));
+                self.adopt();
                 info!("configuration taken: {} instance(s)", self.hands.router.config().instances.len());
             }
             Err(trouble) => {
@@ -267,6 +269,13 @@ impl Daemon<'_> {
         }
         self.scratch.give_back();
         result
+    }
+
+    /// Takes the configuration that was read. The two have changed places whole, with all that is empty in them.
+    fn adopt(&mut self) {
+        self.hands.act(Event::Adopt(&mut self.scratch.config));
+        self.scratch.give_back();
+        memory::give_blank_pages_back(self.hands.router);
     }
 
     fn take_kernel_messages(&mut self) {

@@ -280,15 +280,16 @@ impl Globals {
 
 /// A whole configuration, checked: everything in it can be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(C)] // The longest tables, of which most may be empty, come last.
 pub struct Config {
     /// `config globals`.
     pub globals: Globals,
     /// Device names; [`InterfaceId`]s point here.
     pub interfaces: Vec<Text, { limits::INTERFACES_MAX }>,
-    /// The enabled instances, in the file's order.
-    pub instances: Vec<Instance, { limits::INSTANCES_MAX }>,
     /// The sync groups that have at least one enabled instance.
     pub groups: Vec<Group, { limits::GROUPS_MAX }>,
+    /// The enabled instances, in the file's order.
+    pub instances: Vec<Instance, { limits::INSTANCES_MAX }>,
     /// Virtual addresses, instance by instance, IPv4 before IPv6.
     pub addresses: Vec<VirtualAddress, { limits::ADDRESSES_MAX }>,
     /// Unicast peers, instance by instance, IPv4 before IPv6.
@@ -306,8 +307,8 @@ impl Config {
         Self {
             globals: Globals::ZERO,
             interfaces: Vec::new(),
-            instances: Vec::new(),
             groups: Vec::new(),
+            instances: Vec::new(),
             addresses: Vec::new(),
             peers: Vec::new(),
             tracks: Vec::new(),
@@ -325,18 +326,6 @@ impl Config {
         self.peers.clear();
         self.tracks.clear();
         self.text.clear();
-    }
-
-    /// Says what another one says. Room that neither has used is not touched: it costs no memory.
-    pub fn copy_from(&mut self, other: &Self) {
-        self.globals = other.globals;
-        copy(&mut self.interfaces, &other.interfaces);
-        copy(&mut self.instances, &other.instances);
-        copy(&mut self.groups, &other.groups);
-        copy(&mut self.addresses, &other.addresses);
-        copy(&mut self.peers, &other.peers);
-        copy(&mut self.tracks, &other.tracks);
-        copy(&mut self.text, &other.text);
     }
 
     /// The characters of a name or path.
@@ -373,12 +362,6 @@ impl Config {
         };
         u8::try_from(index).ok().map(InterfaceId)
     }
-}
-
-fn copy<T: Copy, const N: usize>(to: &mut Vec<T, N>, from: &Vec<T, N>) {
-    to.clear();
-    // The capacity is the same.
-    let _ = to.extend_from_slice(from);
 }
 
 impl Default for Config {

@@ -3,7 +3,6 @@
 use core::ffi::CStr;
 
 use heapless::Vec;
-use log::{error, warn};
 
 use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX};
 use crate::linux::batch::Packets;
@@ -12,6 +11,7 @@ use crate::linux::outlet::Kernel;
 use crate::linux::{self, clock};
 use crate::perform::perform;
 use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Parcel, Router, Ticket};
+use crate::say::{error, warn};
 use crate::wire::{Full, IfIndex};
 
 /// Hook scripts that run, and (without a process) those that could not be started.
@@ -107,6 +107,7 @@ impl Hands<'_> {
 }
 
 /// Starts the script of an owner; `None` if that is not possible, which is said in the log.
+#[inline(never)]
 fn start(router: &Router, owner: HookOwner) -> Option<Pid> {
     let hook = router.hook(owner)?;
     let mut path = Vec::<u8, { PATH_BYTES_MAX + 1 }>::new();

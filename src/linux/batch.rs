@@ -43,10 +43,12 @@ impl Envelope {
     };
 }
 
-/// Where received messages lie until they have been handled.
+/// Where received messages lie until they have been handled. What every message needs lies in front, since memory
+/// behind it is there only once it was needed.
+#[repr(C)]
 pub struct Inbox {
-    packets: [[u8; PACKET_BYTES_MAX]; PACKETS_PER_BATCH_MAX],
     envelopes: [Envelope; PACKETS_PER_BATCH_MAX],
+    packets: [[u8; PACKET_BYTES_MAX]; PACKETS_PER_BATCH_MAX],
 }
 
 impl Inbox {
@@ -54,8 +56,8 @@ impl Inbox {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            packets: [[0; PACKET_BYTES_MAX]; PACKETS_PER_BATCH_MAX],
             envelopes: [Envelope::EMPTY; PACKETS_PER_BATCH_MAX],
+            packets: [[0; PACKET_BYTES_MAX]; PACKETS_PER_BATCH_MAX],
         }
     }
 

@@ -13,6 +13,7 @@ use log::{Level, LevelFilter, Metadata, Record};
 
 use super::call::{self, Descriptor};
 use super::{Errno, poll};
+use crate::limits::LOG_BYTES_MAX;
 
 /// Bytes of one line, all included; what is longer is cut.
 const LINE_BYTES_MAX: usize = 512;
@@ -46,19 +47,16 @@ static SYSLOG: Syslog = Syslog { socket: AtomicI32::new(NONE) };
 
 static WAITING: Mutex<Waiting> = Mutex::new(Waiting { bytes: heapless::Vec::new(), dropped: 0 });
 
-/// Bytes of the lines that wait for a flush.
-const WAITING_BYTES_MAX: usize = 4096;
-
 /// Lines that wait, each behind its length in two bytes.
 struct Waiting {
-    bytes: heapless::Vec<u8, WAITING_BYTES_MAX>,
+    bytes: heapless::Vec<u8, LOG_BYTES_MAX>,
     dropped: u32,
 }
 
 impl Waiting {
     fn put(&mut self, line: &[u8]) {
         let len = (line.len() as u16).to_ne_bytes();
-        if self.bytes.len() + len.len() + line.len() > WAITING_BYTES_MAX {
+        if self.bytes.len() + len.len() + line.len() > LOG_BYTES_MAX {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
@@ -256,10 +254,11 @@ mod tests {
             true
         });
         let sent = sent.into_inner();
-        assert_eq!(sent.len(), WAITING_BYTES_MAX / 102 + 1);
-        assert!(sent.iter().take(WAITING_BYTES_MAX / 102).all(|line| line == &[b'x'; 100]));
+        assert_eq!(sent.len(), LOG_BYTES_MAX / 102 + 1);
+        assert!(sent.iter().take(LOG_BYTES_MAX / 102).all(|line| line == &[b'x'; 100]));
         let last = core::str::from_utf8(sent.last().unwrap()).unwrap();
-        assert_eq!(last, "vipd: warning: 60 log lines were dropped\n");
+        let dropped = 100 - LOG_BYTES_MAX / 102;
+        assert_eq!(last, std::format!("vipd: warning: {dropped} log lines were dropped\n"));
         waiting.put(b"lost");
         waiting.flush(stderr_line, |_| false);
         assert_eq!(waiting.dropped, 1, "it is said when somebody listens again");

@@ -104,7 +104,7 @@ fn a_hook_that_ends_after_a_reload_is_still_known() {
     bench.run_for(Duration::from_secs(4));
     let mut new = crate::bench::config(&[other, hooked()]);
     bench.handle(Event::Prepare(&new));
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     bench.handle(Event::HookEnded(first));
     assert!(
         bench.effects.iter().any(|effect| matches!(effect, Effect::Notify(HookOwner::Instance(1), _))),
@@ -138,7 +138,7 @@ fn taking_out_one_family_is_no_news_of_the_instance() {
     let mut new = crate::bench::config(&[hooked()]);
     bench.handle(Event::Prepare(&new));
     assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
 }
 

@@ -241,7 +241,7 @@ impl Turn<'_> {
             match request {
                 Request::Start => {
                     let keeps_marks = self.kernel.keeps_marks;
-                    self.feed(around, Event::Adopt(&configuration(self.plans)));
+                    self.feed(around, Event::Adopt(&mut configuration(self.plans)));
                     self.feed(around, Event::Start { keeps_marks });
                 }
                 Request::Reload(plans) => {
@@ -249,7 +249,7 @@ impl Turn<'_> {
                     self.feed(around, Event::Prepare(&config));
                     // What is said from here on is said in the new words.
                     *self.plans = plans;
-                    self.feed(around, Event::Adopt(&config));
+                    self.feed(around, Event::Adopt(&mut config));
                 }
                 Request::Stop => self.feed(around, Event::Stop),
             }
