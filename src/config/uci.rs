@@ -326,6 +326,14 @@ impl<'a> Section<'a> {
         Entries { section: self, next: 0 }
     }
 
+    /// Whether this is its name, be it its own or the one that libuci gives it.
+    fn is_called(self, name: &[u8]) -> bool {
+        match self.name() {
+            [] => self.anonymous_name(&mut [0; ANONYMOUS_NAME_BYTES]) == name,
+            own => own == name,
+        }
+    }
+
     /// The name that libuci gives to an anonymous section: `cfg`, the running number of the section in at
     /// least two hexadecimal digits, and four digits of a hash of its type.
     pub fn anonymous_name(self, buffer: &mut [u8; ANONYMOUS_NAME_BYTES]) -> &[u8] {

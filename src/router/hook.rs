@@ -56,6 +56,15 @@ impl HookOwner {
         self.texts(config).map_or("", |(name, _)| config.text(name))
     }
 
+    /// FNV-1a of kind and name, hardly ever 0: two owners that agree in it would share their script's runs.
+    fn hash(self, config: &Config) -> u32 {
+        let mut hash = 0x811c_9dc5 ^ u32::from(self.is_group());
+        for byte in self.name(config).bytes() {
+            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+        hash
+    }
+
     const fn is_group(self) -> bool {
         match self {
             Self::Instance(_) => false,
@@ -67,6 +76,8 @@ impl HookOwner {
 /// What was last said for one owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Report {
+    /// Hash of the owner's name; 0: the entry is free.
+    owner: u32,
     said: Standing,
     before: Standing,
     run: Run,
@@ -110,7 +121,7 @@ impl Standing {
 }
 
 impl Report {
-    const NONE: Self = Self { said: Standing::Unsaid, before: Standing::Unsaid, run: Run::Idle };
+    const NONE: Self = Self { owner: 0, said: Standing::Unsaid, before: Standing::Unsaid, run: Run::Idle };
 }
 
 impl Reports {
@@ -123,17 +134,22 @@ impl Reports {
         self.all.iter().all(|report| report.run == Run::Idle)
     }
 
-    /// The table for another configuration: what was said stays said, by name.
-    pub(super) fn renamed(&self, old: &Config, new: &Config) -> Self {
+    /// The tables for another configuration: what was said stays said, by name.
+    pub(super) fn renamed(&self, new: &Config) -> Self {
         let mut reports = Self { last_ticket: self.last_ticket, ..Self::new() };
         for (place, report) in reports.all.iter_mut().enumerate() {
             let Some(owner) = HookOwner::at(place, new) else { continue };
-            for (place, known) in self.all.iter().enumerate() {
-                let Some(former) = HookOwner::at(place, old) else { continue };
-                if former.is_group() == owner.is_group() && former.name(old) == owner.name(new) {
-                    *report = *known;
-                    break;
-                }
+            let owner = owner.hash(new);
+            let known = self.all.iter().find(|report| report.owner == owner);
+            *report = known.copied().unwrap_or(Report { owner, ..Report::NONE });
+        }
+        // In free places stay those that are gone and whose script still runs: if they come back, it must end first.
+        for gone in &self.all {
+            let (Run::Running(ticket) | Run::Outdated(ticket)) = gone.run else { continue };
+            if reports.all.iter().all(|report| report.owner != gone.owner)
+                && let Some(free) = reports.all.iter_mut().find(|report| report.owner == 0)
+            {
+                *free = Report { run: Run::Running(ticket), ..*gone };
             }
         }
         reports
@@ -173,6 +189,13 @@ impl fmt::Display for Hook<'_> {
 }
 
 impl Router {
+    /// Whose run this is; `None` if a reload has taken the owner out meanwhile.
+    #[must_use]
+    pub fn owner_of(&self, run: Ticket) -> Option<HookOwner> {
+        let is_it = |report: &Report| matches!(report.run, Run::Running(it) | Run::Outdated(it) if it == run);
+        HookOwner::at(self.reports.all.iter().position(is_it)?, &self.config)
+    }
+
     /// What the hook script of this owner is to be told now; `None` if it has none.
     #[must_use]
     pub fn hook(&self, owner: HookOwner) -> Option<Hook<'_>> {

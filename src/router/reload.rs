@@ -108,7 +108,7 @@ impl Router {
     #[inline(never)] // Its tables are not to lie in the stack of every other event.
     pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
         self.links = self.links.renamed(&self.config, new);
-        self.reports = self.reports.renamed(&self.config, new);
+        self.reports = self.reports.renamed(new);
         self.take_over_presence(new);
         self.take_over_members(turn.now, new);
         core::mem::swap(&mut self.config, new);
