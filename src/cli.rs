@@ -283,8 +283,9 @@ static RECORDS: Once<ask::Records> = Once::new(ask::Records::new());
 pub fn main(mut args: Args) -> i32 {
     signals::block_pipe();
     let _ = args.next();
-    let exit = match parse(&mut args) {
-        Ok(command) => carry_out(&command),
+    // By reference: it is large, and stays in the stack as long as the daemon runs.
+    let exit = match &parse(&mut args) {
+        Ok(command) => carry_out(command),
         Err(usage) => {
             complain(&usage.parts());
             Exit::Usage
@@ -314,6 +315,7 @@ fn run(command: &Command<'_>) -> Exit {
 }
 
 /// Every problem on standard output as `FILE:LINE: sentence`, since that is what was asked for.
+#[inline(never)]
 fn check(command: &Command<'_>) -> Exit {
     let Some(memory) = MEMORY.take() else { return Exit::Refused };
     let scratch = memory.for_check();
@@ -345,6 +347,7 @@ fn place(out: &mut Output, file: &str, line: u32, is_warning: bool) {
     out.text(if is_warning { ": warning: " } else { ": " });
 }
 
+#[inline(never)]
 fn status(command: &Command<'_>) -> Exit {
     let Some(records) = RECORDS.take() else { return Exit::Refused };
     let mut stray = show::Stray::default();
@@ -363,6 +366,7 @@ fn status(command: &Command<'_>) -> Exit {
     })
 }
 
+#[inline(never)]
 fn reload(command: &Command<'_>) -> Exit {
     let mut is_taken = false;
     let mut file = heapless::String::new();

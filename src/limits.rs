@@ -77,6 +77,10 @@ pub const SEND_BYTES_MAX: usize = 1536;
 /// Bytes of the netlink requests that wait to be sent together. When they are used up, what waits goes.
 pub const REQUEST_BYTES_MAX: usize = 2048;
 
+/// Bytes of the log lines that wait while something more urgent is done: there is room for half a line of each
+/// virtual router. A further one is dropped, and counted.
+pub const LOG_BYTES_MAX: usize = 1024 + 32 * VIRTUAL_ROUTERS_MAX;
+
 /// Failures of effects that wait to be told to the router; a further one is counted and forgotten.
 pub const FAILURES_MAX: usize = 16;
 

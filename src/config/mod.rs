@@ -185,9 +185,14 @@ pub struct Announcements {
     pub interval_ms: u16,
 }
 
+impl Announcements {
+    const DEFAULT: Self =
+        Self { repeat: 5, delay_secs: 5, refresh_secs: 0, refresh_repeat: 1, interval_ms: 0 };
+}
+
 impl Default for Announcements {
     fn default() -> Self {
-        Self { repeat: 5, delay_secs: 5, refresh_secs: 0, refresh_repeat: 1, interval_ms: 0 }
+        Self::DEFAULT
     }
 }
 
@@ -240,6 +245,9 @@ pub struct Group {
 pub struct Globals {
     /// `option enabled`, default 1. When 0, no instance takes part.
     pub enabled: bool,
+    /// `option realtime`, default 0: run ahead of all other processes (SCHED_FIFO) with memory that is not paged out.
+    /// Read at start only.
+    pub realtime: bool,
     /// `router_id`; empty: the host's name.
     pub router_id: Text,
     /// `vrrp_startup_delay`: how long to wait before taking part.
@@ -255,6 +263,7 @@ pub struct Globals {
 impl Globals {
     const DEFAULT: Self = Self {
         enabled: true,
+        realtime: false,
         router_id: Text::EMPTY,
         startup_delay: Duration::ZERO,
         multicast_v4: Ipv4Addr::new(224, 0, 0, 18),
@@ -265,6 +274,7 @@ impl Globals {
     /// All bits zero; see [`Config::new`].
     const ZERO: Self = Self {
         enabled: false,
+        realtime: false,
         router_id: Text::EMPTY,
         startup_delay: Duration::ZERO,
         multicast_v4: Ipv4Addr::UNSPECIFIED,
@@ -275,15 +285,16 @@ impl Globals {
 
 /// A whole configuration, checked: everything in it can be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(C)] // The longest tables, of which most may be empty, come last.
 pub struct Config {
     /// `config globals`.
     pub globals: Globals,
     /// Device names; [`InterfaceId`]s point here.
     pub interfaces: Vec<Text, { limits::INTERFACES_MAX }>,
-    /// The enabled instances, in the file's order.
-    pub instances: Vec<Instance, { limits::INSTANCES_MAX }>,
     /// The sync groups that have at least one enabled instance.
     pub groups: Vec<Group, { limits::GROUPS_MAX }>,
+    /// The enabled instances, in the file's order.
+    pub instances: Vec<Instance, { limits::INSTANCES_MAX }>,
     /// Virtual addresses, instance by instance, IPv4 before IPv6.
     pub addresses: Vec<VirtualAddress, { limits::ADDRESSES_MAX }>,
     /// Unicast peers, instance by instance, IPv4 before IPv6.
@@ -301,8 +312,8 @@ impl Config {
         Self {
             globals: Globals::ZERO,
             interfaces: Vec::new(),
-            instances: Vec::new(),
             groups: Vec::new(),
+            instances: Vec::new(),
             addresses: Vec::new(),
             peers: Vec::new(),
             tracks: Vec::new(),
@@ -320,18 +331,6 @@ impl Config {
         self.peers.clear();
         self.tracks.clear();
         self.text.clear();
-    }
-
-    /// Says what another one says. Room that neither has used is not touched: it costs no memory.
-    pub fn copy_from(&mut self, other: &Self) {
-        self.globals = other.globals;
-        copy(&mut self.interfaces, &other.interfaces);
-        copy(&mut self.instances, &other.instances);
-        copy(&mut self.groups, &other.groups);
-        copy(&mut self.addresses, &other.addresses);
-        copy(&mut self.peers, &other.peers);
-        copy(&mut self.tracks, &other.tracks);
-        copy(&mut self.text, &other.text);
     }
 
     /// The characters of a name or path.
@@ -368,12 +367,6 @@ impl Config {
         };
         u8::try_from(index).ok().map(InterfaceId)
     }
-}
-
-fn copy<T: Copy, const N: usize>(to: &mut Vec<T, N>, from: &Vec<T, N>) {
-    to.clear();
-    // The capacity is the same.
-    let _ = to.extend_from_slice(from);
 }
 
 impl Default for Config {

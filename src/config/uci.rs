@@ -288,20 +288,29 @@ impl<'a> Section<'a> {
         self.index
     }
 
+    /// Whether it is of this type.
+    #[inline(never)]
+    pub(super) fn is(self, kind: &str) -> bool {
+        self.kind() == kind.as_bytes()
+    }
+
     /// Its type.
     #[must_use]
+    #[inline(never)]
     pub fn kind(self) -> &'a [u8] {
         self.document.piece(self.record().kind)
     }
 
     /// Its name; empty if it is anonymous.
     #[must_use]
+    #[inline(never)]
     pub fn name(self) -> &'a [u8] {
         self.document.piece(self.record().name)
     }
 
     /// The line, from 1, of its first `config` statement.
     #[must_use]
+    #[inline(never)]
     pub fn line(self) -> u32 {
         self.record().line
     }

@@ -6,11 +6,14 @@
 
 use core::fmt::{self, Write as _};
 use core::sync::atomic::{AtomicI32, Ordering};
+use core::time::Duration;
 use std::sync::Mutex;
 
 use log::{Level, LevelFilter, Metadata, Record};
 
-use super::Errno;
+use super::call::{self, Descriptor};
+use super::{Errno, poll};
+use crate::limits::LOG_BYTES_MAX;
 
 /// Bytes of one line, all included; what is longer is cut.
 const LINE_BYTES_MAX: usize = 512;
@@ -44,19 +47,16 @@ static SYSLOG: Syslog = Syslog { socket: AtomicI32::new(NONE) };
 
 static WAITING: Mutex<Waiting> = Mutex::new(Waiting { bytes: heapless::Vec::new(), dropped: 0 });
 
-/// Bytes of the lines that wait for a flush.
-const WAITING_BYTES_MAX: usize = 4096;
-
 /// Lines that wait, each behind its length in two bytes.
 struct Waiting {
-    bytes: heapless::Vec<u8, WAITING_BYTES_MAX>,
+    bytes: heapless::Vec<u8, LOG_BYTES_MAX>,
     dropped: u32,
 }
 
 impl Waiting {
     fn put(&mut self, line: &[u8]) {
         let len = (line.len() as u16).to_ne_bytes();
-        if self.bytes.len() + len.len() + line.len() > WAITING_BYTES_MAX {
+        if self.bytes.len() + len.len() + line.len() > LOG_BYTES_MAX {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
@@ -126,13 +126,11 @@ impl log::Log for Stderr {
 }
 
 fn write_stderr(line: &[u8]) -> bool {
-    let mut poll = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: one live pollfd, and a line with its length. A pipe that can be written takes 4096 bytes
-    // without blocking (PIPE_BUF), which is more than a line.
-    unsafe {
-        libc::poll(&raw mut poll, 1, 0) == 1
-            && libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) > 0
-    }
+    let mut room = [poll::Waiting::to_write(&libc::STDERR_FILENO)];
+    // A pipe that can be written takes 4096 bytes without blocking (PIPE_BUF), which is more than a line.
+    poll::wait(&mut room, Some(Duration::ZERO)).is_ok()
+        && room.iter().all(|room| room.is_over())
+        && call::write(libc::STDERR_FILENO, line).is_ok()
 }
 
 fn stderr_line(level: Level, text: fmt::Arguments<'_>) -> Line {
@@ -180,8 +178,8 @@ impl Syslog {
             Err(_) => {}
         }
         if known != NONE {
-            // SAFETY: the descriptor is ours, and nobody else closes it.
-            unsafe { libc::close(known) };
+            // It is ours, and nobody else closes it.
+            drop(Descriptor::new(known as usize));
         }
         let socket = connect(c"/dev/log").unwrap_or(NONE);
         self.socket.store(socket, Ordering::Relaxed);
@@ -208,10 +206,7 @@ fn connect(path: &core::ffi::CStr) -> Result<i32, Errno> {
 }
 
 fn send(socket: i32, line: &[u8]) -> Result<(), Errno> {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: the pointer and the length are those of a live slice; the kernel only reads it.
-    let count = unsafe { libc::send(socket, line.as_ptr().cast(), line.len(), flags) };
-    if count < 0 { Err(Errno::last()) } else { Ok(()) }
+    super::socket::send(&socket, line).map(drop)
 }
 
 #[cfg(test)]
@@ -259,10 +254,11 @@ mod tests {
             true
         });
         let sent = sent.into_inner();
-        assert_eq!(sent.len(), WAITING_BYTES_MAX / 102 + 1);
-        assert!(sent.iter().take(WAITING_BYTES_MAX / 102).all(|line| line == &[b'x'; 100]));
+        assert_eq!(sent.len(), LOG_BYTES_MAX / 102 + 1);
+        assert!(sent.iter().take(LOG_BYTES_MAX / 102).all(|line| line == &[b'x'; 100]));
         let last = core::str::from_utf8(sent.last().unwrap()).unwrap();
-        assert_eq!(last, "vipd: warning: 60 log lines were dropped\n");
+        let dropped = 100 - LOG_BYTES_MAX / 102;
+        assert_eq!(last, std::format!("vipd: warning: {dropped} log lines were dropped\n"));
         waiting.put(b"lost");
         waiting.flush(stderr_line, |_| false);
         assert_eq!(waiting.dropped, 1, "it is said when somebody listens again");

@@ -5,10 +5,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::Config;
 use crate::config::uci::Document;
+use crate::router::Router;
 
 /// A value in a `static`, which the first to ask receives for good.
 ///
 /// What is all zeros at compile time lies in `.bss` and costs neither file nor, until it is touched, memory.
+#[repr(C)] // The flag lies in a page that is touched anyway, not behind all others.
 pub struct Once<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
@@ -55,16 +57,65 @@ impl Scratch {
     pub fn give_back(&mut self) {
         let _ = self.document.buffer();
         self.config.clear();
-        // SAFETY: a question; the answer is the size of a page, or 0 from a kernel that does not know.
-        let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
-        let start = (&raw mut *self).cast::<u8>();
-        let before = start.addr().wrapping_neg() & page.wrapping_sub(1);
-        let len = size_of::<Self>().saturating_sub(before) & page.wrapping_neg();
-        // SAFETY: whole pages of `self`, which nobody else refers to. The kernel makes zeros of them, or, in a
-        // program's data, what it began with. Both are empty now: bytes, numbers and lengths that any mixture
-        // of old and new leaves valid, and records that no length covers.
-        unsafe { libc::madvise(start.wrapping_add(before).cast(), len, libc::MADV_DONTNEED) };
+        let pages = Pages::of(self);
+        // SAFETY: `self` is empty now: bytes, numbers and lengths that any mixture with those of a new one leaves
+        // valid, and records that no length covers.
+        unsafe { free(pages.first, pages.count * pages.size) };
     }
+}
+
+/// Gives those pages of a router that hold nothing but zeros back to the system, which changes nothing in it: such
+/// a page reads as zeros until it is written again.
+pub fn give_blank_pages_back(router: &mut Router) {
+    // SAFETY: a new router is all zeros.
+    unsafe { free_blank(&Pages::of(router)) };
+}
+
+/// The pages that a value fills by itself.
+struct Pages {
+    first: *mut u8,
+    count: usize,
+    size: usize,
+}
+
+impl Pages {
+    fn of<T>(value: &mut T) -> Self {
+        let size = getpagesize() as usize;
+        let start = (&raw mut *value).cast::<u8>();
+        let before = start.addr().wrapping_neg() & size.wrapping_sub(1);
+        let count = size_of::<T>().saturating_sub(before).checked_div(size).unwrap_or(0);
+        Self { first: start.wrapping_add(before), count, size }
+    }
+}
+
+/// Lets go those pages that hold nothing but zeros.
+///
+/// # Safety
+/// They belong to a value that was all zeros at first.
+unsafe fn free_blank(pages: &Pages) {
+    for page in (0..pages.count).map(|page| pages.first.wrapping_add(page * pages.size)) {
+        let words = page.cast::<usize>();
+        // SAFETY: the page lies in the value. What is padding there, or not in use, has been written by the loader,
+        // and the compiler is not to ask: hence volatile.
+        if (0..pages.size / size_of::<usize>()).all(|word| unsafe { words.add(word).read_volatile() } == 0) {
+            // SAFETY: zeros take the place of zeros, by contract.
+            unsafe { free(page, pages.size) };
+        }
+    }
+}
+
+unsafe extern "C" {
+    safe fn getpagesize() -> libc::c_int;
+}
+
+/// Lets pages go. The kernel makes zeros of them, or, in the part of a program's data that is in its file, what
+/// they were at first.
+///
+/// # Safety
+/// The value that fills them is one with these contents as well.
+unsafe fn free(first: *mut u8, len: usize) {
+    // SAFETY: by contract. Where the kernel refuses, nothing is lost.
+    unsafe { libc::madvise(first.cast(), len, libc::MADV_DONTNEED) };
 }
 
 impl Default for Scratch {
@@ -75,7 +126,9 @@ impl Default for Scratch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Once, Scratch};
+    use super::*;
+    use crate::limits::CONFIG_BYTES_MAX;
+    use std::os::unix::fs::FileExt;
 
     #[test]
     fn it_is_given_once() {
@@ -84,5 +137,53 @@ mod tests {
         numbers[1] = 7;
         assert_eq!(numbers, &[0, 7, 0, 0]);
         assert!(NUMBERS.take().is_none());
+    }
+
+    /// Pages of `value` that are in memory for its sake (proc_pid_pagemap(5); zeros that are only read count as well).
+    fn resident<T>(value: &mut T) -> usize {
+        let pages = Pages::of(value);
+        let map = std::fs::File::open("/proc/self/pagemap").unwrap();
+        let is_present = |page: &usize| {
+            let mut entry = [0; 8];
+            let number = pages.first.addr() / pages.size + page;
+            map.read_exact_at(&mut entry, number as u64 * 8).unwrap();
+            u64::from_ne_bytes(entry) >> 63 == 1
+        };
+        (0..pages.count).filter(is_present).count()
+    }
+
+    #[test]
+    fn a_scratch_that_was_used_is_given_back_empty() {
+        static SCRATCH: Once<Scratch> = Once::new(Scratch::new());
+        let scratch = SCRATCH.take().unwrap();
+        assert_eq!(resident(scratch), 0);
+        for _ in 0..2 {
+            let buffer = scratch.document.buffer();
+            buffer.fill(b'\n');
+            let len = buffer.len() - 1;
+            buffer[..21].copy_from_slice(b"config globals lan\n\n\n");
+            scratch.document.parse(len).unwrap();
+            scratch.config.keep_text("lan").unwrap();
+            assert!(resident(scratch) >= CONFIG_BYTES_MAX / 4096 - 1);
+            scratch.give_back();
+            assert_eq!(resident(scratch), 0);
+            assert_eq!(scratch.document.sections().count(), 0);
+            assert_eq!(scratch.config.keep_text("wan"), Config::new().keep_text("wan"));
+        }
+    }
+
+    #[test]
+    fn pages_that_hold_nothing_go_and_the_others_stay() {
+        static BYTES: Once<[u8; 40_960]> = Once::new([0; 40_960]);
+        let bytes = BYTES.take().unwrap();
+        bytes.fill(1);
+        let before = resident(bytes);
+        bytes.fill(0);
+        bytes[20_000] = 7;
+        assert_eq!(resident(bytes), before);
+        // SAFETY: it was all zeros at first.
+        unsafe { free_blank(&Pages::of(bytes)) };
+        assert_eq!(resident(bytes), 1);
+        assert_eq!(bytes.iter().position(|byte| *byte != 0), Some(20_000));
     }
 }

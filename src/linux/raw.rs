@@ -402,7 +402,7 @@ mod tests {
             let (away, v1) = cable.away(|| (V4::open().unwrap(), namespace::index_of("v1")));
             let mut outbox = Outbox::new();
             let to = Ipv4Addr::new(10, 9, 0, 1);
-            outbox.put(v1, v4(to), &[0x21; 2000]).unwrap(); // fragmented, and put together again
+            outbox.put(v1, v4(to), &[0x21; 1520]).unwrap(); // fragmented, and put together again
             away.send(&mut outbox, &mut |_, errno| panic!("{errno:?}"));
             send_v4(&away, v1, to);
             let packets = received_v4(&home, true);

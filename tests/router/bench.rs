@@ -148,7 +148,7 @@ impl Bench {
     pub(crate) fn unanswered(specs: &[Spec]) -> Self {
         let now = Instant::from_origin(Duration::from_secs(1000));
         let mut bench = Self { router: Box::new(Router::new()), now, effects: vec![] };
-        bench.handle(Event::Adopt(&config(specs)));
+        bench.handle(Event::Adopt(&mut config(specs)));
         bench.handle(Event::Start { keeps_marks: true });
         bench
     }

@@ -104,7 +104,7 @@ fn a_hook_that_ends_after_a_reload_is_still_known() {
     bench.run_for(Duration::from_secs(4));
     let mut new = crate::bench::config(&[other, hooked()]);
     bench.handle(Event::Prepare(&new));
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     bench.handle(Event::HookEnded(first));
     assert!(
         bench.effects.iter().any(|effect| matches!(effect, Effect::Notify(HookOwner::Instance(1), _))),
@@ -138,7 +138,7 @@ fn taking_out_one_family_is_no_news_of_the_instance() {
     let mut new = crate::bench::config(&[hooked()]);
     bench.handle(Event::Prepare(&new));
     assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
 }
 
@@ -150,4 +150,26 @@ fn an_instance_that_is_taken_out_is_told_to_stop() {
     bench.handle(Event::Prepare(&crate::bench::config(&[])));
     assert_eq!(notified(&bench).len(), 1);
     assert_eq!(told(&bench).0, "INSTANCE lan STOP");
+}
+
+/// The script that tells of its stop still runs when the instance comes back.
+#[test]
+fn an_instance_that_comes_back_waits_for_the_script_of_its_stop() {
+    let mut bench = Bench::new(&[hooked()]);
+    let [first] = notified(&bench)[..] else { panic!() };
+    bench.handle(Event::HookEnded(first));
+    let mut none = crate::bench::config(&[]);
+    bench.handle(Event::Prepare(&none));
+    let [stop] = notified(&bench)[..] else { panic!("{:?}", bench.effects) };
+    bench.handle(Event::Adopt(&mut none));
+    let mut again = crate::bench::config(&[hooked()]);
+    bench.handle(Event::Prepare(&again));
+    bench.handle(Event::Adopt(&mut again));
+    let meanwhile = bench.run_for(Duration::from_secs(4));
+    assert!(!meanwhile.iter().any(|(_, effect)| matches!(effect, Effect::Notify(..))));
+    bench.answer_dumps(&[(ETH0, "eth0", true, &[crate::bench::OUR_V4])]);
+    assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
+    bench.handle(Event::HookEnded(stop));
+    assert_eq!(notified(&bench).len(), 1);
+    assert_eq!(told(&bench).0, "INSTANCE lan BACKUP");
 }

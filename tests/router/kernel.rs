@@ -17,7 +17,7 @@ fn fault(bench: &Bench) -> Fault {
 }
 
 fn source(bench: &Bench) -> Option<std::net::IpAddr> {
-    bench.router.view(Slot(0)).unwrap().rules.source
+    bench.router.view(Slot(0)).unwrap().rules.source.copied()
 }
 
 fn seen_again(bench: &mut Bench, addresses: &[&str]) {
@@ -272,7 +272,7 @@ fn a_virtual_address_on_a_device_that_comes_late_is_claimed_then() {
     new.addresses[0].interface = wan;
     let mut bench = Bench::master(&specs);
     bench.handle(Event::Prepare(&new));
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     bench.answer_dumps(&[(ETH0, "eth0", true, &[OUR_V4])]);
     assert!(!bench.effects.contains(&Effect::Claim(Slot(0))), "there is nothing to claim it on");
     for index in [IfIndex(20), IfIndex(21)] {

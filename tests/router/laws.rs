@@ -103,7 +103,7 @@ fn law_05_one_event_has_a_bounded_number_of_effects() {
     let mut nothing = config(&[]);
     bench.handle(Event::Prepare(&nothing));
     note(&bench);
-    bench.handle(Event::Adopt(&nothing));
+    bench.handle(Event::Adopt(&mut nothing));
     let mut bench = Bench::master(&specs);
     bench.handle(Event::Stop);
     note(&bench);

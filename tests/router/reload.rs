@@ -13,7 +13,7 @@ fn reload(bench: &mut Bench, specs: &[Spec], ours: &[&str]) -> (Vec<Effect>, Vec
     let mut new = config(specs);
     bench.handle(Event::Prepare(&new));
     let prepared = bench.effects.clone();
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     let mut adopted = bench.effects.clone();
     let addresses: Vec<&str> = [OUR_V4, OUR_V6].into_iter().collect();
     // Our own addresses are listed with our mark by the kernel.
@@ -89,7 +89,7 @@ fn a_shorter_interval_counts_at_once() {
     let fast = Spec { interval: Interval::from_centis(10).unwrap(), ..Spec::default() };
     let mut new = config(&[fast]);
     bench.handle(Event::Prepare(&new));
-    bench.handle(Event::Adopt(&new));
+    bench.handle(Event::Adopt(&mut new));
     assert!(bench.router.poll_at().unwrap().since(bench.now) <= Duration::from_millis(100));
 }
 

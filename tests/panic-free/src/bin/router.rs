@@ -66,7 +66,7 @@ panic_free::prove!(|bytes| {
             6 => Event::Failed(Failure { interface, what: black_box(Parcel::Frame), errno: black_box(1) }),
             7 => Event::HookEnded(black_box(Ticket(0))),
             8 => Event::Prepare(black_box(&*config)),
-            _ => Event::Adopt(black_box(&*config)),
+            _ => Event::Adopt(black_box(&mut *config)),
         };
         black_box(&mut *router).handle(now, event, black_box(&mut *effects));
         for effect in black_box(&*effects) {
