@@ -135,7 +135,7 @@ fn intrude(world: &mut World, stranger: Port, choices: &mut Choices<'_>) {
     };
     let mut bytes = match choices.below(4) {
         0 => choices.some().to_vec(),
-        _ => adverts().last().unwrap_or(&[]).to_vec(),
+        _ => adverts().next_back().unwrap_or(&[]).to_vec(),
     };
     for _ in 0..choices.below(4) {
         let (at, flip) = (usize::from(choices.byte()), choices.byte());
