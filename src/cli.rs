@@ -1,10 +1,11 @@
 //! What a user types: words in, one [`Command`] out; and the exit codes.
 
 use core::ffi::CStr;
-use core::fmt::{self, Write};
+use core::fmt::Write;
 
 use heapless::Vec;
 
+use crate::config::problem::Severity;
 use crate::config::schema::Alias;
 use crate::daemon::{self, Memory, load};
 use crate::limits;
@@ -20,13 +21,31 @@ pub mod show;
 /// Aliases that one command line can hold.
 const ALIASES_MAX: usize = limits::INTERFACES_MAX;
 
+/// Text that is there only in builds that have Prometheus' format.
+#[cfg(feature = "prometheus")]
+macro_rules! prometheus {
+    ($text:literal) => {
+        $text
+    };
+}
+
+#[cfg(not(feature = "prometheus"))]
+macro_rules! prometheus {
+    ($text:literal) => {
+        ""
+    };
+}
+
 /// What `vipd --help` prints.
-pub const HELP: &str = "\
+pub const HELP: &str = concat!(
+    "\
 vipd keeps a router's address alive (VRRP).
 
   vipd run    [-c FILE] [--socket PATH] [--log stderr|syslog] [--alias NAME=DEVICE]... [-v]
   vipd check  [-c FILE] [--alias NAME=DEVICE]...
-  vipd status [--json|--prometheus] [--socket PATH] [INSTANCE]
+  vipd status [--json",
+    prometheus!("|--prometheus"),
+    "] [--socket PATH] [INSTANCE]
   vipd reload [--socket PATH]
   vipd --help | --version [--verbose]
 
@@ -38,7 +57,8 @@ reload  read the configuration again, as SIGHUP does; a bad one is refused and t
 -c FILE defaults to /etc/config/vipd, --socket PATH to /var/run/vipd.sock.
 --alias lan=br-lan lets the configuration say `lan` where it means the device br-lan.
 Exit codes: 0 done, 1 wrong configuration or request, 2 usage, 3 no daemon, 4 refused by the system.
-";
+"
+);
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +122,7 @@ pub enum Format {
     /// One JSON object.
     Json,
     /// Prometheus' text format.
+    #[cfg(feature = "prometheus")]
     Prometheus,
 }
 
@@ -113,63 +134,81 @@ impl Command<'_> {
     }
 }
 
-/// Why a command line is not understood.
+/// Why a command line is not understood, and what to write: a sentence with a place for the word, `%`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Usage<'a> {
-    /// Nothing was typed.
-    NoVerb,
-    /// There is no such verb.
-    UnknownVerb(&'a str),
-    /// There is no such option, or not for this verb.
-    UnknownOption(&'a str),
-    /// The option needs a word after it.
-    NoValue(&'a str),
-    /// `--log` takes `stderr` or `syslog`.
-    Log(&'a str),
-    /// `--alias` takes NAME=DEVICE.
-    Alias(&'a str),
-    /// More aliases than there is room for.
-    TooManyAliases,
-    /// A word too many.
-    Extra(&'a str),
-    /// A word that is not UTF-8.
-    NotText,
+pub struct Usage<'a> {
+    sentence: &'static str,
+    word: &'a str,
 }
 
-impl fmt::Display for Usage<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoVerb => f.write_str("say what to do: run, check, status or reload"),
-            Self::UnknownVerb(word) => {
-                write!(f, "'{word}' is no command: write run, check, status or reload")
-            }
-            Self::UnknownOption(word) => write!(f, "'{word}' is no option here: see vipd --help"),
-            Self::NoValue(word) => write!(f, "{word} needs a word after it"),
-            Self::Log(word) => write!(f, "--log '{word}': write stderr or syslog"),
-            Self::Alias(word) => write!(f, "--alias '{word}': write NAME=DEVICE, as in lan=br-lan"),
-            Self::TooManyAliases => write!(f, "more than {ALIASES_MAX} --alias options"),
-            Self::Extra(word) => write!(f, "'{word}' is a word too many"),
-            Self::NotText => f.write_str("a word is not UTF-8"),
+/// More aliases than there is room for.
+const TOO_MANY_ALIASES: &str = "there is no room for '%': too many --alias options";
+
+impl Usage<'_> {
+    /// The three parts of the sentence.
+    fn parts(&self) -> [&str; 3] {
+        match self.sentence.split_once('%') {
+            Some((before, behind)) => [before, self.word, behind],
+            None => [self.sentence, "", ""],
         }
     }
 }
+
+/// Where an option belongs, a bit for each [`Verb`].
+const RUN: u8 = 1 << Verb::Run as u8;
+const CHECK: u8 = 1 << Verb::Check as u8;
+const STATUS: u8 = 1 << Verb::Status as u8;
+const RELOAD: u8 = 1 << Verb::Reload as u8;
+const VERSION: u8 = 1 << Verb::Version as u8;
+
+/// What an option sets.
+#[derive(Clone, Copy)]
+enum Setting {
+    Config,
+    Socket,
+    Alias,
+    Log,
+    Verbose,
+    Format(Format),
+}
+
+const VERBS: [(&str, Verb); 9] = [
+    ("run", Verb::Run),
+    ("check", Verb::Check),
+    ("status", Verb::Status),
+    ("reload", Verb::Reload),
+    ("--help", Verb::Help),
+    ("-h", Verb::Help),
+    ("help", Verb::Help),
+    ("--version", Verb::Version),
+    ("-V", Verb::Version),
+];
+
+const OPTIONS: &[(&str, u8, Setting)] = &[
+    ("-c", RUN | CHECK, Setting::Config),
+    ("--socket", RUN | STATUS | RELOAD, Setting::Socket),
+    ("--alias", RUN | CHECK, Setting::Alias),
+    ("--log", RUN, Setting::Log),
+    ("-v", RUN | VERSION, Setting::Verbose),
+    ("--verbose", RUN | VERSION, Setting::Verbose),
+    ("--json", STATUS, Setting::Format(Format::Json)),
+    #[cfg(feature = "prometheus")]
+    ("--prometheus", STATUS, Setting::Format(Format::Prometheus)),
+];
 
 /// Understands the words after the program's name.
 ///
 /// # Errors
 /// [`Usage`] for the first word that is not understood.
-pub fn parse<'a>(mut words: impl Iterator<Item = &'a CStr>) -> Result<Command<'a>, Usage<'a>> {
-    let verb = text(words.next().ok_or(Usage::NoVerb)?)?;
+pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a>, Usage<'a>> {
+    let nothing = Usage { sentence: "say what to do: run, check, status or reload", word: "" };
+    let word = text(words.next().ok_or(nothing)?)?;
+    let Some((_, verb)) = VERBS.iter().find(|(name, _)| *name == word) else {
+        let sentence = "'%' is no command: write run, check, status or reload";
+        return Err(Usage { sentence, word });
+    };
     let mut command = Command {
-        verb: match verb {
-            "run" => Verb::Run,
-            "check" => Verb::Check,
-            "status" => Verb::Status,
-            "reload" => Verb::Reload,
-            "--help" | "-h" | "help" => Verb::Help,
-            "--version" | "-V" => Verb::Version,
-            _ => return Err(Usage::UnknownVerb(verb)),
-        },
+        verb: *verb,
         config: c"/etc/config/vipd",
         socket: c"/var/run/vipd.sock",
         to_syslog: false,
@@ -179,34 +218,61 @@ pub fn parse<'a>(mut words: impl Iterator<Item = &'a CStr>) -> Result<Command<'a
         instance: None,
     };
     while let Some(word) = words.next() {
-        let option = text(word)?;
-        let mut value = || words.next().ok_or(Usage::NoValue(option));
-        match (option, command.verb) {
-            ("-c", Verb::Run | Verb::Check) => command.config = value()?,
-            ("--socket", Verb::Run | Verb::Status | Verb::Reload) => command.socket = value()?,
-            ("--alias", Verb::Run | Verb::Check) => {
-                let alias = parse_alias(text(value()?)?)?;
-                command.aliases.push(alias).map_err(|_| Usage::TooManyAliases)?;
-            }
-            ("--log", Verb::Run) => {
-                command.to_syslog = match text(value()?)? {
-                    "syslog" => true,
-                    "stderr" => false,
-                    other => return Err(Usage::Log(other)),
-                }
-            }
-            ("-v" | "--verbose", Verb::Run | Verb::Version) => command.verbose = true,
-            ("--json", Verb::Status) => command.format = Format::Json,
-            ("--prometheus", Verb::Status) => command.format = Format::Prometheus,
-            (_, Verb::Help) => {}
-            (_, Verb::Status) if command.instance.is_none() && !option.starts_with('-') => {
-                command.instance = Some(option);
-            }
-            _ if option.starts_with('-') => return Err(Usage::UnknownOption(option)),
-            _ => return Err(Usage::Extra(option)),
+        let word = text(word)?;
+        let belongs = |verbs: u8| verbs & 1 << command.verb as u8 != 0;
+        if let Some((.., setting)) = OPTIONS.iter().find(|(name, verbs, _)| *name == word && belongs(*verbs))
+        {
+            command.set(*setting, word, words)?;
+        } else if command.verb == Verb::Status && command.instance.is_none() && !word.starts_with('-') {
+            command.instance = Some(word);
+        } else if command.verb != Verb::Help {
+            let is_option = word.starts_with('-');
+            let sentence =
+                if is_option { "'%' is no option here: see vipd --help" } else { "'%' is a word too many" };
+            return Err(Usage { sentence, word });
         }
     }
     Ok(command)
+}
+
+impl<'a> Command<'a> {
+    /// Takes an option, and the word behind it if it needs one.
+    fn set(
+        &mut self,
+        setting: Setting,
+        option: &'a str,
+        words: &mut dyn Iterator<Item = &'a CStr>,
+    ) -> Result<(), Usage<'a>> {
+        match setting {
+            Setting::Verbose => self.verbose = true,
+            Setting::Format(format) => self.format = format,
+            Setting::Config | Setting::Socket | Setting::Alias | Setting::Log => {
+                let missing = Usage { sentence: "% needs a word after it", word: option };
+                return self.set_value(setting, words.next().ok_or(missing)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_value(&mut self, setting: Setting, value: &'a CStr) -> Result<(), Usage<'a>> {
+        let word = text(value)?;
+        match setting {
+            Setting::Config => self.config = value,
+            Setting::Socket => self.socket = value,
+            Setting::Alias => {
+                let alias = alias(word)?;
+                self.aliases.push(alias).map_err(|_| Usage { sentence: TOO_MANY_ALIASES, word })?;
+            }
+            Setting::Log => {
+                self.to_syslog = word == "syslog";
+                if !self.to_syslog && word != "stderr" {
+                    return Err(Usage { sentence: "--log '%': write stderr or syslog", word });
+                }
+            }
+            Setting::Verbose | Setting::Format(_) => {}
+        }
+        Ok(())
+    }
 }
 
 static MEMORY: Once<Memory> = Once::new(Memory::new());
@@ -214,13 +280,14 @@ static RECORDS: Once<ask::Records> = Once::new(ask::Records::new());
 
 /// The program: does what the words say, and answers with the exit code.
 #[must_use]
-pub fn main(args: Args) -> i32 {
-    signals::ignore_pipe();
+pub fn main(mut args: Args) -> i32 {
+    signals::block_pipe();
+    let _ = args.next();
     // By reference: it is large, and stays in the stack as long as the daemon runs.
-    let exit = match &parse(args.skip(1)) {
+    let exit = match &parse(&mut args) {
         Ok(command) => carry_out(command),
         Err(usage) => {
-            complain(format_args!("{usage}"));
+            complain(&usage.parts());
             Exit::Usage
         }
     };
@@ -233,7 +300,7 @@ fn carry_out(command: &Command<'_>) -> Exit {
         Verb::Check => check(command),
         Verb::Status => status(command),
         Verb::Reload => reload(command),
-        Verb::Help => print(|out| out.write_str(HELP)),
+        Verb::Help => print(|out| out.text(HELP)),
         Verb::Version => version(command),
     }
 }
@@ -255,18 +322,29 @@ fn check(command: &Command<'_>) -> Exit {
     let mut out = Output::stdout();
     let name = command.config_name();
     let result = load(scratch, command, &mut |problem| {
+        place(&mut out, name, problem.line, problem.severity == Severity::Warning);
         // What cannot be written is known in the end.
-        let _ = writeln!(out, "{name}:{}: {}{problem}", problem.line, problem.severity.prefix());
+        let _ = writeln!(out, "{problem}");
     });
     let exit = match result {
         Ok(()) => Exit::Done,
         Err(daemon::Trouble::Wrong) => Exit::Wrong,
         Err(daemon::Trouble::Unreadable(error)) => {
-            complain(format_args!("{name}: {error}"));
+            complain_of(name, &error);
             Exit::Wrong
         }
     };
     if out.finish().is_ok() { exit } else { Exit::Refused }
+}
+
+/// What stands before a problem's sentence: where it is, and that it does not matter so much.
+fn place(out: &mut Output, file: &str, line: u32, is_warning: bool) {
+    out.text(file);
+    if line > 0 {
+        out.text(":");
+        out.number(line);
+    }
+    out.text(if is_warning { ": warning: " } else { ": " });
 }
 
 #[inline(never)]
@@ -277,12 +355,13 @@ fn status(command: &Command<'_>) -> Exit {
         return unreachable_daemon(command, &error);
     }
     if let Some(name) = command.instance.filter(|_| records.is_empty()) {
-        complain(format_args!("there is no instance '{name}'"));
+        complain(&["there is no instance '", name, "'"]);
         return Exit::Wrong;
     }
     print(|out| match command.format {
         Format::Table => show::table(records, &stray, out),
         Format::Json => show::json(records, &stray, out),
+        #[cfg(feature = "prometheus")]
         Format::Prometheus => show::prometheus(records, &stray, out),
     })
 }
@@ -294,12 +373,10 @@ fn reload(command: &Command<'_>) -> Exit {
     let mut out = Output::stdout();
     let answer = ask::reload(command.socket, &mut |reply| match reply {
         Reply::File(name) => file = name,
-        Reply::Problem { line: Some(line), is_warning, text } => {
-            let prefix = if is_warning { "warning: " } else { "" };
-            let _ = writeln!(out, "{file}:{line}: {prefix}{text}");
-        }
-        Reply::Problem { line: None, text, .. } => {
-            let _ = writeln!(out, "{file}: {text}");
+        Reply::Problem { line, is_warning, text } => {
+            place(&mut out, &file, line.unwrap_or(0), is_warning);
+            out.text(&text);
+            out.text("\n");
         }
         Reply::Reloaded(taken) => is_taken = taken,
         Reply::Record(_) | Reply::Stray(_) | Reply::End => {}
@@ -308,7 +385,7 @@ fn reload(command: &Command<'_>) -> Exit {
     match answer {
         Ok(()) if is_taken => Exit::Done,
         Ok(()) => {
-            complain(format_args!("the configuration is not taken; the old one goes on"));
+            complain(&["the configuration is not taken; the old one goes on"]);
             Exit::Wrong
         }
         Err(error) => unreachable_daemon(command, &error),
@@ -317,57 +394,79 @@ fn reload(command: &Command<'_>) -> Exit {
 
 fn version(command: &Command<'_>) -> Exit {
     print(|out| {
-        writeln!(out, "vipd {}", env!("CARGO_PKG_VERSION"))?;
+        out.text(concat!("vipd ", env!("CARGO_PKG_VERSION")));
         if command.verbose {
-            writeln!(
-                out,
-                "virtual routers {}, groups {}, interfaces {}, addresses {}, peers {}, tracked {}\n\
-                 configuration {} bytes, {} sections, {} options\n\
-                 state and buffers {} bytes, of at most {}",
-                limits::VIRTUAL_ROUTERS_MAX,
-                limits::GROUPS_MAX,
-                limits::INTERFACES_MAX,
-                limits::ADDRESSES_MAX,
-                limits::PEERS_MAX,
-                limits::TRACKS_MAX,
-                limits::CONFIG_BYTES_MAX,
-                limits::SECTIONS_MAX,
-                limits::OPTIONS_MAX,
-                Memory::BYTES,
-                limits::RAM_BYTES_MAX,
-            )?;
+            out.text(concat!("\nbuilt in:", prometheus!(" prometheus")));
+            for (what, size) in SIZES {
+                out.text(what);
+                out.number(*size as u32);
+            }
         }
-        Ok(())
+        out.text("\n");
     })
 }
 
+/// What `--version --verbose` tells of the build.
+const SIZES: &[(&str, usize)] = &[
+    ("\nvirtual routers ", limits::VIRTUAL_ROUTERS_MAX),
+    (", groups ", limits::GROUPS_MAX),
+    (", interfaces ", limits::INTERFACES_MAX),
+    (", addresses ", limits::ADDRESSES_MAX),
+    (", peers ", limits::PEERS_MAX),
+    (", tracked ", limits::TRACKS_MAX),
+    ("\nbytes of configuration ", limits::CONFIG_BYTES_MAX),
+    (", sections ", limits::SECTIONS_MAX),
+    (", options ", limits::OPTIONS_MAX),
+    ("\nbytes of state and buffers ", Memory::BYTES),
+    (", at most ", limits::RAM_BYTES_MAX),
+];
+
 fn unreachable_daemon(command: &Command<'_>, error: &linux::Error) -> Exit {
-    complain(format_args!("{}: {error}", command.socket.to_str().unwrap_or("socket")));
+    let socket = command.socket.to_str().unwrap_or("socket");
+    complain_of(socket, error);
     if error.is_privilege() { Exit::Refused } else { Exit::Unreachable }
 }
 
-fn complain(what: fmt::Arguments<'_>) {
+fn complain(parts: &[&str]) {
+    complain_with(parts, 0);
+}
+
+fn complain_of(subject: &str, error: &linux::Error) {
+    match error.errno.words() {
+        Some(words) => complain(&[subject, ": ", error.call, ": ", words]),
+        None => complain_with(&[subject, ": ", error.call, ": error "], error.errno.0 as u32),
+    }
+}
+
+/// A number that is not 0 stands at the end.
+fn complain_with(parts: &[&str], number: u32) {
     let mut out = Output::stderr();
+    out.text("vipd: ");
+    for part in parts {
+        out.text(part);
+    }
+    if number > 0 {
+        out.number(number);
+    }
+    out.text("\n");
     // There is nowhere else to say it.
-    let _ = writeln!(out, "vipd: {what}");
     let _ = out.finish();
 }
 
-fn print(what: impl FnOnce(&mut Output) -> fmt::Result) -> Exit {
+fn print(what: impl FnOnce(&mut Output)) -> Exit {
     let mut out = Output::stdout();
-    // The first error is kept, and known in the end.
-    let _ = what(&mut out);
+    what(&mut out);
     if out.finish().is_ok() { Exit::Done } else { Exit::Refused }
 }
 
 fn text(word: &CStr) -> Result<&str, Usage<'_>> {
-    word.to_str().map_err(|_| Usage::NotText)
+    word.to_str().map_err(|_| Usage { sentence: "a word is not UTF-8", word: "" })
 }
 
-fn parse_alias(word: &str) -> Result<Alias<'_>, Usage<'_>> {
+fn alias(word: &str) -> Result<Alias<'_>, Usage<'_>> {
     match word.split_once('=') {
         Some((name, device)) if !name.is_empty() && !device.is_empty() => Ok(Alias { name, device }),
-        Some(_) | None => Err(Usage::Alias(word)),
+        Some(_) | None => Err(Usage { sentence: "--alias '%': write NAME=DEVICE, as in lan=br-lan", word }),
     }
 }
 
@@ -376,7 +475,7 @@ mod tests {
     use super::*;
 
     fn parse_words<'a>(words: &[&'a CStr]) -> Result<Command<'a>, Usage<'a>> {
-        parse(words.iter().copied())
+        parse(&mut words.iter().copied())
     }
 
     #[test]
@@ -403,7 +502,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_says_what_to_write() {
-        let says = |words: &[&'static CStr]| std::format!("{}", parse_words(words).unwrap_err());
+        let says = |words: &[&'static CStr]| parse_words(words).unwrap_err().parts().concat();
         assert_eq!(says(&[]), "say what to do: run, check, status or reload");
         assert_eq!(says(&[c"start"]), "'start' is no command: write run, check, status or reload");
         assert_eq!(says(&[c"check", c"--json"]), "'--json' is no option here: see vipd --help");

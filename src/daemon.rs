@@ -25,7 +25,7 @@ use crate::linux::control::Listener;
 use crate::linux::memory::{self, Scratch};
 use crate::linux::netlink::Received;
 use crate::linux::outlet::{Arena, Kernel};
-use crate::linux::poll::{self, PollFd, PollFlags, Woken};
+use crate::linux::poll::{self, Waiting};
 use crate::linux::signals::{Signal, Signals};
 use crate::linux::{self, clock};
 use crate::router::{Effects, Event, Router};
@@ -110,17 +110,8 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         }
     };
     let hands = Hands { router, effects, kernel, scripts, is_behind: false, troubles: 0 };
-    let mut daemon = Daemon {
-        command,
-        hands,
-        listener,
-        signals,
-        scratch,
-        inbox,
-        clients,
-        is_torn: false,
-        ends_at: None,
-    };
+    let mut daemon =
+        Daemon { command, hands, listener, signals, scratch, inbox, clients, is_torn: false, ends_at: None };
     let result = daemon.run();
     daemon.listener.remove();
     match result {
@@ -158,6 +149,7 @@ struct Daemon<'a> {
 
 /// Which descriptors have something.
 struct Ready {
+    signals: bool,
     kernel: bool,
     packets: bool,
     control: bool,
@@ -165,14 +157,14 @@ struct Ready {
 
 impl Daemon<'_> {
     fn run(&mut self) -> Result<(), linux::Error> {
-        let mut buffer = [0; linux::file::HOST_NAME_BYTES];
+        let system = linux::file::System::ask();
         let config = &self.scratch.config;
         let own_name = config.text(config.globals.router_id);
-        let name = if own_name.is_empty() { linux::file::hostname(&mut buffer) } else { own_name };
+        let name = if own_name.is_empty() { system.host_name() } else { own_name };
         let count = config.instances.len();
         info!("vipd {} starts as {name}, with {count} instance(s)", env!("CARGO_PKG_VERSION"));
         self.adopt();
-        self.hands.act(Event::Start { keeps_marks: linux::file::keeps_address_marks() });
+        self.hands.act(Event::Start { keeps_marks: system.keeps_address_marks() });
         while !self.has_ended() {
             let ready = match self.wait() {
                 Ok(ready) => ready, // 1
@@ -182,7 +174,9 @@ impl Daemon<'_> {
                     return Err(error);
                 }
             };
-            self.take_signals(); // 2
+            if ready.signals {
+                self.take_signals(); // 2
+            }
             if ready.kernel {
                 self.take_kernel_messages(); // 3
             }
@@ -214,7 +208,6 @@ impl Daemon<'_> {
 
     /// Lets go what was gathered, then what was logged, and waits.
     fn wait(&mut self) -> Result<Ready, linux::Error> {
-        use std::os::fd::AsFd;
         self.hands.kernel.flush();
         log::logger().flush();
         let timeout = if self.hands.have_failures() {
@@ -225,23 +218,20 @@ impl Daemon<'_> {
         };
 
         let kernel = &self.hands.kernel;
-        let v6 = kernel.v6.as_ref().map_or(kernel.v4.as_fd(), AsFd::as_fd);
-        let mut fds: Vec<PollFd<'_>, { 4 + CONTROL_CLIENTS_MAX }> = Vec::new();
-        fds.extend([
-            PollFd::new(kernel.netlink.as_fd(), PollFlags::POLLIN),
-            PollFd::new(kernel.v4.as_fd(), PollFlags::POLLIN),
-            PollFd::new(v6, PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
-        ]);
-        fds.extend(self.clients.interests().map(|(fd, flags)| PollFd::new(fd, flags)));
-        let is_known = match poll::wait(&mut fds, timeout, &self.signals)? {
-            Woken::ByDescriptorOrTime => true,
-            Woken::BySignal => false,
-        };
-        let any = |range: core::ops::Range<usize>| {
-            fds.get(range).unwrap_or(&[]).iter().any(|fd| !is_known || fd.any() == Some(true))
-        };
-        Ok(Ready { kernel: any(0..1), packets: any(1..3), control: any(3..fds.len()) })
+        let v4 = Waiting::to_read(&kernel.v4);
+        let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
+        let mut all: Vec<Waiting, { 5 + CONTROL_CLIENTS_MAX }> = Vec::new();
+        let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
+        all.extend([signals, netlink, v4, v6, Waiting::to_read(&self.listener)]);
+        all.extend(self.clients.interests());
+        poll::wait(&mut all, timeout)?;
+        let mut over = all.iter().map(|waiting| waiting.is_over());
+        Ok(Ready {
+            signals: over.next() == Some(true),
+            kernel: over.next() == Some(true),
+            packets: (over.next() == Some(true)) | (over.next() == Some(true)),
+            control: over.any(|is_over| is_over),
+        })
     }
 
     fn take_signals(&mut self) {

@@ -1,25 +1,32 @@
-//! What may be seen from outside: fixed-size records that travel over the control socket as postcard bytes.
+//! What may be seen from outside: fixed-size records that travel over the control socket.
 //!
 //! A client sends one [`Request`]; the daemon answers with [`Reply`]s, one packet each, the last of them
-//! [`Reply::End`]. Both ends are the same program, so the format carries no version beyond [`Request`]'s.
+//! [`Reply::End`]. Both ends are the same program, so the format is private: a byte with its version, a byte that
+//! says what follows, and that thing's fields in their order, numbers with the low byte first. It is written here and
+//! not by a library for the weight, 8 kB on MIPS: one function names the fields of a record, for both directions.
 
 use core::fmt::Write;
 use core::net::IpAddr;
 
 use heapless::String;
-use serde::{Deserialize, Serialize};
+use heapless::string::StringView;
 
 use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX};
 use crate::router::{Router, Slot};
 use crate::time::Instant;
-use crate::vrrp::{Counters, Fault, Phase, State};
+use crate::vrrp::{Counters, Phase, State};
 use crate::wire::vrrp::{ChecksumForm, Discard, Version};
+use crate::wire::{Full, Writer};
+
+/// Stands first in every packet. It changes with the format, so that a client of another release is told nothing
+/// rather than something wrong.
+const FORMAT: u8 = 1;
 
 /// Bytes of the longest packet on the control socket.
 pub const PACKET_BYTES_MAX: usize = 512;
 
 /// What a client asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// A [`Reply::Record`] for every virtual router, then [`Reply::Stray`].
     Status,
@@ -28,7 +35,7 @@ pub enum Request {
 }
 
 /// What the daemon answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// One virtual router.
     Record(Record),
@@ -52,7 +59,7 @@ pub enum Reply {
 }
 
 /// One virtual router, as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The instance's name.
     pub name: String<NAME_BYTES_MAX>,
@@ -66,8 +73,6 @@ pub struct Record {
     pub version: u8,
     /// State.
     pub phase: Phase,
-    /// In initialize: why.
-    pub fault: Option<Fault>,
     /// Why the state was entered, as a sentence.
     pub cause: String<96>,
     /// Seconds since it was entered.
@@ -105,10 +110,10 @@ impl Router {
     pub fn status(&self, now: Instant, slot: Slot) -> Option<Record> {
         let view = self.view(slot)?;
         let virtual_router = view.virtual_router();
-        let (fault, deadline) = match virtual_router.state() {
-            State::Initialize { fault } => (Some(*fault), None),
-            State::Backup { down_at, .. } => (None, Some(*down_at)),
-            State::Master { advert_at, .. } => (None, Some(*advert_at)),
+        let deadline = match virtual_router.state() {
+            State::Initialize { .. } => None,
+            State::Backup { down_at, .. } => Some(*down_at),
+            State::Master { advert_at, .. } => Some(*advert_at),
         };
         let heard = virtual_router.heard();
         let (master, master_priority) = match virtual_router.phase() {
@@ -126,7 +131,6 @@ impl Router {
             is_ipv6: view.rules.family == crate::config::Family::V6,
             version: view.rules.version.number(),
             phase: virtual_router.phase(),
-            fault,
             cause,
             since_secs: now.since(virtual_router.since()).as_secs() as u32,
             priority: view.rules.priority,
@@ -157,12 +161,260 @@ fn millis(span: core::time::Duration) -> u32 {
 /// As much of `text` as there is room for.
 pub(crate) fn cut<const N: usize>(text: &str) -> String<N> {
     let mut kept = String::new();
-    for character in text.chars() {
-        if kept.push(character).is_err() {
-            break;
+    put_cut(&mut kept, text);
+    kept
+}
+
+fn put_cut(kept: &mut StringView, text: &str) {
+    let text = text.get(..text.floor_char_boundary(kept.capacity())).unwrap_or("");
+    // It was made to fit.
+    let _ = kept.push_str(text);
+}
+
+impl Request {
+    /// What is sent.
+    #[must_use]
+    pub const fn packet(self) -> [u8; 2] {
+        match self {
+            Self::Status => [FORMAT, 0],
+            Self::Reload => [FORMAT, 1],
         }
     }
-    kept
+
+    /// Reads what a client has sent; `None`: it is no request of this release.
+    #[must_use]
+    pub const fn parse(packet: &[u8]) -> Option<Self> {
+        match packet {
+            [FORMAT, 0] => Some(Self::Status),
+            [FORMAT, 1] => Some(Self::Reload),
+            _ => None,
+        }
+    }
+}
+
+impl Reply {
+    /// Writes the reply into `buffer` and returns its length in bytes. The reply stays as it is; it is borrowed
+    /// as if it changed because [`Reply::parse`] names the fields with the same function.
+    ///
+    /// # Errors
+    /// [`Full`] if `buffer` is too short; [`PACKET_BYTES_MAX`] bytes are enough.
+    pub fn emit(&mut self, buffer: &mut [u8]) -> Result<usize, Full> {
+        let mut writer = Writer::new(buffer);
+        writer.put(&[FORMAT, self.kind()])?;
+        let mut fields = Fields { side: Side::To(writer), failed: false };
+        self.exchange(&mut fields);
+        match fields {
+            Fields { side: Side::To(writer), failed: false } => Ok(writer.len()),
+            Fields { side: Side::To(_) | Side::From(_), .. } => Err(Full),
+        }
+    }
+
+    /// Reads what a daemon has sent; `None`: it is no reply of this release.
+    #[must_use]
+    pub fn parse(packet: &[u8]) -> Option<Self> {
+        let [FORMAT, kind, rest @ ..] = packet else { return None };
+        let mut reply = match kind {
+            0 => Self::Record(Record::EMPTY),
+            1 => Self::Stray([0; Discard::ALL.len()]),
+            2 => Self::File(String::new()),
+            3 => Self::Problem { line: None, is_warning: false, text: String::new() },
+            4 => Self::Reloaded(false),
+            5 => Self::End,
+            _ => return None,
+        };
+        let mut fields = Fields { side: Side::From(rest), failed: false };
+        reply.exchange(&mut fields);
+        matches!(fields, Fields { side: Side::From([]), failed: false }).then_some(reply)
+    }
+
+    const fn kind(&self) -> u8 {
+        match self {
+            Self::Record(_) => 0,
+            Self::Stray(_) => 1,
+            Self::File(_) => 2,
+            Self::Problem { .. } => 3,
+            Self::Reloaded(_) => 4,
+            Self::End => 5,
+        }
+    }
+
+    fn exchange(&mut self, fields: &mut Fields<'_>) {
+        match self {
+            Self::Record(record) => record.exchange(fields),
+            Self::Stray(counts) => counts.iter_mut().for_each(|count| fields.u32(count)),
+            Self::File(name) => fields.text(name),
+            Self::Problem { line, is_warning, text } => {
+                fields.optional(line);
+                fields.flag(is_warning);
+                fields.text(text);
+            }
+            Self::Reloaded(taken) => fields.flag(taken),
+            Self::End => {}
+        }
+    }
+}
+
+impl Record {
+    const EMPTY: Self = Self {
+        name: String::new(),
+        interface: String::new(),
+        vrid: 0,
+        is_ipv6: false,
+        version: 0,
+        phase: Phase::Initialize,
+        cause: String::new(),
+        since_secs: 0,
+        priority: 0,
+        base_priority: 0,
+        interval_centis: 0,
+        source: None,
+        address: None,
+        addresses: 0,
+        master: None,
+        master_priority: None,
+        peer_checksum_is_rfc9568: false,
+        heard_ms: None,
+        deadline_ms: None,
+        counters: Counters::new(),
+    };
+
+    fn exchange(&mut self, fields: &mut Fields<'_>) {
+        for text in [self.name.as_mut_view(), &mut self.interface, &mut self.cause] {
+            fields.text(text);
+        }
+        for number in [&mut self.vrid, &mut self.version, &mut self.priority, &mut self.base_priority] {
+            fields.u8(number);
+        }
+        for flag in [&mut self.is_ipv6, &mut self.peer_checksum_is_rfc9568] {
+            fields.flag(flag);
+        }
+        for number in [&mut self.interval_centis, &mut self.addresses] {
+            fields.u16(number);
+        }
+        for address in [&mut self.source, &mut self.address, &mut self.master] {
+            fields.address(address);
+        }
+        let mut phase = self.phase as u8;
+        fields.u8(&mut phase);
+        match Phase::ALL.get(usize::from(phase)) {
+            Some(phase) => self.phase = *phase,
+            None => fields.failed = true,
+        }
+        let mut priority = self.master_priority.map(u32::from);
+        for number in [&mut priority, &mut self.heard_ms, &mut self.deadline_ms] {
+            fields.optional(number);
+        }
+        self.master_priority = priority.map(|priority| priority as u8);
+        fields.u32(&mut self.since_secs);
+        self.counters.each(&mut |count| fields.u32(count));
+    }
+}
+
+/// The fields of a packet, one after another: taken from it, or added to it.
+struct Fields<'a> {
+    side: Side<'a>,
+    /// The packet is too short, or a field has a value that it cannot have.
+    failed: bool,
+}
+
+enum Side<'a> {
+    From(&'a [u8]),
+    To(Writer<'a>),
+}
+
+impl Fields<'_> {
+    fn bytes(&mut self, field: &mut [u8]) {
+        match &mut self.side {
+            Side::To(writer) => self.failed |= writer.put(field).is_err(),
+            Side::From(rest) => match rest.split_at_checked(field.len()) {
+                Some((bytes, others)) => {
+                    field.copy_from_slice(bytes);
+                    *rest = others;
+                }
+                None => self.failed = true,
+            },
+        }
+    }
+
+    fn u8(&mut self, field: &mut u8) {
+        self.bytes(core::slice::from_mut(field));
+    }
+
+    fn u16(&mut self, field: &mut u16) {
+        let mut bytes = field.to_le_bytes();
+        self.bytes(&mut bytes);
+        *field = u16::from_le_bytes(bytes);
+    }
+
+    fn u32(&mut self, field: &mut u32) {
+        let mut bytes = field.to_le_bytes();
+        self.bytes(&mut bytes);
+        *field = u32::from_le_bytes(bytes);
+    }
+
+    fn flag(&mut self, field: &mut bool) {
+        let mut byte = u8::from(*field);
+        self.u8(&mut byte);
+        *field = byte == 1;
+        self.failed |= byte > 1;
+    }
+
+    fn optional(&mut self, field: &mut Option<u32>) {
+        let mut is_some = field.is_some();
+        let mut number = field.unwrap_or(0);
+        self.flag(&mut is_some);
+        self.u32(&mut number);
+        *field = is_some.then_some(number);
+    }
+
+    /// The number of its bytes, 0 for none, then these.
+    fn address(&mut self, field: &mut Option<IpAddr>) {
+        let mut bytes = [0; 16];
+        let (v4, _) = bytes.split_at_mut(4);
+        let mut len = match field {
+            None => 0,
+            Some(IpAddr::V4(address)) => {
+                v4.copy_from_slice(&address.octets());
+                4
+            }
+            Some(IpAddr::V6(address)) => {
+                bytes = address.octets();
+                16
+            }
+        };
+        self.u8(&mut len);
+        self.bytes(bytes.get_mut(..usize::from(len)).unwrap_or_default());
+        let [a, b, c, d, ..] = bytes;
+        *field = match len {
+            4 => Some(IpAddr::from([a, b, c, d])),
+            16 => Some(IpAddr::from(bytes)),
+            0 => None,
+            _ => {
+                self.failed = true;
+                None
+            }
+        };
+    }
+
+    /// The number of its bytes, then these.
+    fn text(&mut self, field: &mut StringView) {
+        // No text of a reply is longer than 255 bytes.
+        let mut len = field.len() as u8;
+        self.u8(&mut len);
+        match &mut self.side {
+            Side::To(writer) => self.failed |= writer.put(field.as_bytes()).is_err(),
+            Side::From(rest) => {
+                let Some((bytes, others)) = rest.split_at_checked(usize::from(len)) else {
+                    self.failed = true;
+                    return;
+                };
+                *rest = others;
+                field.clear();
+                let text = core::str::from_utf8(bytes).unwrap_or("");
+                self.failed |= text.len() != bytes.len() || field.push_str(text).is_err();
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,7 +436,6 @@ mod tests {
             is_ipv6: true,
             version: 3,
             phase: Phase::Initialize,
-            fault: Some(Fault::Companion),
             cause: cut(&"x".repeat(96)),
             since_secs: u32::MAX,
             priority: 255,
@@ -202,34 +453,110 @@ mod tests {
         }
     }
 
+    fn journey(reply: &mut Reply) -> Option<Reply> {
+        let mut buffer = [0xa5; PACKET_BYTES_MAX];
+        let len = reply.emit(&mut buffer).unwrap();
+        Reply::parse(&buffer[..len])
+    }
+
     #[test]
     fn the_longest_record_fits_a_packet_and_survives_the_journey() {
-        let reply = Reply::Record(longest_record());
-        let mut buffer = [0xa5; PACKET_BYTES_MAX];
-        let bytes = postcard::to_slice(&reply, &mut buffer).unwrap();
-        // Every counter at its longest takes five bytes.
-        assert!(bytes.len() + 28 * 5 <= PACKET_BYTES_MAX, "{}", bytes.len());
-        assert_eq!(postcard::from_bytes::<Reply>(bytes).unwrap(), reply);
+        let mut reply = Reply::Record(longest_record());
+        assert_eq!(journey(&mut reply), Some(reply));
     }
 
     #[test]
     fn the_longest_problem_and_the_longest_file_name_fit_a_packet() {
         let text = cut(&"x".repeat(1000));
         let problem = Reply::Problem { line: Some(u32::MAX), is_warning: true, text };
-        for reply in [problem, Reply::File(cut(&"x".repeat(1000)))] {
-            let mut buffer = [0xa5; PACKET_BYTES_MAX];
-            let bytes = postcard::to_slice(&reply, &mut buffer).unwrap();
-            assert_eq!(postcard::from_bytes::<Reply>(bytes).unwrap(), reply);
+        for mut reply in [problem, Reply::File(cut(&"x".repeat(1000)))] {
+            assert_eq!(journey(&mut reply), Some(reply));
         }
+    }
+
+    #[test]
+    fn every_reply_and_request_survives_the_journey() {
+        let v4 = Record {
+            source: Some("192.0.2.1".parse().unwrap()),
+            address: None,
+            phase: Phase::Master,
+            is_ipv6: false,
+            master_priority: None,
+            ..longest_record()
+        };
+        let problem = Reply::Problem { line: None, is_warning: false, text: cut("é") };
+        let stray = core::array::from_fn(|position| position as u32);
+        for mut reply in [
+            Reply::Record(v4),
+            Reply::Record(Record::EMPTY),
+            Reply::Stray(stray),
+            problem,
+            Reply::Reloaded(true),
+            Reply::Reloaded(false),
+            Reply::End,
+        ] {
+            assert_eq!(journey(&mut reply), Some(reply));
+        }
+        for request in [Request::Status, Request::Reload] {
+            assert_eq!(Request::parse(&request.packet()), Some(request));
+        }
+    }
+
+    /// A client or daemon of another release, a packet that is cut, and one with more behind it.
+    #[test]
+    fn what_is_not_exactly_a_packet_is_refused() {
+        let mut buffer = [0; PACKET_BYTES_MAX];
+        let len = Reply::Record(longest_record()).emit(&mut buffer).unwrap();
+        for cut in 0..len {
+            assert_eq!(Reply::parse(&buffer[..cut]), None, "{cut}");
+            assert_eq!(Reply::Record(longest_record()).emit(&mut [0; PACKET_BYTES_MAX][..cut]), Err(Full));
+        }
+        assert_eq!(Reply::parse(&buffer[..=len]), None);
+        for (packet, what) in [
+            (&[FORMAT + 1, 5][..], "format"),
+            (&[FORMAT, 6], "kind"),
+            (&[FORMAT, 4, 2], "flag"),
+            (&[FORMAT, 2, 2, 0xc3, 0x28], "UTF-8"),
+            (&[FORMAT, 2, 200], "length"),
+        ] {
+            assert_eq!(Reply::parse(packet), None, "{what}");
+        }
+        assert_eq!(Request::parse(&[FORMAT + 1, 0]), None);
+        assert_eq!(Request::parse(&[FORMAT, 2]), None);
+        assert_eq!(Request::parse(&[FORMAT, 0, 0]), None);
+        // An address of five bytes: the third field after three texts, four numbers, two flags and two more.
+        let mut record = Record::EMPTY;
+        let len = Reply::Record(record.clone()).emit(&mut buffer).unwrap();
+        let at = 2 + 3 + 4 + 2 + 4;
+        assert_eq!(buffer[at], 0);
+        buffer[at] = 5;
+        assert_eq!(Reply::parse(&buffer[..len]), None);
+        record.phase = Phase::Master;
+        let len = Reply::Record(record).emit(&mut buffer).unwrap();
+        let at = at + 3;
+        assert_eq!(buffer[at], 2);
+        buffer[at] = 3;
+        assert_eq!(Reply::parse(&buffer[..len]), None);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut::<3>("aéé"), "aé");
+        assert_eq!(cut::<3>("aaaé"), "aaa");
+        assert_eq!(cut::<9>("aé"), "aé");
     }
 
     #[test]
     fn no_bytes_make_a_client_or_the_daemon_panic() {
         for seed in 0..2000u32 {
-            let bytes: std::vec::Vec<u8> =
-                (0..64).map(|i| (seed.wrapping_mul(2_654_435_761).rotate_left(i) >> 3) as u8).collect();
-            let _ = postcard::from_bytes::<Request>(&bytes);
-            let _ = postcard::from_bytes::<Reply>(&bytes);
+            let mut bytes: std::vec::Vec<u8> = (0..PACKET_BYTES_MAX)
+                .map(|i| (seed.wrapping_mul(2_654_435_761).rotate_left(i as u32) >> 3) as u8)
+                .collect();
+            let _ = Request::parse(&bytes);
+            let _ = Reply::parse(&bytes);
+            bytes[0] = FORMAT;
+            bytes[1] %= 6;
+            let _ = Reply::parse(&bytes);
         }
     }
 }

@@ -52,16 +52,15 @@ fn conversation(socket: &CStr, request: Request, heard: &mut dyn FnMut(Reply)) -
     let broken = |errno| Error { call: "asking the daemon", errno };
     let connection = Connection::connect(socket, PATIENCE)?;
     let mut buffer = [0; PACKET_BYTES_MAX];
-    let packet = postcard::to_slice(&request, &mut buffer).map_err(|_| broken(Errno::EMSGSIZE))?;
-    connection.send(packet)?;
+    connection.send(&request.packet())?;
     loop {
         match connection.receive(&mut buffer)? {
             Received::Nothing => return Err(broken(Errno::ETIMEDOUT)),
             Received::Closed => return Err(broken(Errno::ECONNRESET)),
-            Received::Packet(bytes) => match postcard::from_bytes(bytes) {
-                Ok(Reply::End) => return Ok(()),
-                Ok(reply) => heard(reply),
-                Err(_) => return Err(broken(Errno::EPROTO)),
+            Received::Packet(bytes) => match Reply::parse(bytes) {
+                Some(Reply::End) => return Ok(()),
+                Some(reply) => heard(reply),
+                None => return Err(broken(Errno::EPROTO)),
             },
         }
     }

@@ -1,7 +1,6 @@
 //! Status records as a table, as JSON and as Prometheus text.
 
-use core::fmt::{self, Write};
-
+use crate::linux::output::Output;
 use crate::status::Record;
 use crate::vrrp::Phase;
 use crate::wire::ip;
@@ -10,270 +9,367 @@ use crate::wire::vrrp::Discard;
 /// Counts of packets that belong to no virtual router.
 pub type Stray = [u32; Discard::ALL.len()];
 
-/// A table for people, one virtual router a line, and a second line that says why.
-///
-/// # Errors
-/// Those of `out`.
-pub fn table(records: &[Record], stray: &Stray, out: &mut impl Write) -> fmt::Result {
-    writeln!(
-        out,
-        "{:<14} {:<4} {:<10} {:>4} {:<10} {:>8} {:>4} {:<26} {:>9} {:>9} {:>7}",
-        "INSTANCE",
-        "IP",
-        "INTERFACE",
-        "VRID",
-        "STATE",
-        "SINCE",
-        "PRIO",
-        "MASTER",
-        "SENT",
-        "RECEIVED",
-        "DROPPED"
-    )?;
-    for record in records {
-        let dropped: u32 = record.counters.discards().iter().fold(0, |sum, count| sum.wrapping_add(*count));
-        let family = if record.is_ipv6 { "v6" } else { "v4" };
-        write!(out, "{:<14} {family:<4} {:<10} {:>4} ", record.name, record.interface, record.vrid)?;
-        write!(out, "{:<10} {:>8} {:>4} ", record.phase.name(), Age(record.since_secs), record.priority)?;
-        match record.master {
-            Some(master) => write!(out, "{:<26} ", ip::text(master))?,
-            None => write!(out, "{:<26} ", "-")?,
-        }
-        writeln!(out, "{:>9} {:>9} {dropped:>7}", record.counters.sent, record.counters.received)?;
-        write!(out, "  {}", record.cause)?;
-        match (record.phase, record.deadline_ms) {
-            (Phase::Backup, Some(ms)) => write!(out, "; takes over in {ms} ms unless the master is heard")?,
-            (Phase::Master, Some(ms)) => write!(out, "; next advert in {ms} ms")?,
-            (Phase::Initialize, _) | (_, None) => {}
-        }
-        if record.peer_checksum_is_rfc9568 {
-            write!(out, "; the peer sends RFC 9568 checksums")?;
-        }
-        writeln!(out)?;
-        dropped_line(out, "dropped", record.counters.discards())?;
+/// The words for [`Discard::ALL`].
+const REASONS: [&str; Discard::ALL.len()] = {
+    let mut names = [""; Discard::ALL.len()];
+    let mut next = 0;
+    while next < names.len() {
+        names[next] = Discard::ALL[next].name();
+        next += 1;
     }
-    dropped_line(out, "packets for nobody here", stray)
+    names
+};
+
+/// A table for people, one virtual router a line, and a second line that says why.
+pub fn table(records: &[Record], stray: &Stray, out: &mut Output) {
+    out.text(
+        "INSTANCE       IP   INTERFACE  VRID STATE         SINCE PRIO MASTER                          SENT  \
+         RECEIVED DROPPED\n",
+    );
+    for record in records {
+        row(record, out);
+        why(record, out);
+        dropped(out, "dropped", record.counters.discards());
+    }
+    dropped(out, "packets for nobody here", stray);
+}
+
+fn row(record: &Record, out: &mut Output) {
+    let sum = record.counters.discards().iter().fold(0u32, |sum, count| sum.wrapping_add(*count));
+    out.cell(&record.name, 15);
+    out.cell(if record.is_ipv6 { "v6" } else { "v4" }, 5);
+    out.cell(&record.interface, 10);
+    out.number_cell(u32::from(record.vrid), 5);
+    out.text(" ");
+    out.cell(record.phase.name(), 10);
+    age(record.since_secs, out);
+    out.number_cell(u32::from(record.priority), 5);
+    out.text(" ");
+    match record.master {
+        Some(master) => out.cell(&ip::text(master), 26),
+        None => out.cell("-", 26),
+    }
+    out.number_cell(record.counters.sent, 10);
+    out.number_cell(record.counters.received, 10);
+    out.number_cell(sum, 8);
+}
+
+fn why(record: &Record, out: &mut Output) {
+    out.text("\n  ");
+    out.text(&record.cause);
+    let sentence = match record.phase {
+        Phase::Initialize => ["", ""],
+        Phase::Backup => ["; takes over in ", " ms unless the master is heard"],
+        Phase::Master => ["; next advert in ", " ms"],
+    };
+    if let ([before, behind], Some(ms)) = (sentence, record.deadline_ms) {
+        out.text(before);
+        out.number(ms);
+        out.text(behind);
+    }
+    if record.peer_checksum_is_rfc9568 {
+        out.text("; the peer sends RFC 9568 checksums");
+    }
+    out.text("\n");
+}
+
+fn dropped(out: &mut Output, what: &str, discards: &Stray) {
+    let mut lead = what;
+    for (reason, count) in REASONS.iter().zip(discards) {
+        if *count > 0 {
+            out.text(if lead.is_empty() { "," } else { "  " });
+            out.text(lead);
+            out.text(" ");
+            out.text(reason);
+            out.text(" ");
+            out.number(*count);
+            lead = "";
+        }
+    }
+    if lead.is_empty() {
+        out.text("\n");
+    }
+}
+
+/// Seconds as `5s`, `12m30s`, `3h07m`, `9d04h`, in nine columns.
+fn age(secs: u32, out: &mut Output) {
+    let (minutes, hours, days) = (secs / 60, secs / 3600, secs / 86_400);
+    let (whole, unit, part, part_unit) = match (minutes, hours, days) {
+        (0, _, _) => {
+            out.number_cell(secs, 8);
+            return out.text("s");
+        }
+        (_, 0, _) => (minutes, "m", secs % 60, "s"),
+        (_, _, 0) => (hours, "h", minutes % 60, "m"),
+        (_, _, _) => (days, "d", hours % 24, "h"),
+    };
+    out.number_cell(whole, 5);
+    out.text(unit);
+    out.text(if part < 10 { "0" } else { "" });
+    out.number(part);
+    out.text(part_unit);
 }
 
 /// One JSON object: `instances`, an array with an object for every virtual router, and `stray`.
-///
-/// # Errors
-/// Those of `out`.
-pub fn json(records: &[Record], stray: &Stray, out: &mut impl Write) -> fmt::Result {
-    out.write_str("{\"instances\":[")?;
+pub fn json(records: &[Record], stray: &Stray, out: &mut Output) {
+    out.text("{\"instances\":[");
     for (position, record) in records.iter().enumerate() {
-        if position > 0 {
-            out.write_char(',')?;
-        }
-        json_record(record, out)?;
+        out.text(if position > 0 { ",{" } else { "{" });
+        json_record(record, out);
     }
-    out.write_str("],\"stray\":")?;
-    json_discards(stray, out)?;
-    out.write_str("}\n")
+    out.text("],\"stray\":{");
+    json_numbers(out, "", &REASONS, stray);
+    out.text("}}\n");
 }
 
-fn json_record(record: &Record, out: &mut impl Write) -> fmt::Result {
-    write!(out, "{{\"name\":{},\"interface\":{}", Quoted(&record.name), Quoted(&record.interface))?;
-    write!(out, ",\"family\":\"{}\"", family(record))?;
-    for (name, value) in [
-        ("vrid", u32::from(record.vrid)),
-        ("version", u32::from(record.version)),
-        ("since_s", record.since_secs),
-        ("priority", u32::from(record.priority)),
-        ("base_priority", u32::from(record.base_priority)),
-        ("interval_cs", u32::from(record.interval_centis)),
-        ("addresses", u32::from(record.addresses)),
-    ] {
-        write!(out, ",\"{name}\":{value}")?;
-    }
-    write!(out, ",\"state\":\"{}\",\"reason\":{}", record.phase.name(), Quoted(&record.cause))?;
-    for (name, address) in [("source", record.source), ("address", record.address), ("master", record.master)]
-    {
+fn json_record(record: &Record, out: &mut Output) {
+    out.text("\"name\":");
+    quoted(&record.name, out);
+    json_text(out, "interface", &record.interface);
+    json_text(out, "family", family(record));
+    json_text(out, "state", record.phase.name());
+    json_text(out, "reason", &record.cause);
+    json_text(out, "peer_checksum", if record.peer_checksum_is_rfc9568 { "rfc9568" } else { "rfc5798" });
+    let names = ["vrid", "version", "since_s", "priority", "base_priority", "interval_cs", "addresses"];
+    let values = [
+        record.vrid.into(),
+        record.version.into(),
+        record.since_secs,
+        record.priority.into(),
+        record.base_priority.into(),
+        record.interval_centis.into(),
+        record.addresses.into(),
+    ];
+    json_numbers(out, ",", &names, &values);
+    let addresses = [("source", record.source), ("address", record.address), ("master", record.master)];
+    for (name, address) in addresses {
         match address {
-            Some(address) => write!(out, ",\"{name}\":\"{}\"", ip::text(address))?,
-            None => write!(out, ",\"{name}\":null")?,
+            Some(address) => json_text(out, name, &ip::text(address)),
+            None => json_null(out, name),
         }
     }
-    for (name, value) in [
+    let numbers = [
         ("master_priority", record.master_priority.map(u32::from)),
         ("heard_ms", record.heard_ms),
         ("deadline_ms", record.deadline_ms),
-    ] {
+    ];
+    for (name, value) in numbers {
         match value {
-            Some(value) => write!(out, ",\"{name}\":{value}")?,
-            None => write!(out, ",\"{name}\":null")?,
+            Some(value) => json_numbers(out, ",", &[name], &[value]),
+            None => json_null(out, name),
         }
     }
-    let peer = if record.peer_checksum_is_rfc9568 { "rfc9568" } else { "rfc5798" };
-    write!(out, ",\"peer_checksum\":\"{peer}\",\"counters\":{{")?;
-    for (position, (name, _, value)) in counters(record).into_iter().enumerate() {
-        let comma = if position > 0 { "," } else { "" };
-        write!(out, "{comma}\"{name}\":{value}")?;
-    }
-    out.write_str("},\"dropped\":")?;
-    json_discards(record.counters.discards(), out)?;
-    out.write_char('}')
+    out.text(",\"counters\":{");
+    json_numbers(out, "", &COUNTERS, &counters(record));
+    out.text("},\"dropped\":{");
+    json_numbers(out, "", &REASONS, record.counters.discards());
+    out.text("}}");
 }
 
-fn json_discards(discards: &Stray, out: &mut impl Write) -> fmt::Result {
-    out.write_char('{')?;
-    for (position, (reason, count)) in Discard::ALL.iter().zip(discards).enumerate() {
-        let comma = if position > 0 { "," } else { "" };
-        write!(out, "{comma}\"{}\":{count}", reason.name())?;
+/// Members of an object that are numbers; `comma` stands before the first.
+#[inline(never)]
+fn json_numbers(out: &mut Output, comma: &str, names: &[&str], values: &[u32]) {
+    let mut comma = comma;
+    for (name, value) in names.iter().zip(values) {
+        json_name(out, comma, name);
+        out.number(*value);
+        comma = ",";
     }
-    out.write_char('}')
 }
 
-/// Prometheus' text format, for node-exporter's textfile collector.
-///
-/// # Errors
-/// Those of `out`.
-pub fn prometheus(records: &[Record], stray: &Stray, out: &mut impl Write) -> fmt::Result {
-    gauge(out, "vipd_state", "0 initialize, 1 backup, 2 master", records, |record| match record.phase {
-        Phase::Initialize => 0,
-        Phase::Backup => 1,
-        Phase::Master => 2,
-    })?;
-    gauge(out, "vipd_state_seconds", "Time in the state", records, |record| record.since_secs)?;
-    gauge(out, "vipd_priority", "Priority at the moment", records, |record| u32::from(record.priority))?;
-    for (position, (name, help, _)) in records.first().map(counters).into_iter().flatten().enumerate() {
-        writeln!(out, "# HELP vipd_{name}_total {help}\n# TYPE vipd_{name}_total counter")?;
-        for record in records {
-            let value = counters(record).get(position).map_or(0, |(_, _, value)| *value);
-            writeln!(out, "vipd_{name}_total{{{}}} {value}", Labels(record))?;
-        }
-    }
-    writeln!(out, "# HELP vipd_dropped_total Packets dropped, by reason\n# TYPE vipd_dropped_total counter")?;
-    for record in records {
-        for (reason, count) in Discard::ALL.iter().zip(record.counters.discards()) {
-            writeln!(out, "vipd_dropped_total{{{},reason=\"{}\"}} {count}", Labels(record), reason.name())?;
-        }
-    }
-    writeln!(
-        out,
-        "# HELP vipd_stray_total Packets for nobody here, by reason\n# TYPE vipd_stray_total counter"
-    )?;
-    for (reason, count) in Discard::ALL.iter().zip(stray) {
-        writeln!(out, "vipd_stray_total{{reason=\"{}\"}} {count}", reason.name())?;
-    }
-    Ok(())
+#[inline(never)]
+fn json_text(out: &mut Output, name: &str, text: &str) {
+    json_name(out, ",", name);
+    quoted(text, out);
 }
 
-fn gauge(
-    out: &mut impl Write,
-    name: &str,
-    help: &str,
-    records: &[Record],
-    value: fn(&Record) -> u32,
-) -> fmt::Result {
-    writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
-    for record in records {
-        writeln!(out, "{name}{{{}}} {}", Labels(record), value(record))?;
-    }
-    Ok(())
+#[inline(never)]
+fn json_null(out: &mut Output, name: &str) {
+    json_name(out, ",", name);
+    out.text("null");
 }
 
-/// Name, meaning and value of every counter.
-fn counters(record: &Record) -> [(&'static str, &'static str, u32); 11] {
+#[inline(never)]
+fn json_name(out: &mut Output, comma: &str, name: &str) {
+    out.text(comma);
+    quoted(name, out);
+    out.text(":");
+}
+
+/// The names of [`counters`].
+const COUNTERS: [&str; 11] = [
+    "adverts_sent",
+    "adverts_received",
+    "resignations_sent",
+    "resignations_received",
+    "other_interval",
+    "contended",
+    "became_master",
+    "released_master",
+    "announced",
+    "put_back",
+    "send_failures",
+];
+
+const fn counters(record: &Record) -> [u32; COUNTERS.len()] {
     let counters = &record.counters;
     [
-        ("adverts_sent", "Advertisements sent", counters.sent),
-        ("adverts_received", "Advertisements accepted", counters.received),
-        ("resignations_sent", "Advertisements sent with priority 0", counters.sent_zero),
-        ("resignations_received", "Advertisements accepted with priority 0", counters.received_zero),
-        (
-            "other_interval",
-            "Advertisements accepted with another interval than ours",
-            counters.other_interval,
-        ),
-        ("contended", "Advertisements of others who believed to be master", counters.contended),
-        ("became_master", "Transitions to master", counters.became_master),
-        ("released_master", "Transitions from master", counters.released_master),
-        ("announced", "Bursts of gratuitous ARP or neighbour advertisements", counters.announced),
-        ("put_back", "Addresses put back after somebody removed them", counters.put_back),
-        ("send_failures", "Advertisements that could not be sent", counters.failed),
+        counters.sent,
+        counters.received,
+        counters.sent_zero,
+        counters.received_zero,
+        counters.other_interval,
+        counters.contended,
+        counters.became_master,
+        counters.released_master,
+        counters.announced,
+        counters.put_back,
+        counters.failed,
     ]
-}
-
-fn dropped_line(out: &mut impl Write, what: &str, discards: &Stray) -> fmt::Result {
-    let mut lead = what;
-    for (reason, count) in Discard::ALL.iter().zip(discards).filter(|(_, count)| **count > 0) {
-        let comma = if lead.is_empty() { "," } else { "  " };
-        write!(out, "{comma}{lead} {} {count}", reason.name())?;
-        lead = "";
-    }
-    if lead.is_empty() { writeln!(out) } else { Ok(()) }
 }
 
 const fn family(record: &Record) -> &'static str {
     if record.is_ipv6 { "ipv6" } else { "ipv4" }
 }
 
-/// The labels of a Prometheus sample.
-struct Labels<'a>(&'a Record);
-
-impl fmt::Display for Labels<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(record) = self;
-        write!(f, "instance={},interface={}", Quoted(&record.name), Quoted(&record.interface))?;
-        write!(f, ",family=\"{}\",vrid=\"{}\"", family(record), record.vrid)
+/// Text between quotes, escaped as JSON and Prometheus both understand.
+#[inline(never)]
+fn quoted(text: &str, out: &mut Output) {
+    out.text("\"");
+    for byte in text.as_bytes() {
+        match byte {
+            b'"' | b'\\' => out.put(&[b'\\', *byte]),
+            b'\n' => out.text("\\n"),
+            0..b' ' => {
+                out.text(if *byte < 16 { "\\u000" } else { "\\u001" });
+                let digit = byte & 15;
+                out.put(&[if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }]);
+            }
+            other => out.put(&[*other]),
+        }
     }
+    out.text("\"");
 }
 
-/// Text between quotes, escaped as JSON and Prometheus both understand.
-struct Quoted<'a>(&'a str);
+#[cfg(feature = "prometheus")]
+pub use prometheus::prometheus;
 
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for character in self.0.chars() {
-            match character {
-                '"' | '\\' => write!(f, "\\{character}")?,
-                '\n' => f.write_str("\\n")?,
-                control if control < ' ' => write!(f, "\\u{:04x}", control as u32)?,
-                other => f.write_char(other)?,
+/// Prometheus' text format, for node-exporter's textfile collector.
+#[cfg(feature = "prometheus")]
+mod prometheus {
+    use super::{COUNTERS, REASONS, Stray, counters, family, quoted};
+    use crate::linux::output::Output;
+    use crate::status::Record;
+
+    /// What there is beside the counters: name and meaning.
+    const GAUGES: [[&str; 2]; 3] = [
+        ["state", "0 initialize, 1 backup, 2 master"],
+        ["state_seconds", "Time in the state"],
+        ["priority", "Priority at the moment"],
+    ];
+
+    /// The meaning of [`COUNTERS`].
+    const MEANINGS: [&str; COUNTERS.len()] = [
+        "Advertisements sent",
+        "Advertisements accepted",
+        "Advertisements sent with priority 0",
+        "Advertisements accepted with priority 0",
+        "Advertisements accepted with another interval than ours",
+        "Advertisements of others who believed to be master",
+        "Transitions to master",
+        "Transitions from master",
+        "Bursts of gratuitous ARP or neighbour advertisements",
+        "Addresses put back after somebody removed them",
+        "Advertisements that could not be sent",
+    ];
+
+    /// All of it.
+    pub fn prometheus(records: &[Record], stray: &Stray, out: &mut Output) {
+        for (position, [name, meaning]) in GAUGES.into_iter().enumerate() {
+            head(out, name, "", meaning, "gauge");
+            for record in records {
+                let values = [record.phase as u32, record.since_secs, record.priority.into()];
+                sample(out, name, "", Some(record), "", values.get(position));
             }
         }
-        f.write_char('"')
-    }
-}
-
-/// Seconds as `5s`, `12m30s`, `3h07m`, `9d04h`; right-aligned by the caller's width.
-struct Age(u32);
-
-impl fmt::Display for Age {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (secs, minutes, hours, days) = (self.0, self.0 / 60, self.0 / 3600, self.0 / 86_400);
-        let mut text = heapless::String::<16>::new();
-        if days > 0 {
-            write!(text, "{days}d{:02}h", hours % 24)?;
-        } else if hours > 0 {
-            write!(text, "{hours}h{:02}m", minutes % 60)?;
-        } else if minutes > 0 {
-            write!(text, "{minutes}m{:02}s", secs % 60)?;
-        } else {
-            write!(text, "{secs}s")?;
+        for (position, (name, meaning)) in COUNTERS.into_iter().zip(MEANINGS).enumerate() {
+            head(out, name, "_total", meaning, "counter");
+            for record in records {
+                sample(out, name, "_total", Some(record), "", counters(record).get(position));
+            }
         }
-        f.pad(&text)
+        head(out, "dropped", "_total", "Packets dropped, by reason", "counter");
+        for record in records {
+            for (reason, count) in REASONS.iter().zip(record.counters.discards()) {
+                sample(out, "dropped", "_total", Some(record), reason, Some(count));
+            }
+        }
+        head(out, "stray", "_total", "Packets for nobody here, by reason", "counter");
+        for (reason, count) in REASONS.iter().zip(stray) {
+            sample(out, "stray", "_total", None, reason, Some(count));
+        }
+    }
+
+    #[inline(never)]
+    fn head(out: &mut Output, name: &str, suffix: &str, meaning: &str, kind: &str) {
+        for part in
+            ["# HELP vipd_", name, suffix, " ", meaning, "\n# TYPE vipd_", name, suffix, " ", kind, "\n"]
+        {
+            out.text(part);
+        }
+    }
+
+    #[inline(never)]
+    fn sample(
+        out: &mut Output,
+        name: &str,
+        suffix: &str,
+        record: Option<&Record>,
+        reason: &str,
+        value: Option<&u32>,
+    ) {
+        for part in ["vipd_", name, suffix, "{"] {
+            out.text(part);
+        }
+        if let Some(record) = record {
+            out.text("instance=");
+            quoted(&record.name, out);
+            out.text(",interface=");
+            quoted(&record.interface, out);
+            out.text(",family=");
+            quoted(family(record), out);
+            out.text(",vrid=\"");
+            out.number(record.vrid.into());
+            out.text(if reason.is_empty() { "\"" } else { "\"," });
+        }
+        if !reason.is_empty() {
+            out.text("reason=");
+            quoted(reason, out);
+        }
+        out.text("} ");
+        out.number(value.copied().unwrap_or(0));
+        out.text("\n");
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linux::output::written;
 
     #[test]
     fn an_age_is_as_precise_as_it_is_short() {
-        let age = |secs| std::format!("{:>8}", Age(secs));
-        assert_eq!(age(5), "      5s");
-        assert_eq!(age(750), "  12m30s");
-        assert_eq!(age(11_220), "   3h07m");
-        assert_eq!(age(792_000), "   9d04h");
-        assert_eq!(age(u32::MAX), "49710d06h");
+        let shown = |secs| written(|out| age(secs, out));
+        assert_eq!(shown(5), "       5s");
+        assert_eq!(shown(750), "   12m30s");
+        assert_eq!(shown(11_220), "    3h07m");
+        assert_eq!(shown(792_000), "    9d04h");
+        assert_eq!(shown(u32::MAX), "49710d06h");
     }
 
     #[test]
     fn quotes_and_control_characters_are_escaped() {
-        assert_eq!(std::format!("{}", Quoted("a\"b\\c\n\u{1}")), "\"a\\\"b\\\\c\\n\\u0001\"");
+        let text = written(|out| quoted("a\"b\\c\n\u{1}\u{1f}é", out));
+        assert_eq!(text, "\"a\\\"b\\\\c\\n\\u0001\\u001fé\"");
     }
 }

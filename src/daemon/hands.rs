@@ -5,12 +5,13 @@ use core::ffi::CStr;
 use heapless::Vec;
 use log::{error, warn};
 
-use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PACKETS_PER_BATCH_MAX, PATH_BYTES_MAX};
+use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX};
+use crate::linux::batch::Packets;
 use crate::linux::hook::{self, Environment, Pid};
 use crate::linux::outlet::Kernel;
 use crate::linux::{self, clock};
 use crate::perform::perform;
-use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Packet, Parcel, Router, Ticket};
+use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Parcel, Router, Ticket};
 use crate::wire::{Full, IfIndex};
 
 /// Hook scripts that run, and (without a process) those that could not be started.
@@ -57,7 +58,7 @@ impl Hands<'_> {
     /// Tells the router what could not be done. New failures wait for the next turn.
     pub(super) fn take_failures(&mut self) {
         if core::mem::take(&mut self.is_behind) {
-            let errno = linux::Errno::ENOBUFS as i32;
+            let errno = linux::Errno::ENOBUFS.0;
             self.act(Event::Failed(Failure { interface: IfIndex(0), what: Parcel::Netlink, errno }));
         }
         for _ in 0..FAILURES_MAX {
@@ -72,13 +73,10 @@ impl Hands<'_> {
     }
 
     /// Hands in a batch of packets; `true`: it was full, so there may be more.
-    pub(super) fn take<'p>(
-        &mut self,
-        packets: Result<impl ExactSizeIterator<Item = Packet<'p>>, linux::Error>,
-    ) -> bool {
+    pub(super) fn take(&mut self, packets: Result<Packets<'_>, linux::Error>) -> bool {
         match packets {
             Ok(packets) => {
-                let is_full = packets.len() == PACKETS_PER_BATCH_MAX;
+                let is_full = packets.are_all_that_fit();
                 packets.for_each(|packet| self.act(Event::Packet(packet)));
                 is_full
             }

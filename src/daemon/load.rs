@@ -34,11 +34,7 @@ impl Trouble {
 ///
 /// # Errors
 /// [`Trouble`]; then that configuration means nothing.
-pub fn load(
-    scratch: &mut Scratch,
-    command: &Command<'_>,
-    report: &mut Report<'_>,
-) -> Result<(), Trouble> {
+pub fn load(scratch: &mut Scratch, command: &Command<'_>, report: &mut Report<'_>) -> Result<(), Trouble> {
     let Scratch { document, config } = scratch;
     let len = match file::read(command.config, document.buffer()) {
         Ok(len) => len,

@@ -1,7 +1,6 @@
 //! The control socket's side of the daemon: a few clients at a time, one packet after another, never waiting.
 
 use core::fmt::{Display, Write};
-use std::os::fd::{AsFd, BorrowedFd};
 
 use heapless::{String, Vec};
 
@@ -11,7 +10,7 @@ use crate::limits::CONTROL_CLIENTS_MAX;
 use crate::linux::Errno;
 use crate::linux::clock;
 use crate::linux::control::{Connection, Received};
-use crate::linux::poll::PollFlags;
+use crate::linux::poll::Waiting;
 use crate::router::{Router, Slot};
 use crate::status::{PACKET_BYTES_MAX, Reply, Request, cut};
 
@@ -38,10 +37,10 @@ impl Clients {
     }
 
     /// What to wait for on each client's behalf.
-    pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
-        self.0.iter().map(|client| {
-            let flags = if client.next.is_some() { PollFlags::POLLOUT } else { PollFlags::POLLIN };
-            (client.connection.as_fd(), flags)
+    pub(super) fn interests(&self) -> impl Iterator<Item = Waiting> {
+        self.0.iter().map(|Client { connection, next }| match next {
+            Some(_) => Waiting::to_write(connection),
+            None => Waiting::to_read(connection),
         })
     }
 }
@@ -78,12 +77,12 @@ impl Daemon<'_> {
             let request = match client.connection.receive(&mut buffer) {
                 Ok(Received::Nothing) => return true,
                 Ok(Received::Closed) | Err(_) => return false,
-                Ok(Received::Packet(bytes)) => postcard::from_bytes::<Request>(bytes),
+                Ok(Received::Packet(bytes)) => Request::parse(bytes),
             };
             client.next = Some(match request {
-                Ok(Request::Status) => Next::Record(Slot(0)),
-                Ok(Request::Reload) => Next::Reloaded(self.reload_for(client)),
-                Err(_) => return false,
+                Some(Request::Status) => Next::Record(Slot(0)),
+                Some(Request::Reload) => Next::Reloaded(self.reload_for(client)),
+                None => return false,
             });
         }
         answer(self.hands.router, client)
@@ -91,8 +90,8 @@ impl Daemon<'_> {
 
     /// Reloads, and sends every problem to the client beside the log; one that does not read them misses some.
     fn reload_for(&mut self, client: &Client) -> bool {
-        let tell = |reply| {
-            let _ = send(&client.connection, &reply);
+        let tell = |mut reply| {
+            let _ = send(&client.connection, &mut reply);
         };
         tell(Reply::File(cut(self.command.config_name())));
         let mut to_log = load::to_log(self.command);
@@ -118,7 +117,7 @@ fn sentence<const N: usize>(what: &dyn Display) -> String<N> {
 /// Sends as much of the answer as the client takes; `false`: all of it is sent, or the client has gone.
 fn answer(router: &Router, client: &mut Client) -> bool {
     while let Some(next) = client.next {
-        let (reply, following) = match next {
+        let (mut reply, following) = match next {
             Next::Record(slot) => match router.status(clock::now(), slot) {
                 Some(record) => (Reply::Record(record), Some(Next::Record(Slot(slot.0.saturating_add(1))))),
                 None => (Reply::Stray(*router.stray().discards()), Some(Next::End)),
@@ -126,7 +125,7 @@ fn answer(router: &Router, client: &mut Client) -> bool {
             Next::Reloaded(taken) => (Reply::Reloaded(taken), Some(Next::End)),
             Next::End => (Reply::End, None),
         };
-        match send(&client.connection, &reply) {
+        match send(&client.connection, &mut reply) {
             Ok(()) => client.next = following,
             Err(Errno::EAGAIN) => return true,
             Err(_) => return false,
@@ -135,8 +134,9 @@ fn answer(router: &Router, client: &mut Client) -> bool {
     false
 }
 
-fn send(connection: &Connection, reply: &Reply) -> Result<(), Errno> {
+fn send(connection: &Connection, reply: &mut Reply) -> Result<(), Errno> {
     let mut buffer = [0; PACKET_BYTES_MAX];
-    let packet = postcard::to_slice(reply, &mut buffer).map_err(|_| Errno::EMSGSIZE)?;
+    let len = reply.emit(&mut buffer).map_err(|_| Errno::EMSGSIZE)?;
+    let packet = buffer.get(..len).unwrap_or(&[]);
     connection.send(packet).map_err(|error| error.errno)
 }

@@ -4,11 +4,12 @@
 //! The headers that tie them together hold pointers, so they live on the stack, for one call each.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
-use std::os::fd::RawFd;
 
 use heapless::Vec;
 
+use super::call::{Descriptor, call, pointer_mut};
 use super::{Errno, Error};
+use crate::config::Family;
 use crate::limits;
 use crate::limits::{PACKET_BYTES_MAX, PACKETS_PER_BATCH_MAX, SENDS_PER_BATCH_MAX};
 use crate::router::Packet;
@@ -65,43 +66,15 @@ impl Inbox {
         self.packets.as_flattened_mut()
     }
 
-    /// Receives what waits at an IPv4 raw socket, up to [`PACKETS_PER_BATCH_MAX`] packets. A packet that is
+    /// Receives what waits at a raw socket of one family, up to [`PACKETS_PER_BATCH_MAX`] packets. A packet that is
     /// longer than [`PACKET_BYTES_MAX`] is cut; its length field tells.
-    pub(super) fn receive_v4(
-        &mut self,
-        socket: RawFd,
-    ) -> Result<impl ExactSizeIterator<Item = Packet<'_>>, Error> {
-        let messages = self.receive(socket)?;
-        Ok(messages
-            .map(|(envelope, bytes)| Packet::V4 { interface: IfIndex(envelope.interface), packet: bytes }))
-    }
-
-    /// Receives what waits at an IPv6 raw socket, as [`Self::receive_v4`] does.
-    pub(super) fn receive_v6(
-        &mut self,
-        socket: RawFd,
-    ) -> Result<impl ExactSizeIterator<Item = Packet<'_>>, Error> {
-        let messages = self.receive(socket)?;
-        Ok(messages.map(|(envelope, bytes)| Packet::V6 {
-            interface: IfIndex(envelope.interface),
-            source: envelope.source,
-            destination: envelope.destination,
-            hop_limit: envelope.hop_limit,
-            message: bytes,
-        }))
-    }
-
-    fn receive(&mut self, socket: RawFd) -> Result<impl ExactSizeIterator<Item = (&Envelope, &[u8])>, Error> {
-        let count = self.receive_batch(socket)?;
-        let messages = self.envelopes.iter().zip(&self.packets).take(count);
-        Ok(messages.map(|(envelope, bytes)| {
-            let bytes = bytes.get(..envelope.len).unwrap_or(bytes);
-            (envelope, bytes)
-        }))
+    pub(super) fn receive(&mut self, socket: &Descriptor, family: Family) -> Result<Packets<'_>, Error> {
+        let left = self.receive_batch(socket)?;
+        Ok(Packets { inbox: self, family, next: 0, left })
     }
 
     #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
-    fn receive_batch(&mut self, socket: RawFd) -> Result<usize, Error> {
+    fn receive_batch(&mut self, socket: &Descriptor) -> Result<usize, Error> {
         // SAFETY: sockaddr_in6 is an aggregate of integers, so all zeros is one.
         let mut names: [libc::sockaddr_in6; PACKETS_PER_BATCH_MAX] = unsafe { core::mem::zeroed() };
         let mut controls = [Control([0; CONTROL_BYTES]); PACKETS_PER_BATCH_MAX];
@@ -120,21 +93,14 @@ impl Inbox {
             header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
             header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
         }
+        let flags = libc::MSG_DONTWAIT as usize;
+        let arguments = [socket.number(), pointer_mut(&mut headers), PACKETS_PER_BATCH_MAX, flags, 0, 0];
         // SAFETY: every header points to a name, a control buffer and one buffer, all with their true lengths
         // and all alive until the end of this function.
-        let count = unsafe {
-            libc::recvmmsg(
-                socket,
-                headers.as_mut_ptr(),
-                PACKETS_PER_BATCH_MAX as libc::c_uint,
-                libc::MSG_DONTWAIT as _,
-                core::ptr::null_mut(),
-            )
-        };
-        let count = match Errno::result(count) {
-            Ok(count) => usize::try_from(count).unwrap_or(0),
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(0),
-            Err(errno) => return Err(Error::of("receiving packets")(errno)),
+        let count = match unsafe { call(libc::SYS_recvmmsg, &arguments) } {
+            Ok(count) => count,
+            Err(Errno::EAGAIN) => return Ok(0),
+            Err(errno) => return Err(Error { call: "receiving packets", errno }),
         };
         let filled = headers.iter().zip(&names).take(count);
         for (envelope, (header, name)) in self.envelopes.iter_mut().zip(filled) {
@@ -153,6 +119,45 @@ impl Inbox {
 impl Default for Inbox {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The packets of one batch.
+pub struct Packets<'a> {
+    inbox: &'a Inbox,
+    family: Family,
+    next: usize,
+    left: usize,
+}
+
+impl Packets<'_> {
+    /// Whether there may be more than these.
+    #[must_use]
+    pub const fn are_all_that_fit(&self) -> bool {
+        self.left == PACKETS_PER_BATCH_MAX
+    }
+}
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Packet<'a>;
+
+    fn next(&mut self) -> Option<Packet<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let envelope = self.inbox.envelopes.get(self.next)?;
+        let bytes = self.inbox.packets.get(self.next)?;
+        self.next += 1;
+        let bytes = bytes.get(..envelope.len).unwrap_or(bytes);
+        let interface = IfIndex(envelope.interface);
+        Some(match self.family {
+            Family::V4 => Packet::V4 { interface, packet: bytes },
+            Family::V6 => Packet::V6 {
+                interface,
+                source: envelope.source,
+                destination: envelope.destination,
+                hop_limit: envelope.hop_limit,
+                message: bytes,
+            },
+        })
     }
 }
 
@@ -256,12 +261,11 @@ impl Outbox {
     }
 
     /// Lets everything go. A message that is refused is told to `failed` and does not hold up the others.
-    pub(super) fn send(&mut self, socket: RawFd, failed: &mut dyn FnMut(IfIndex, Errno)) {
+    pub(super) fn send(&mut self, socket: &Descriptor, failed: &mut dyn FnMut(IfIndex, Errno)) {
         let mut rest = self.posts.as_slice();
         while let Some(first) = rest.first() {
             let sent = match send_batch(socket, rest, &self.bytes) {
                 Ok(sent) => sent.max(1),
-                Err(Errno::EINTR) => 0,
                 Err(errno) => {
                     failed(first.interface, errno);
                     1
@@ -307,7 +311,7 @@ union Info {
 
 /// Sends as many of `posts` as the kernel takes in one call.
 #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
-fn send_batch(socket: RawFd, posts: &[Post], bytes: &[u8]) -> Result<usize, Errno> {
+fn send_batch(socket: &Descriptor, posts: &[Post], bytes: &[u8]) -> Result<usize, Errno> {
     let mut names: Vec<Name, SENDS_PER_BATCH_MAX> = Vec::new();
     let mut infos: Vec<Info, SENDS_PER_BATCH_MAX> = Vec::new();
     let mut buffers: Vec<libc::iovec, SENDS_PER_BATCH_MAX> = Vec::new();
@@ -335,13 +339,12 @@ fn send_batch(socket: RawFd, posts: &[Post], bytes: &[u8]) -> Result<usize, Errn
             header.msg_hdr.msg_control = (&raw mut *info).cast();
         }
     }
+    let flags = libc::MSG_DONTWAIT as usize;
+    let arguments = [socket.number(), pointer_mut(&mut headers), buffers.len(), flags, 0, 0];
     // SAFETY: as many headers as are counted point to a name, to control data if there is any, and to one
     // buffer, with lengths that do not exceed them; all live until the end of this function, and the kernel
     // only reads them.
-    let count = unsafe {
-        libc::sendmmsg(socket, headers.as_mut_ptr(), buffers.len() as libc::c_uint, libc::MSG_DONTWAIT as _)
-    };
-    usize::try_from(count).map_err(|_| Errno::last())
+    unsafe { call(libc::SYS_sendmmsg, &arguments) }
 }
 
 /// Address and control data of a message, and how many bytes of each count.
@@ -414,11 +417,11 @@ const fn scope_of(address: Ipv6Addr, interface: IfIndex) -> u32 {
     if address.is_unicast_link_local() || address.is_multicast() { interface.0 } else { 0 }
 }
 
-const fn in_addr(address: Ipv4Addr) -> libc::in_addr {
+pub(super) const fn in_addr(address: Ipv4Addr) -> libc::in_addr {
     libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) }
 }
 
-const fn in6_addr(address: Ipv6Addr) -> libc::in6_addr {
+pub(super) const fn in6_addr(address: Ipv6Addr) -> libc::in6_addr {
     libc::in6_addr { s6_addr: address.octets() }
 }
 

@@ -1,23 +1,21 @@
 //! The control socket, both ends: SOCK_SEQPACKET at a path, one request or answer a packet.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char, c_int};
 use core::time::Duration;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, RawFd};
 
-use nix::sys::socket::{self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, sockopt};
-use nix::sys::stat::{self, Mode, SFlag};
-use nix::unistd;
-use socket2::SockRef;
+use super::call::{self, Descriptor, call, call3, pointer, pointer_mut};
+use super::poll::{self, Waiting};
+use super::{Errno, Error, socket};
 
-use super::{Errno, Error};
-
-const CALL: &str = "control socket";
+/// Clients that may wait to be let in.
+const BACKLOG: usize = 8;
 
 /// The daemon's end.
 #[derive(Debug)]
 pub struct Listener {
-    socket: OwnedFd,
-    address: UnixAddr,
+    socket: Descriptor,
+    address: Address,
 }
 
 impl Listener {
@@ -28,20 +26,21 @@ impl Listener {
     /// EADDRINUSE if a daemon listens there, or there is something that is no socket; ENAMETOOLONG beyond 107
     /// bytes; else that of the calls.
     pub fn bind(path: &CStr) -> Result<Self, Error> {
-        let fail = Error::of(CALL);
-        let address = UnixAddr::new(path).map_err(&fail)?;
-        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let socket = new_socket(flags).map_err(&fail)?;
-        match bind_private(&socket, &address) {
-            Err(Errno::EADDRINUSE) if is_abandoned(path, &address) => {
-                unistd::unlink(path).map_err(&fail)?;
-                bind_private(&socket, &address)
+        Self::try_bind(path).map_err(fail)
+    }
+
+    fn try_bind(path: &CStr) -> Result<Self, Errno> {
+        let address = Address::new(path)?;
+        let socket = open()?;
+        match address.bind_private(&socket) {
+            Err(Errno::EADDRINUSE) if address.is_abandoned() => {
+                address.unlink();
+                address.bind_private(&socket)
             }
             result => result,
-        }
-        .map_err(&fail)?;
-        let backlog = Backlog::new(8).map_err(&fail)?;
-        socket::listen(&socket, backlog).map_err(&fail)?;
+        }?;
+        // SAFETY: there is no pointer.
+        unsafe { call3(libc::SYS_listen, socket.number(), BACKLOG, 0) }?;
         Ok(Self { socket, address })
     }
 
@@ -50,38 +49,35 @@ impl Listener {
     /// # Errors
     /// That of the call, EMFILE for one: the client goes on waiting.
     pub fn accept(&self) -> Result<Option<Connection>, Error> {
-        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let flags = (libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as usize;
         loop {
-            let descriptor = match socket::accept4(self.socket.as_raw_fd(), flags) {
-                Ok(descriptor) => descriptor,
+            // SAFETY: the kernel is not asked for an address.
+            let given = unsafe { call(libc::SYS_accept4, &[self.socket.number(), 0, 0, flags, 0, 0]) };
+            let socket = match given {
+                Ok(given) => Descriptor::new(given),
                 Err(Errno::EAGAIN) => return Ok(None),
-                Err(Errno::EINTR | Errno::ECONNABORTED) => continue,
-                Err(errno) => return Err(Error::of("control client")(errno)),
+                Err(Errno::ECONNABORTED) => continue,
+                Err(errno) => return Err(Error { call: "control client", errno }),
             };
-            // SAFETY: the kernel has just given out this descriptor, and nobody else has it.
-            let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-            let peer = socket::getsockopt(&socket, sockopt::PeerCredentials);
-            let own = unistd::geteuid().as_raw();
-            if peer.is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own) {
-                return Ok(Some(Connection { socket }));
+            if is_ours(&socket) {
+                return Ok(Some(Connection { socket, patience: Duration::ZERO }));
             }
         }
     }
 
     /// Stops listening and removes the path, if it has not been taken over meanwhile.
     pub fn remove(self) {
-        let Some(path) = self.address.path() else { return };
-        drop(self.socket);
-        if is_abandoned(path, &self.address) {
-            // There is nobody to tell.
-            let _ = unistd::unlink(path);
+        let Self { socket, address } = self;
+        drop(socket);
+        if address.is_abandoned() {
+            address.unlink();
         }
     }
 }
 
-impl AsFd for Listener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 
@@ -99,25 +95,22 @@ pub enum Received<'a> {
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    socket: OwnedFd,
+    socket: Descriptor,
+    /// How long to wait for a packet.
+    patience: Duration,
 }
 
 impl Connection {
-    /// The client's end: connects to the daemon at `path`. Each step from here on takes at most `timeout`.
+    /// The client's end: connects to the daemon at `path`. Every packet may take as long as `patience`.
     ///
     /// # Errors
-    /// ENOENT and ECONNREFUSED if no daemon listens there, EACCES or EPERM if it is not ours, EAGAIN if it
-    /// does not answer in time.
-    pub fn connect(path: &CStr, timeout: Duration) -> Result<Self, Error> {
-        let fail = Error::of(CALL);
-        let address = UnixAddr::new(path).map_err(&fail)?;
-        let socket = new_socket(SockFlag::SOCK_CLOEXEC).map_err(&fail)?;
-        let limited = SockRef::from(&socket);
-        let limit = Some(timeout);
-        limited.set_read_timeout(limit).map_err(Error::io(CALL))?;
-        limited.set_write_timeout(limit).map_err(Error::io(CALL))?;
-        socket::connect(socket.as_raw_fd(), &address).map_err(&fail)?;
-        Ok(Self { socket })
+    /// ENOENT and ECONNREFUSED if no daemon listens there, EACCES or EPERM if it is not ours, EAGAIN if too many
+    /// others wait for it.
+    pub fn connect(path: &CStr, patience: Duration) -> Result<Self, Error> {
+        let address = Address::new(path).map_err(fail)?;
+        let socket = open().map_err(fail)?;
+        address.connect(&socket).map_err(fail)?;
+        Ok(Self { socket, patience })
     }
 
     /// Receives one packet into `buffer`.
@@ -125,14 +118,14 @@ impl Connection {
     /// # Errors
     /// None that is known to happen; a connection that is reset counts as closed.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Result<Received<'a>, Error> {
-        loop {
-            return match socket::recv(self.socket.as_raw_fd(), buffer, MsgFlags::empty()) {
-                Ok(0) | Err(Errno::ECONNRESET) => Ok(Received::Closed),
-                Ok(len) => Ok(Received::Packet(buffer.get(..len).unwrap_or(&[]))),
-                Err(Errno::EAGAIN) => Ok(Received::Nothing),
-                Err(Errno::EINTR) => continue,
-                Err(errno) => Err(Error::of("control socket, receiving")(errno)),
-            };
+        if !self.patience.is_zero() {
+            poll::wait(&mut [Waiting::to_read(self)], Some(self.patience))?;
+        }
+        match call::read(&self.socket, buffer) {
+            Ok(0) | Err(Errno::ECONNRESET) => Ok(Received::Closed),
+            Ok(len) => Ok(Received::Packet(buffer.get(..len).unwrap_or(&[]))),
+            Err(Errno::EAGAIN) => Ok(Received::Nothing),
+            Err(errno) => Err(fail(errno)),
         }
     }
 
@@ -142,39 +135,102 @@ impl Connection {
     /// EAGAIN if the other end does not read (it has not been sent: try again when it can be written), EPIPE
     /// if it has gone.
     pub fn send(&self, packet: &[u8]) -> Result<(), Error> {
-        loop {
-            match socket::send(self.socket.as_raw_fd(), packet, MsgFlags::MSG_NOSIGNAL) {
-                Ok(_) => return Ok(()),
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::of("control socket, sending")(errno)),
-            }
+        socket::send(&self.socket, packet).map(drop).map_err(fail)
+    }
+}
+
+impl AsRawFd for Connection {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// Where a socket of files is.
+#[derive(Debug)]
+struct Address {
+    name: libc::sockaddr_un,
+    len: usize,
+}
+
+impl Address {
+    fn new(path: &CStr) -> Result<Self, Errno> {
+        // SAFETY: sockaddr_un is an aggregate of integers, so all zeros is one.
+        let mut name: libc::sockaddr_un = unsafe { core::mem::zeroed() };
+        name.sun_family = libc::AF_UNIX as libc::sa_family_t;
+        let path = path.to_bytes();
+        // The zero at the end stays.
+        if path.len() >= name.sun_path.len() {
+            return Err(Errno::ENAMETOOLONG);
         }
+        for (slot, byte) in name.sun_path.iter_mut().zip(path) {
+            *slot = c_char::from_ne_bytes([*byte]);
+        }
+        Ok(Self { name, len: core::mem::offset_of!(libc::sockaddr_un, sun_path) + path.len() + 1 })
+    }
+
+    fn connect(&self, socket: &Descriptor) -> Result<(), Errno> {
+        socket::connect(socket, &self.name, self.len)
+    }
+
+    /// Binds with mode 0600: Linux makes the file with the mode of the socket, so there is no moment in which
+    /// others may connect.
+    fn bind_private(&self, socket: &Descriptor) -> Result<(), Errno> {
+        // SAFETY: there is no pointer.
+        unsafe { call3(libc::SYS_fchmod, socket.number(), 0o600, 0) }?;
+        socket::bind(socket, &self.name, self.len)
+    }
+
+    /// Whether there is a socket that nobody listens to. To connect to anything else is refused as well, but only a
+    /// socket cannot be opened at all (open(2)).
+    fn is_abandoned(&self) -> bool {
+        let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
+        let is_socket = self.path().is_some_and(|path| call::open(path, flags).err() == Some(Errno::ENXIO));
+        is_socket && open().is_ok_and(|probe| self.connect(&probe) == Err(Errno::ECONNREFUSED))
+    }
+
+    /// Whatever goes wrong shows when the path is used again.
+    fn unlink(&self) {
+        let Some(path) = self.path() else { return };
+        // SAFETY: the path ends with a zero byte; the kernel only reads it.
+        let _ = unsafe { call3(libc::SYS_unlinkat, libc::AT_FDCWD as usize, pointer(path), 0) };
+    }
+
+    fn path(&self) -> Option<&CStr> {
+        // SAFETY: a byte is a byte, signed or not.
+        let bytes: &[u8; 108] = unsafe { &*(&raw const self.name.sun_path).cast() };
+        CStr::from_bytes_until_nul(bytes).ok()
     }
 }
 
-impl AsFd for Connection {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
+fn open() -> Result<Descriptor, Errno> {
+    socket::open(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0)
 }
 
-fn new_socket(flags: SockFlag) -> Result<OwnedFd, Errno> {
-    socket::socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)
+/// Whether the client is root or our own user.
+fn is_ours(socket: &Descriptor) -> bool {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    let (level, name): (c_int, c_int) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+    let (peer_at, len_at) = (pointer_mut(&mut peer), pointer_mut(&mut len));
+    // SAFETY: the kernel writes to the live values given, no more than the length says.
+    let asked = unsafe {
+        call(libc::SYS_getsockopt, &[socket.number(), level as usize, name as usize, peer_at, len_at, 0])
+    };
+    // SAFETY: it has no conditions.
+    asked.is_ok() && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
 }
 
-/// Binds with mode 0600: Linux makes the file with the mode of the socket, so there is no moment in which
-/// others may connect.
-fn bind_private(socket: &OwnedFd, address: &UnixAddr) -> Result<(), Errno> {
-    stat::fchmod(socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
-    socket::bind(socket.as_raw_fd(), address)
+/// A socket that sends datagrams to `path`; to be closed by the caller.
+pub(super) fn datagrams_to(path: &CStr) -> Result<RawFd, Errno> {
+    let socket = socket::open(libc::AF_UNIX, libc::SOCK_DGRAM, 0)?;
+    Address::new(path)?.connect(&socket)?;
+    let number = socket.as_raw_fd();
+    core::mem::forget(socket);
+    Ok(number)
 }
 
-/// Whether at `path` there is a socket that nobody listens to.
-fn is_abandoned<P: nix::NixPath + ?Sized>(path: &P, address: &UnixAddr) -> bool {
-    let Ok(status) = stat::lstat(path) else { return false };
-    let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
-    let Ok(probe) = new_socket(SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC) else { return false };
-    kind == SFlag::S_IFSOCK && socket::connect(probe.as_raw_fd(), address) == Err(Errno::ECONNREFUSED)
+const fn fail(errno: Errno) -> Error {
+    Error { call: "control socket", errno }
 }
 
 #[cfg(test)]

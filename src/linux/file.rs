@@ -1,98 +1,88 @@
 //! Files, and what the system says about itself.
 
-use core::ffi::CStr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use core::ffi::{CStr, c_char};
 
+use super::call::{self, Descriptor, call3, pointer_mut};
 use super::{Errno, Error};
+use crate::wire::IfIndex;
 
 /// Reads a whole file into `buffer` and returns its length in bytes.
 ///
 /// # Errors
 /// That of the call; EFBIG if it is longer than `buffer`.
 pub fn read(path: &CStr, buffer: &mut [u8]) -> Result<usize, Error> {
-    const CALL: &str = "reading the file";
-    // SAFETY: the path ends with a zero byte; the kernel only reads it.
-    let descriptor = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
-    if descriptor < 0 {
-        return Err(Error::last(CALL));
-    }
-    // SAFETY: the kernel has just given out this descriptor, and nobody else has it.
-    let file = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    let fail = |errno| Error { call: "reading the file", errno };
+    let file = call::open(path, 0).map_err(fail)?;
     let mut len = 0;
     loop {
         // A full buffer is read into once more: only the end of the file tells that it fitted.
         let mut beyond = [0; 1];
         let full = len >= buffer.len();
         let room = if full { &mut beyond } else { buffer.get_mut(len..).unwrap_or(&mut []) };
-        match read_some(&file, room).map_err(Error::of(CALL))? {
+        match call::read(&file, room).map_err(fail)? {
             0 => return Ok(len),
-            _ if full => return Err(Error::of(CALL)(Errno::EFBIG)),
+            _ if full => return Err(fail(Errno::EFBIG)),
             count => len += count,
         }
     }
 }
 
-/// Bytes of the longest host name, with its final zero (utsname).
-pub const HOST_NAME_BYTES: usize = 65;
-
-/// The host's name, in `buffer`; empty if it is none that can be read.
-pub fn hostname(buffer: &mut [u8; HOST_NAME_BYTES]) -> &str {
-    // SAFETY: the pointer and the length are those of a live buffer.
-    let result = unsafe { libc::gethostname(buffer.as_mut_ptr().cast(), buffer.len()) };
-    if result < 0 {
-        return "";
+/// Whether there is a network device of this number; any socket can ask.
+pub(super) fn has_interface(socket: &Descriptor, interface: IfIndex) -> bool {
+    // SAFETY: ifreq is an aggregate of integers and a union of such, so all zeros is one.
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+    request.ifr_ifru.ifru_ifindex = interface.0 as _;
+    // SAFETY: the kernel writes a name to the live request given.
+    unsafe {
+        call3(libc::SYS_ioctl, socket.number(), libc::SIOCGIFNAME as usize, pointer_mut(&mut request)).is_ok()
     }
-    let name = CStr::from_bytes_until_nul(buffer);
-    name.ok().and_then(|name| name.to_str().ok()).unwrap_or("")
 }
 
-/// Whether there is a network device of this number.
-#[must_use]
-pub fn has_interface(interface: crate::wire::IfIndex) -> bool {
-    let mut name = [0; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has the size that the call asks for.
-    !unsafe { libc::if_indextoname(interface.0, name.as_mut_ptr()) }.is_null()
+/// What the kernel says of itself and of the host.
+pub struct System(libc::utsname);
+
+impl System {
+    /// Asks the kernel.
+    #[must_use]
+    pub fn ask() -> Self {
+        // SAFETY: all zeros is a valid utsname, an aggregate of byte arrays.
+        let mut names: libc::utsname = unsafe { core::mem::zeroed() };
+        // SAFETY: the kernel writes one utsname to the live one given, which is all that could go wrong.
+        let _ = unsafe { call3(libc::SYS_uname, pointer_mut(&mut names), 0, 0) };
+        Self(names)
+    }
+
+    /// The host's name; empty if it is none that can be read.
+    #[must_use]
+    pub fn host_name(&self) -> &str {
+        text(&self.0.nodename)
+    }
+
+    /// Whether the kernel keeps the mark on addresses (`IFA_PROTO`): Linux 5.18 and later.
+    #[must_use]
+    pub fn keeps_address_marks(&self) -> bool {
+        release(text(&self.0.release)) >= (5, 18)
+    }
 }
 
-/// Whether the kernel keeps the mark on addresses (`IFA_PROTO`): Linux 5.18 and later.
-#[must_use]
-pub fn keeps_address_marks() -> bool {
-    // SAFETY: all zeros is a valid utsname, an aggregate of byte arrays.
-    let mut names: libc::utsname = unsafe { core::mem::zeroed() };
-    // SAFETY: the kernel writes one utsname to the live one given.
-    if unsafe { libc::uname(&raw mut names) } < 0 {
-        return false;
-    }
-    release(names.release.iter().map(|character| u8::from_ne_bytes(character.to_ne_bytes()))) >= (5, 18)
+/// What stands in a field of utsname, which ends with a zero.
+fn text(field: &[c_char; 65]) -> &str {
+    // SAFETY: a byte is a byte, signed or not.
+    let bytes: &[u8; 65] = unsafe { &*core::ptr::from_ref(field).cast() };
+    CStr::from_bytes_until_nul(bytes).ok().and_then(|text| text.to_str().ok()).unwrap_or("")
 }
 
 /// The first two numbers of `5.18.0-rc1`; what is missing is zero.
-fn release(characters: impl Iterator<Item = u8>) -> (u32, u32) {
-    let mut numbers = [0u32; 2];
-    let mut characters = characters.peekable();
-    for number in &mut numbers {
-        while let Some(digit) = characters.next_if(u8::is_ascii_digit) {
-            *number = number.wrapping_mul(10).wrapping_add(u32::from(digit.wrapping_sub(b'0')));
-        }
-        if characters.next() != Some(b'.') {
-            break;
+fn release(text: &str) -> (u32, u32) {
+    let (mut major, mut number) = (None, 0u32);
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add(u32::from(byte - b'0')),
+            b'.' if major.is_none() => major = Some(core::mem::take(&mut number)),
+            _ => break,
         }
     }
-    let [major, minor] = numbers;
-    (major, minor)
-}
-
-/// Up to `buffer.len()` bytes; 0 at the end.
-fn read_some(file: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
-    loop {
-        // SAFETY: the pointer and the length are those of a live buffer.
-        let count = unsafe { libc::read(file.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
-        match usize::try_from(count) {
-            Ok(count) => return Ok(count),
-            Err(_) if Errno::last() == Errno::EINTR => {}
-            Err(_) => return Err(Errno::last()),
-        }
-    }
+    major.map_or((number, 0), |major| (major, number))
 }
 
 #[cfg(test)]
@@ -122,7 +112,7 @@ mod tests {
 
     #[test]
     fn releases_are_compared_by_number() {
-        let of = |text: &str| release(text.bytes());
+        let of = |text: &str| release(text);
         assert_eq!(of("5.18.0"), (5, 18));
         assert_eq!(of("6.6.73-openwrt"), (6, 6));
         assert_eq!(of("5.4"), (5, 4));
@@ -133,8 +123,7 @@ mod tests {
 
     #[test]
     fn the_host_has_a_name() {
-        let mut buffer = [0; HOST_NAME_BYTES];
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-        assert_eq!(hostname(&mut buffer), name.trim_end());
+        assert_eq!(System::ask().host_name(), name.trim_end());
     }
 }

@@ -1,12 +1,14 @@
 //! Scripts: started with a fixed environment, never waited for, reaped when they end.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_int};
 use core::fmt::{self, Write as _};
 use core::ptr;
+use std::os::fd::AsRawFd;
 
 use heapless::Vec;
 
-use super::{Errno, Error};
+use super::call::{self, Descriptor, call, call3, pointer, pointer_mut};
+use super::{Errno, Error, signals};
 use crate::wire::Full;
 
 const VARIABLES_MAX: usize = 12;
@@ -79,47 +81,60 @@ pub struct Pid(pub i32);
 /// # Errors
 /// ENOENT, EACCES and so on if there is no such program; E2BIG if there are more arguments.
 pub fn start(argv: &[&CStr], environment: &Environment) -> Result<Pid, Error> {
-    const CALL: &str = "starting the script";
-    let fail = |number: libc::c_int| Error::of(CALL)(Errno::from_raw(number));
+    try_start(argv, environment).map_err(|errno| Error { call: "starting the script", errno })
+}
+
+fn try_start(argv: &[&CStr], environment: &Environment) -> Result<Pid, Errno> {
     if argv.is_empty() || argv.len() > ARGUMENTS_MAX {
-        return Err(fail(libc::E2BIG));
+        return Err(Errno::E2BIG);
     }
     let mut arguments = [ptr::null_mut::<c_char>(); ARGUMENTS_MAX + 1];
     for (pointer, argument) in arguments.iter_mut().zip(argv) {
         *pointer = argument.as_ptr().cast_mut();
     }
-    let [path, ..] = arguments;
     let variables = environment.pointers();
-    let mut pid = 0;
-    // SAFETY: the attributes are initialised before they are used and destroyed after; both arrays end with a
-    // null pointer, and all strings end with a zero byte and live until the call returns. The child runs no
-    // code of ours.
-    let result = unsafe {
-        let mut attributes: libc::posix_spawnattr_t = core::mem::zeroed();
-        let mut signals: libc::sigset_t = core::mem::zeroed();
-        let result = libc::posix_spawnattr_init(&raw mut attributes);
-        if result != 0 {
-            return Err(fail(result));
+    let mut ends: [c_int; 2] = [0; 2];
+    // SAFETY: the kernel writes two numbers to the live ones given.
+    unsafe { call3(libc::SYS_pipe2, pointer_mut(&mut ends), libc::O_CLOEXEC as usize, 0) }?;
+    let [reader, writer] = ends.map(|end| Descriptor::new(end as usize));
+    // SAFETY: a fork(2); of all threads, of which there is one, the child has this one.
+    let pid = unsafe { call3(libc::SYS_clone, libc::SIGCHLD as usize, 0, 0) }?;
+    if pid == 0 {
+        // SAFETY: this is the child; both arrays end with a null pointer, all strings end with a zero byte.
+        unsafe { become_script(&arguments, &variables, &writer) };
+    }
+    // From here on only the child can write, until its program begins.
+    drop(writer);
+    let mut errno = [0; 4];
+    match call::read(&reader, &mut errno) {
+        Ok(4) => {
+            // SAFETY: nothing is asked but to wait.
+            let _ = unsafe { call(libc::SYS_wait4, &[pid, 0, 0, 0, 0, 0]) };
+            Err(Errno(i32::from_ne_bytes(errno)))
         }
-        libc::sigemptyset(&raw mut signals);
-        libc::posix_spawnattr_setsigmask(&raw mut attributes, &raw const signals);
-        libc::sigfillset(&raw mut signals);
-        libc::posix_spawnattr_setsigdefault(&raw mut attributes, &raw const signals);
-        libc::posix_spawnattr_setpgroup(&raw mut attributes, 0);
-        let flags = libc::POSIX_SPAWN_SETPGROUP | libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
-        libc::posix_spawnattr_setflags(&raw mut attributes, flags as libc::c_short);
-        let result = libc::posix_spawn(
-            &raw mut pid,
-            path,
-            ptr::null(),
-            &raw const attributes,
-            arguments.as_ptr(),
-            variables.as_ptr(),
-        );
-        libc::posix_spawnattr_destroy(&raw mut attributes);
-        result
-    };
-    if result == 0 { Ok(Pid(pid)) } else { Err(fail(result)) }
+        Ok(_) | Err(_) => Ok(Pid(pid as i32)),
+    }
+}
+
+/// Makes the child the program, or writes down why that cannot be. System calls are all that it makes.
+///
+/// # Safety
+/// This is a child of its own; both arrays end with a null pointer, and what they point to with a zero byte.
+unsafe fn become_script(arguments: &[*mut c_char], variables: &[*mut c_char], writer: &Descriptor) {
+    for signal in 1..=signals::SIGNAL_MAX {
+        signals::default_action(signal);
+    }
+    let _ = signals::Mask::EMPTY.apply(libc::SIG_SETMASK);
+    let path = arguments.first().map_or(0, |path| path.expose_provenance());
+    // SAFETY: as the caller promises.
+    unsafe {
+        let _ = call3(libc::SYS_setpgid, 0, 0, 0);
+        if let Err(Errno(errno)) = call3(libc::SYS_execve, path, pointer(arguments), pointer(variables)) {
+            let _ = call::write(writer.as_raw_fd(), &errno.to_ne_bytes());
+        }
+        // It does not return.
+        let _ = call3(libc::SYS_exit_group, 127, 0, 0);
+    }
 }
 
 /// A process that has ended.
@@ -143,18 +158,16 @@ pub enum How {
 /// The processes that have ended since the last call.
 pub fn reap() -> impl Iterator<Item = Ended> {
     core::iter::from_fn(|| {
-        let mut status = 0;
+        let mut status: c_int = 0;
+        let arguments = [usize::MAX, pointer_mut(&mut status), libc::WNOHANG as usize, 0, 0, 0];
         // SAFETY: the kernel writes one number to the live one given.
-        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
-        if pid <= 0 {
-            return None;
-        }
+        let pid = unsafe { call(libc::SYS_wait4, &arguments) }.ok().filter(|pid| *pid != 0)?;
         let how = if libc::WIFEXITED(status) {
             How::Code(libc::WEXITSTATUS(status) as u8)
         } else {
             How::Signal(libc::WTERMSIG(status) as u8)
         };
-        let pid = Pid(pid);
+        let pid = Pid(pid as i32);
         Some(Ended { pid, how })
     })
 }

@@ -6,11 +6,9 @@
 
 use core::fmt::{self, Write as _};
 use core::sync::atomic::{AtomicI32, Ordering};
-use std::os::fd::IntoRawFd;
 use std::sync::Mutex;
 
 use log::{Level, LevelFilter, Metadata, Record};
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 
 use super::Errno;
 use crate::limits::LOG_BYTES_MAX;
@@ -197,18 +195,14 @@ fn syslog_line(level: Level, text: fmt::Arguments<'_>) -> Line {
         Level::Debug | Level::Trace => 7,
     };
     let priority = FACILITY | severity;
-    let pid = nix::unistd::getpid().as_raw();
+    let pid = std::process::id();
     let mut line = Line::new();
     let _ = write!(Cut(&mut line), "<{priority}>vipd[{pid}]: {text}");
     line
 }
 
 fn connect(path: &core::ffi::CStr) -> Result<i32, Errno> {
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let socket = socket::socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
-    let address = UnixAddr::new(path)?;
-    socket::connect(std::os::fd::AsRawFd::as_raw_fd(&socket), &address)?;
-    Ok(socket.into_raw_fd())
+    super::control::datagrams_to(path)
 }
 
 fn send(socket: i32, line: &[u8]) -> Result<(), Errno> {

@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `call`, `socket` | system calls, made directly; sockets |
 //! | [`clock`] | the only clock |
 //! | [`raw`], [`batch`] | IP protocol 112, and how many messages pass in one system call |
 //! | [`packet`], [`netlink`] | whole Ethernet frames; rtnetlink |
@@ -15,9 +16,10 @@
 
 use core::fmt;
 
-pub use nix::errno::Errno;
+pub use call::Errno;
 
 pub mod batch;
+mod call;
 pub mod clock;
 pub mod control;
 pub mod entry;
@@ -34,6 +36,7 @@ pub mod packet;
 pub mod poll;
 pub mod raw;
 pub mod signals;
+mod socket;
 
 #[cfg(test)]
 mod namespace;
@@ -48,21 +51,6 @@ pub struct Error {
 }
 
 impl Error {
-    /// The reason why `call` has just failed.
-    pub(crate) fn last(call: &'static str) -> Self {
-        Self { call, errno: Errno::last() }
-    }
-
-    /// Gives `errno` the name of its call.
-    pub(crate) const fn of(call: &'static str) -> impl Fn(Errno) -> Self {
-        move |errno| Self { call, errno }
-    }
-
-    /// The same for what the standard library and socket2 return.
-    pub(crate) const fn io(call: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |error| Self { call, errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)) }
-    }
-
     /// Whether it failed for want of privilege.
     #[must_use]
     pub fn is_privilege(&self) -> bool {
@@ -70,67 +58,61 @@ impl Error {
     }
 }
 
-/// Our own words for what happens: the C library's table of all errors weighs two kilobytes.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.call, Reason(self.errno as i32))
+        write!(f, "{}: {}", self.call, self.errno)
     }
 }
 
 impl core::error::Error for Error {}
 
-/// An errno in words, and what to do about it where that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reason(pub i32);
+/// Errors in words, and what to do about them where that is known.
+const REASONS: [(i32, &str); 22] = [
+    (libc::EPERM, "not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW"),
+    (libc::EACCES, "permission denied: run as root"),
+    (libc::ENOENT, "no such file"),
+    (libc::ENODEV, NO_DEVICE),
+    (libc::ENXIO, NO_DEVICE),
+    (libc::ENETDOWN, "the network device is down"),
+    (libc::EADDRINUSE, "the address is in use: is another vipd running there?"),
+    (libc::EADDRNOTAVAIL, "the address is not there"),
+    (libc::EEXIST, "it is there already"),
+    (libc::ECONNREFUSED, "nobody listens: is vipd running?"),
+    (libc::ENOBUFS, NO_MEMORY),
+    (libc::ENOMEM, NO_MEMORY),
+    (libc::EAGAIN, "the queue is full"),
+    (libc::EMSGSIZE, TOO_LONG),
+    (libc::EFBIG, TOO_LONG),
+    (libc::ENAMETOOLONG, TOO_LONG),
+    (libc::ENETUNREACH, "no route"),
+    (libc::EINVAL, "the kernel does not take it"),
+    (libc::EISDIR, "it is a directory"),
+    (libc::EAFNOSUPPORT, NOT_BUILT),
+    (libc::EPROTONOSUPPORT, NOT_BUILT),
+    (libc::EOPNOTSUPP, NOT_BUILT),
+];
 
-impl fmt::Display for Reason {
+const NO_DEVICE: &str = "no such network device";
+const NO_MEMORY: &str = "no memory";
+const TOO_LONG: &str = "too long";
+const NOT_BUILT: &str = "the kernel was built without it";
+
+/// Our own words for what happens: the C library's table of all errors weighs two kilobytes.
+impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.0 {
-            libc::EPERM => "not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW",
-            libc::EACCES => "permission denied: run as root",
-            libc::ENOENT => "no such file",
-            libc::ENODEV | libc::ENXIO => "no such network device",
-            libc::ENETDOWN => "the network device is down",
-            libc::EADDRINUSE => "the address is in use: is another vipd running there?",
-            libc::EADDRNOTAVAIL => "the address is not there",
-            libc::EEXIST => "it is there already",
-            libc::ECONNREFUSED => "nobody listens: is vipd running?",
-            libc::ENOBUFS | libc::ENOMEM => "no memory",
-            libc::EAGAIN => "the queue is full",
-            libc::EMSGSIZE | libc::EFBIG | libc::ENAMETOOLONG => "too long",
-            libc::ENETUNREACH | libc::EHOSTUNREACH => "no route",
-            libc::EINVAL => "the kernel does not take it",
-            libc::EISDIR => "it is a directory",
-            libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::EOPNOTSUPP => {
-                "the kernel was built without it"
-            }
-            number => return write!(f, "error {number}"),
-        };
-        f.write_str(text)
+        match self.words() {
+            Some(words) => f.write_str(words),
+            None => write!(f, "error {}", self.0),
+        }
     }
 }
 
-/// A socket option that not every kernel or emulator has: where it is missing, the rest still works.
-fn optional(result: Result<(), Error>) {
-    if let Err(error) = result {
-        ::log::debug!("goes on without {error}");
+impl Errno {
+    /// What it means, if it is known here.
+    #[must_use]
+    pub fn words(self) -> Option<&'static str> {
+        REASONS.iter().find(|(number, _)| *number == self.0).map(|(_, words)| *words)
     }
-}
-
-/// Sets a socket option to a plain value.
-fn set_option<T: Copy>(
-    socket: &impl std::os::fd::AsRawFd,
-    level: libc::c_int,
-    name: libc::c_int,
-    value: &T,
-    call: &'static str,
-) -> Result<(), Error> {
-    let descriptor = socket.as_raw_fd();
-    let value: *const T = value;
-    // SAFETY: the pointer and the length are those of a live value; the kernel only reads it.
-    let result =
-        unsafe { libc::setsockopt(descriptor, level, name, value.cast(), size_of::<T>() as libc::socklen_t) };
-    if result < 0 { Err(Error::last(call)) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -145,6 +127,6 @@ mod tests {
             std::format!("{error}"),
             "IPv4 raw socket: not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW"
         );
-        assert_eq!(std::format!("{}", Reason(123)), "error 123");
+        assert_eq!(std::format!("{}", Errno(123)), "error 123");
     }
 }

@@ -2,13 +2,12 @@
 
 use core::time::Duration;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::string::String;
 use std::{env, eprintln, format};
 
-use nix::poll::{PollFd, PollFlags};
-
+use super::poll::{Waiting, wait};
 use crate::wire::IfIndex;
 
 const MARK: &str = "VIPD_TEST_ALONE";
@@ -54,16 +53,19 @@ pub(super) fn ip(arguments: &str) -> String {
 
 /// Waits until something can be read, at most two seconds, and then a moment for what follows it. What is
 /// expected to stay away is given a moment only.
-pub(super) fn await_readable(descriptor: &impl AsFd, expected: bool) {
-    let longest = if expected { 2000u16 } else { 30 };
-    let mut descriptors = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
-    nix::poll::poll(&mut descriptors, longest).unwrap();
+pub(super) fn await_readable(descriptor: &impl AsRawFd, expected: bool) {
+    let longest = Duration::from_millis(if expected { 2000 } else { 30 });
+    wait(&mut [Waiting::to_read(descriptor)], Some(longest)).unwrap();
     std::thread::sleep(Duration::from_millis(30));
 }
 
 /// The number of a device.
 pub(super) fn index_of(name: &str) -> IfIndex {
-    IfIndex(nix::net::if_::if_nametoindex(name).unwrap())
+    let name = std::ffi::CString::new(name).unwrap();
+    // SAFETY: the name ends with a zero byte.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    assert_ne!(index, 0);
+    IfIndex(index)
 }
 
 /// Two networks with a cable between them: `v0` with 10.9.0.1/24 and fe80::1/64 at home, where we are, and

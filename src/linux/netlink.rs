@@ -1,10 +1,10 @@
 //! The rtnetlink socket: requests out, answers and news in.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, RawFd};
 
-use socket2::{Domain, Protocol, Socket, Type};
-
-use super::{Errno, Error, set_option};
+use super::call::{Descriptor, call, pointer_mut};
+use super::socket::{self, Setting};
+use super::{Errno, Error};
 
 /// Bytes that may wait in the socket: a board that renames all its ports at boot makes a few hundred.
 const QUEUE_BYTES: libc::c_int = 262_144;
@@ -25,7 +25,7 @@ pub enum Received<'a> {
 /// The kernel answers a request that fails with the error and the request itself. It performs one dump at a
 /// time: a second one that is asked for before the first is done may be refused with EBUSY.
 pub struct NetlinkSocket {
-    socket: Socket,
+    socket: Descriptor,
 }
 
 impl NetlinkSocket {
@@ -34,32 +34,15 @@ impl NetlinkSocket {
     /// # Errors
     /// That of the calls; reading needs no privilege.
     pub fn open() -> Result<Self, Error> {
-        const CALL: &str = "netlink socket";
-        let kind = Type::RAW.nonblocking().cloexec();
-        let protocol = Protocol::from(libc::NETLINK_ROUTE);
-        let domain = Domain::from(libc::AF_NETLINK);
-        let socket = Socket::new(domain, kind, Some(protocol)).map_err(Error::io(CALL))?;
-        let level = libc::SOL_SOCKET;
-        let forced = set_option(&socket, level, libc::SO_RCVBUFFORCE, &QUEUE_BYTES, CALL);
-        if forced.is_err() {
-            let asked = set_option(&socket, level, libc::SO_RCVBUF, &QUEUE_BYTES, "SO_RCVBUF");
-            super::optional(asked);
-        }
+        let fail = |errno| Error { call: "netlink socket", errno };
+        let socket = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE).map_err(fail)?;
+        // The second needs privilege, and gives what the first may not.
+        socket::set_all(&socket, &[queue(libc::SO_RCVBUF), queue(libc::SO_RCVBUFFORCE)])?;
         // SAFETY: sockaddr_nl is an aggregate of integers, so all zeros is one; its padding is private.
         let mut address: libc::sockaddr_nl = unsafe { core::mem::zeroed() };
         address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
         address.nl_groups = (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
-        // SAFETY: the pointer and the length are those of a live sockaddr_nl.
-        let result = unsafe {
-            libc::bind(
-                socket.as_raw_fd(),
-                (&raw const address).cast(),
-                size_of::<libc::sockaddr_nl>() as libc::socklen_t,
-            )
-        };
-        if result < 0 {
-            return Err(Error::last(CALL));
-        }
+        socket::bind(&socket, &address, size_of::<libc::sockaddr_nl>()).map_err(fail)?;
         Ok(Self { socket })
     }
 
@@ -69,8 +52,8 @@ impl NetlinkSocket {
     /// # Errors
     /// That of the call: then none of them was performed.
     pub fn send(&self, requests: &[u8]) -> Result<(), Error> {
-        let sent = self.socket.send(requests);
-        sent.map(drop).map_err(Error::io("netlink request"))
+        let sent = socket::send(&self.socket, requests);
+        sent.map(drop).map_err(|errno| Error { call: "netlink request", errno })
     }
 
     /// Receives one datagram into `buffer`. What does not come from the kernel is dropped.
@@ -82,41 +65,43 @@ impl NetlinkSocket {
             // SAFETY: sockaddr_nl is an aggregate of integers, so all zeros is one.
             let mut sender: libc::sockaddr_nl = unsafe { core::mem::zeroed() };
             let mut sender_len = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+            let arguments = [
+                self.socket.number(),
+                pointer_mut(buffer),
+                buffer.len(),
+                libc::MSG_DONTWAIT as usize,
+                pointer_mut(&mut sender),
+                pointer_mut(&mut sender_len),
+            ];
             // SAFETY: buffer and sender are alive, and their lengths are true.
-            let count = unsafe {
-                libc::recvfrom(
-                    self.socket.as_raw_fd(),
-                    buffer.as_mut_ptr().cast(),
-                    buffer.len(),
-                    libc::MSG_DONTWAIT,
-                    (&raw mut sender).cast(),
-                    &raw mut sender_len,
-                )
-            };
-            match Errno::result(count) {
+            match unsafe { call(libc::SYS_recvfrom, &arguments) } {
                 Ok(len) if sender.nl_pid == 0 => {
-                    let datagram = usize::try_from(len).ok().and_then(|len| buffer.get(..len));
-                    return Ok(Received::Datagram(datagram.unwrap_or(&[])));
+                    return Ok(Received::Datagram(buffer.get(..len).unwrap_or(&[])));
                 }
-                Ok(_) | Err(Errno::EINTR) => {}
+                Ok(_) => {}
                 Err(Errno::EAGAIN) => return Ok(Received::Nothing),
                 Err(Errno::ENOBUFS) => return Ok(Received::Overrun),
-                Err(errno) => return Err(Error::of("reading netlink")(errno)),
+                Err(errno) => return Err(Error { call: "reading netlink", errno }),
             }
         }
     }
 }
 
-impl AsFd for NetlinkSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+const fn queue(name: libc::c_int) -> Setting {
+    let level = libc::SOL_SOCKET;
+    Setting { level, name, value: QUEUE_BYTES, is_optional: true, call: "SO_RCVBUF" }
+}
+
+impl AsRawFd for NetlinkSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::namespace;
     use super::super::batch::Inbox;
+    use super::super::namespace;
     use super::*;
     use crate::wire::IfIndex;
     use crate::wire::rtnl::{self, Message, NewAddress};

@@ -54,7 +54,7 @@ struct Failures {
 
 impl Failures {
     fn add(&mut self, interface: IfIndex, what: Parcel, errno: Errno) {
-        let failure = Failure { interface, what, errno: errno as i32 };
+        let failure = Failure { interface, what, errno: errno.0 };
         if self.queue.push_back(failure).is_err() {
             self.lost = self.lost.saturating_add(1);
         }
@@ -158,9 +158,9 @@ impl<'a> Kernel<'a> {
 
     /// A membership on a deleted device still takes up room in its socket.
     fn leave_deleted(&mut self) {
-        let Self { v4, v6, arena, .. } = self;
+        let Self { v4, v6, packet, arena, .. } = self;
         arena.memberships.retain(|(interface, group)| {
-            if super::file::has_interface(*interface) {
+            if packet.has_interface(*interface) {
                 return true;
             }
             match (*group, &mut *v6) {
@@ -290,13 +290,14 @@ mod tests {
         let mut all = Heap::new();
         loop {
             let packets = socket.receive(&mut inbox).unwrap();
-            if packets.len() == 0 {
-                return all;
-            }
+            let before = all.len();
             all.extend(packets.map(|packet| match packet {
                 Packet::V4 { packet, .. } => packet.len() - 20,
                 Packet::V6 { .. } => 0,
             }));
+            if all.len() == before {
+                return all;
+            }
         }
     }
 

@@ -2,9 +2,12 @@
 
 use core::fmt;
 
-use super::{Errno, Error};
+use super::{Errno, Error, call};
 
 const BUFFER_BYTES: usize = 512;
+
+/// Bytes of the longest number, with room for blanks before it.
+const NUMBER_BYTES: usize = 12;
 
 /// A descriptor to write text to. What is still in the buffer leaves with [`Self::finish`].
 #[derive(Debug)]
@@ -38,13 +41,51 @@ impl Output {
         }
     }
 
+    /// Writes text.
+    #[inline(never)]
+    pub fn text(&mut self, text: &str) {
+        self.put(text.as_bytes());
+    }
+
+    /// Writes text and blanks, so many characters at least.
+    #[inline(never)]
+    pub fn cell(&mut self, text: &str, width: usize) {
+        self.text(text);
+        for _ in text.chars().count()..width {
+            self.text(" ");
+        }
+    }
+
+    /// Writes a number in decimal.
+    pub fn number(&mut self, number: u32) {
+        self.number_cell(number, 0);
+    }
+
+    /// Writes blanks and a number in decimal, so many characters at least.
+    #[inline(never)]
+    pub fn number_cell(&mut self, number: u32, width: usize) {
+        let mut digits = [b' '; NUMBER_BYTES];
+        let mut start = NUMBER_BYTES;
+        let mut rest = number;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            start -= 1;
+            if rest == 0 {
+                break;
+            }
+        }
+        let start = start.min(NUMBER_BYTES.saturating_sub(width));
+        self.put(digits.get(start..).unwrap_or(&[]));
+    }
+
     /// Lets everything go.
     ///
     /// # Errors
     /// The first one since the beginning, EPIPE among them: then the rest has not been written.
     pub fn finish(mut self) -> Result<(), Error> {
         self.flush();
-        self.error.map_or(Ok(()), |errno| Err(Error::of("writing")(errno)))
+        self.error.map_or(Ok(()), |errno| Err(Error { call: "writing", errno }))
     }
 
     const fn new(descriptor: libc::c_int) -> Self {
@@ -54,12 +95,9 @@ impl Output {
     fn flush(&mut self) {
         let mut rest = self.buffer.as_slice();
         while self.error.is_none() && !rest.is_empty() {
-            // SAFETY: the pointer and the length are those of a live slice; the kernel only reads it.
-            let count = unsafe { libc::write(self.descriptor, rest.as_ptr().cast(), rest.len()) };
-            match usize::try_from(count) {
+            match call::write(self.descriptor, rest) {
                 Ok(count) => rest = rest.get(count..).unwrap_or(&[]),
-                Err(_) if Errno::last() == Errno::EINTR => {}
-                Err(_) => self.error = Some(Errno::last()),
+                Err(errno) => self.error = Some(errno),
             }
         }
         self.buffer.clear();
@@ -74,6 +112,20 @@ impl fmt::Write for Output {
             Some(_) => Err(fmt::Error),
         }
     }
+}
+
+/// What `write` puts out.
+#[cfg(test)]
+pub(crate) fn written(write: impl FnOnce(&mut Output)) -> std::string::String {
+    use std::io::Read as _;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut output = Output::new(std::os::fd::AsRawFd::as_raw_fd(&writer));
+    write(&mut output);
+    output.finish().unwrap();
+    drop(writer);
+    let mut text = std::string::String::new();
+    reader.read_to_string(&mut text).unwrap();
+    text
 }
 
 #[cfg(test)]
@@ -101,6 +153,21 @@ mod tests {
         reader.read_to_end(&mut read).unwrap();
         assert_eq!(&read[..expected.len()], expected.as_bytes());
         assert_eq!(&read[expected.len()..], long);
+    }
+
+    #[test]
+    fn cells_are_filled_up_and_never_cut() {
+        let text = written(|out| {
+            for (number, width) in [(0, 0), (7, 3), (u32::MAX, 4), (1234, 4)] {
+                out.number_cell(number, width);
+                out.text("|");
+            }
+            for (text, width) in [("é", 3), ("word", 2), ("", 1)] {
+                out.cell(text, width);
+                out.text("|");
+            }
+        });
+        assert_eq!(text, "0|  7|4294967295|1234|é  |word| |");
     }
 
     #[test]

@@ -1,16 +1,13 @@
 //! The packet socket: whole Ethernet frames, outwards only.
 
-use std::os::fd::AsRawFd;
-
-use socket2::{Domain, Socket, Type};
-
 use super::batch::Outbox;
-use super::{Errno, Error};
+use super::call::Descriptor;
+use super::{Errno, Error, socket};
 use crate::wire::IfIndex;
 
 /// A packet socket of protocol 0, which receives nothing.
 pub struct PacketSocket {
-    socket: Socket,
+    socket: Descriptor,
 }
 
 impl PacketSocket {
@@ -19,13 +16,16 @@ impl PacketSocket {
     /// # Errors
     /// EPERM without CAP_NET_RAW; EAFNOSUPPORT on a kernel without packet sockets.
     pub fn open() -> Result<Self, Error> {
-        let kind = Type::RAW.nonblocking().cloexec();
-        let socket = Socket::new(Domain::PACKET, kind, None);
-        let socket = socket.map_err(Error::io("packet socket"))?;
-        Ok(Self { socket })
+        let socket = socket::open(libc::AF_PACKET, libc::SOCK_RAW, 0);
+        socket.map(|socket| Self { socket }).map_err(|errno| Error { call: "packet socket", errno })
     }
 
     pub(super) fn send(&self, outbox: &mut Outbox, failed: &mut dyn FnMut(IfIndex, Errno)) {
-        outbox.send(self.socket.as_raw_fd(), failed);
+        outbox.send(&self.socket, failed);
+    }
+
+    /// Whether there is a network device of this number.
+    pub(super) fn has_interface(&self, interface: IfIndex) -> bool {
+        super::file::has_interface(&self.socket, interface)
     }
 }

@@ -1,51 +1,68 @@
 //! The one place to wait.
 
+use core::ffi::{c_long, c_short};
 use core::time::Duration;
+use std::os::fd::AsRawFd;
 
-pub use nix::poll::{PollFd, PollFlags};
-use nix::sys::time::TimeSpec;
+use super::Error;
+use super::call::{call, pointer_mut};
 
-use super::signals::Signals;
-use super::{Errno, Error};
+/// The longest wait in seconds. Waking early is harmless.
+const WAIT_SECS_MAX: u64 = 86_400;
 
-/// The longest wait that every C library's time can express. Waking early is harmless.
-const WAIT_MAX: Duration = Duration::from_secs(86_400);
+/// A descriptor that is waited for.
+#[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
+pub struct Waiting(libc::pollfd);
 
-/// What has ended a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Woken {
-    /// The descriptors tell which of them are ready; none: the time has passed.
-    ByDescriptorOrTime,
-    /// The descriptors tell nothing: any of them may be ready.
-    BySignal,
+impl Waiting {
+    /// Until there is something to read.
+    #[must_use]
+    pub fn to_read(descriptor: &impl AsRawFd) -> Self {
+        Self::on(descriptor, libc::POLLIN)
+    }
+
+    /// Until there is room to write.
+    #[must_use]
+    pub fn to_write(descriptor: &impl AsRawFd) -> Self {
+        Self::on(descriptor, libc::POLLOUT)
+    }
+
+    /// Whether it, or an error, is there; known after [`wait`].
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        self.0.revents != 0
+    }
+
+    fn on(descriptor: &impl AsRawFd, events: c_short) -> Self {
+        Self(libc::pollfd { fd: descriptor.as_raw_fd(), events, revents: 0 })
+    }
 }
 
-/// Waits until one of `descriptors` is ready, a signal arrives, or `timeout` (nanoseconds count; `None`: for
-/// ever) has passed. Signals are delivered here and nowhere else.
+/// Waits until one of `descriptors` is ready, or `timeout` (nanoseconds count; `None`: for ever) has passed.
 ///
 /// # Errors
 /// None that is known to happen.
-pub fn wait(
-    descriptors: &mut [PollFd<'_>],
-    timeout: Option<Duration>,
-    signals: &Signals,
-) -> Result<Woken, Error> {
-    let timeout = timeout.map(|timeout| TimeSpec::from_duration(timeout.min(WAIT_MAX)));
-    match nix::poll::ppoll(descriptors, timeout, Some(signals.waiting())) {
-        Ok(_) => Ok(Woken::ByDescriptorOrTime),
-        Err(Errno::EINTR) => Ok(Woken::BySignal),
-        Err(errno) => Err(Error::of("waiting")(errno)),
-    }
+pub fn wait(descriptors: &mut [Waiting], timeout: Option<Duration>) -> Result<(), Error> {
+    // The kernel's `timespec`: old calls for words of the machine's size, which a day fits.
+    let mut time = timeout.map(|timeout| -> [c_long; 2] {
+        [timeout.as_secs().min(WAIT_SECS_MAX) as c_long, timeout.subsec_nanos() as c_long]
+    });
+    let limit = time.as_mut().map_or(0, pointer_mut);
+    let arguments = [pointer_mut(descriptors), descriptors.len(), limit, 0, 0, 0];
+    // SAFETY: the descriptors are alive, and so many; the time is alive, and the kernel may change it.
+    let ready = unsafe { call(libc::SYS_ppoll, &arguments) };
+    ready.map(drop).map_err(|errno| Error { call: "waiting", errno })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::signals::Signal;
+    use super::super::signals::{Signal, Signals};
     use super::*;
-    use std::os::fd::AsFd;
+    use std::io::Write;
     use std::time::Instant;
 
-    /// Signals belong to the process, so this is one test, and the only one that installs handlers.
+    /// Signals belong to the process, so this is one test, and the only one that blocks them.
     #[test]
     fn a_wait_ends_by_time_by_descriptor_and_by_signal() {
         let mut signals = Signals::install().unwrap();
@@ -54,23 +71,23 @@ mod tests {
             core::iter::from_fn(|| signals.take()).find(|signal| *signal != Signal::Child)
         };
         let begun = Instant::now();
-        let nothing = wait(&mut [], Some(Duration::from_micros(1500)), &signals);
-        assert_eq!(nothing, Ok(Woken::ByDescriptorOrTime));
+        wait(&mut [], Some(Duration::from_micros(1500))).unwrap();
         assert!(begun.elapsed() >= Duration::from_micros(1500));
         assert!(begun.elapsed() < Duration::from_secs(5));
 
-        let (reader, writer) = std::io::pipe().unwrap();
-        nix::unistd::write(&writer, b"x").unwrap();
-        let mut descriptors = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
-        assert_eq!(wait(&mut descriptors, None, &signals), Ok(Woken::ByDescriptorOrTime));
-        assert_eq!(descriptors[0].any(), Some(true));
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut descriptors = [Waiting::to_read(&reader)];
+        wait(&mut descriptors, Some(Duration::ZERO)).unwrap();
+        assert!(!descriptors[0].is_over());
+        writer.write_all(b"x").unwrap();
+        wait(&mut descriptors, None).unwrap();
+        assert!(descriptors[0].is_over());
 
-        // Sent to this thread while blocked: nothing happens until it waits, and then it does not wait.
-        // SAFETY: the thread is this one, and a handler is installed.
-        unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGHUP) };
         assert_eq!(take(&mut signals), None);
+        // SAFETY: the thread is this one, and the signal is blocked.
+        unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGHUP) };
         let begun = Instant::now();
-        assert_eq!(wait(&mut [], Some(Duration::from_secs(20)), &signals), Ok(Woken::BySignal));
+        wait(&mut [Waiting::to_read(&signals)], Some(Duration::from_secs(20))).unwrap();
         assert!(begun.elapsed() < Duration::from_secs(10));
         assert_eq!(take(&mut signals), Some(Signal::Reload));
         assert_eq!(take(&mut signals), None);

@@ -3,30 +3,69 @@
 //! Which device a packet came from and goes to is told with each packet, so a device that is deleted and made
 //! anew costs nothing but joining the group once more.
 
+use core::ffi::c_int;
 use core::net::{Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use heapless::Vec;
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
-use super::batch::{Inbox, Outbox};
-use super::{Errno, Error, optional, set_option};
+use super::batch::{Inbox, Outbox, Packets, in_addr, in6_addr};
+use super::call::Descriptor;
+use super::socket::{self, Setting};
+use super::{Errno, Error};
+use crate::config::Family;
 use crate::limits;
-use crate::router::Packet;
 use crate::wire::IfIndex;
 
-const IP_PROTOCOL: i32 = 112;
-const TTL: u32 = 255;
+const IP_PROTOCOL: c_int = 112;
+const TTL: c_int = 255;
 /// Internetwork control (RFC 791 §3.1), as every router sends (TX27), and its queue.
-const PRECEDENCE: u32 = 0xc0;
-const QUEUE_PRIORITY: u32 = 6;
+const PRECEDENCE: c_int = 0xc0;
+const QUEUE_PRIORITY: c_int = 6;
+
+/// An option without which there is no VRRP.
+const fn needed(level: c_int, name: c_int, value: c_int, call: &'static str) -> Setting {
+    Setting { level, name, value, is_optional: false, call }
+}
+
+const fn optional(level: c_int, name: c_int, value: c_int, call: &'static str) -> Setting {
+    Setting { level, name, value, is_optional: true, call }
+}
+
+const BUFFER: Setting =
+    optional(libc::SOL_SOCKET, libc::SO_RCVBUF, limits::SOCKET_BUFFER_BYTES as c_int, "SO_RCVBUF");
+/// It comes after the precedence, which sets another one.
+const PRIORITY: Setting = optional(libc::SOL_SOCKET, libc::SO_PRIORITY, QUEUE_PRIORITY, "SO_PRIORITY");
+
+static SETTINGS_V4: [Setting; 7] = [
+    needed(libc::IPPROTO_IP, libc::IP_PKTINFO, 1, "IP_PKTINFO"),
+    needed(libc::IPPROTO_IP, libc::IP_TTL, TTL, "IP_TTL"),
+    needed(libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, TTL, "IP_MULTICAST_TTL"),
+    optional(libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP, 0, "IP_MULTICAST_LOOP"),
+    optional(libc::IPPROTO_IP, libc::IP_TOS, PRECEDENCE, "IP_TOS"),
+    BUFFER,
+    PRIORITY,
+];
+
+static SETTINGS_V6: [Setting; 9] = [
+    needed(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"),
+    needed(libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT"),
+    needed(libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, TTL, "IPV6_UNICAST_HOPS"),
+    needed(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS, TTL, "IPV6_MULTICAST_HOPS"),
+    optional(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, 0, "IPV6_MULTICAST_LOOP"),
+    optional(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, PRECEDENCE, "IPV6_TCLASS"),
+    // The checksum is ours, in both directions.
+    optional(libc::IPPROTO_IPV6, libc::IPV6_CHECKSUM, -1, "IPV6_CHECKSUM"),
+    BUFFER,
+    PRIORITY,
+];
 
 /// The IPv4 socket.
 pub struct V4 {
-    socket: Socket,
+    socket: Descriptor,
     /// The kernel allows 20 memberships a socket (igmp_max_memberships). These hold further ones, and are
     /// never read: a socket receives what is for any group that the host has joined (IP_MULTICAST_ALL).
-    holders: Vec<Socket, { limits::INTERFACES_MAX }>,
+    holders: Vec<Descriptor, { limits::INTERFACES_MAX }>,
 }
 
 impl V4 {
@@ -35,17 +74,7 @@ impl V4 {
     /// # Errors
     /// EPERM without CAP_NET_RAW.
     pub fn open() -> Result<Self, Error> {
-        const CALL: &str = "IPv4 raw socket";
-        let protocol = Protocol::from(IP_PROTOCOL);
-        let kind = Type::RAW.nonblocking().cloexec();
-        let socket = Socket::new(Domain::IPV4, kind, Some(protocol)).map_err(Error::io(CALL))?;
-        set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, &1, "IP_PKTINFO")?;
-        let io = |result: std::io::Result<()>, call| result.map_err(Error::io(call));
-        io(socket.set_ttl_v4(TTL), "IP_TTL")?;
-        io(socket.set_multicast_ttl_v4(TTL), "IP_MULTICAST_TTL")?;
-        optional(io(socket.set_multicast_loop_v4(false), "IP_MULTICAST_LOOP"));
-        optional(io(socket.set_tos_v4(PRECEDENCE), "IP_TOS"));
-        set_common(&socket);
+        let socket = open(libc::AF_INET, &SETTINGS_V4, "IPv4 raw socket")?;
         Ok(Self { socket, holders: Vec::new() })
     }
 
@@ -54,33 +83,26 @@ impl V4 {
     /// # Errors
     /// ENODEV if the device is gone, ENOBUFS if there are too many memberships.
     pub fn join(&mut self, interface: IfIndex, group: Ipv4Addr) -> Result<(), Error> {
-        const CALL: &str = "IP_ADD_MEMBERSHIP";
-        let index = InterfaceIndexOrAddress::Index(interface.0);
+        let fail = |errno| Error { call: "IP_ADD_MEMBERSHIP", errno };
+        let membership = Membership::v4(interface, group);
         for socket in core::iter::once(&self.socket).chain(&self.holders) {
-            let result = join_anew(
-                || socket.join_multicast_v4_n(&group, &index),
-                || socket.leave_multicast_v4_n(&group, &index),
-            );
-            match result.map_err(Error::io(CALL)) {
-                Err(error) if error.errno == Errno::ENOBUFS => {}
-                result => return result,
+            match membership.join(socket) {
+                Err(Errno::ENOBUFS) => {}
+                result => return result.map_err(fail),
             }
         }
-        let kind = Type::DGRAM.cloexec();
-        let socket = Socket::new(Domain::IPV4, kind, None).map_err(Error::io(CALL))?;
-        let joined = socket.join_multicast_v4_n(&group, &index);
-        joined.map_err(Error::io(CALL))?;
-        let kept = self.holders.push(socket);
-        kept.map_err(|_| Error::of(CALL)(Errno::ENOBUFS))
+        let holder = socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0).map_err(fail)?;
+        membership.join(&holder).map_err(fail)?;
+        self.holders.push(holder).map_err(|_| fail(Errno::ENOBUFS))
     }
 
     /// Leaves `group` on a device, which may be gone already; a device that is gone still holds a membership
     /// until it is left.
     pub fn leave(&mut self, interface: IfIndex, group: Ipv4Addr) {
-        let index = InterfaceIndexOrAddress::Index(interface.0);
+        let membership = Membership::v4(interface, group);
         for socket in core::iter::once(&self.socket).chain(&self.holders) {
             // It is on one of them, or nowhere.
-            let _ = socket.leave_multicast_v4_n(&group, &index);
+            let _ = membership.leave(socket);
         }
     }
 
@@ -88,27 +110,24 @@ impl V4 {
     ///
     /// # Errors
     /// None that is known to happen.
-    pub fn receive<'a>(
-        &self,
-        inbox: &'a mut Inbox,
-    ) -> Result<impl ExactSizeIterator<Item = Packet<'a>> + use<'a>, Error> {
-        inbox.receive_v4(self.socket.as_raw_fd())
+    pub fn receive<'a>(&self, inbox: &'a mut Inbox) -> Result<Packets<'a>, Error> {
+        inbox.receive(&self.socket, Family::V4)
     }
 
     pub(super) fn send(&self, outbox: &mut Outbox, failed: &mut dyn FnMut(IfIndex, Errno)) {
-        outbox.send(self.socket.as_raw_fd(), failed);
+        outbox.send(&self.socket, failed);
     }
 }
 
-impl AsFd for V4 {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+impl AsRawFd for V4 {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 
 /// The IPv6 socket.
 pub struct V6 {
-    socket: Socket,
+    socket: Descriptor,
 }
 
 impl V6 {
@@ -117,23 +136,7 @@ impl V6 {
     /// # Errors
     /// EPERM without CAP_NET_RAW; EAFNOSUPPORT on a kernel without IPv6.
     pub fn open() -> Result<Self, Error> {
-        const CALL: &str = "IPv6 raw socket";
-        let protocol = Protocol::from(IP_PROTOCOL);
-        let kind = Type::RAW.nonblocking().cloexec();
-        let socket = Socket::new(Domain::IPV6, kind, Some(protocol)).map_err(Error::io(CALL))?;
-        let ipv6 = libc::IPPROTO_IPV6;
-        set_option(&socket, ipv6, libc::IPV6_RECVPKTINFO, &1, "IPV6_RECVPKTINFO")?;
-        let io = |result: std::io::Result<()>, call| result.map_err(Error::io(call));
-        io(socket.set_recv_hoplimit_v6(true), "IPV6_RECVHOPLIMIT")?;
-        io(socket.set_unicast_hops_v6(TTL), "IPV6_UNICAST_HOPS")?;
-        io(socket.set_multicast_hops_v6(TTL), "IPV6_MULTICAST_HOPS")?;
-        optional(io(socket.set_multicast_loop_v6(false), "IPV6_MULTICAST_LOOP"));
-        optional(io(socket.set_tclass_v6(PRECEDENCE), "IPV6_TCLASS"));
-        // The checksum is ours, in both directions.
-        let none = -1;
-        optional(set_option(&socket, ipv6, libc::IPV6_CHECKSUM, &none, "IPV6_CHECKSUM"));
-        set_common(&socket);
-        Ok(Self { socket })
+        Ok(Self { socket: open(libc::AF_INET6, &SETTINGS_V6, "IPv6 raw socket")? })
     }
 
     /// Joins `group` on a device. Joining again is harmless.
@@ -141,61 +144,84 @@ impl V6 {
     /// # Errors
     /// ENODEV if the device is gone or has no IPv6.
     pub fn join(&mut self, interface: IfIndex, group: Ipv6Addr) -> Result<(), Error> {
-        let result = join_anew(
-            || self.socket.join_multicast_v6(&group, interface.0),
-            || self.socket.leave_multicast_v6(&group, interface.0),
-        );
-        result.map_err(Error::io("IPV6_ADD_MEMBERSHIP"))
+        let joined = Membership::v6(interface, group).join(&self.socket);
+        joined.map_err(|errno| Error { call: "IPV6_ADD_MEMBERSHIP", errno })
     }
 
     /// Leaves `group` on a device, which may be gone already.
     pub fn leave(&mut self, interface: IfIndex, group: Ipv6Addr) {
-        let _ = self.socket.leave_multicast_v6(&group, interface.0);
+        let _ = Membership::v6(interface, group).leave(&self.socket);
     }
 
     /// Receives what waits, up to a batch; nothing if nothing waits.
     ///
     /// # Errors
     /// None that is known to happen.
-    pub fn receive<'a>(
-        &self,
-        inbox: &'a mut Inbox,
-    ) -> Result<impl ExactSizeIterator<Item = Packet<'a>> + use<'a>, Error> {
-        inbox.receive_v6(self.socket.as_raw_fd())
+    pub fn receive<'a>(&self, inbox: &'a mut Inbox) -> Result<Packets<'a>, Error> {
+        inbox.receive(&self.socket, Family::V6)
     }
 
     pub(super) fn send(&self, outbox: &mut Outbox, failed: &mut dyn FnMut(IfIndex, Errno)) {
-        outbox.send(self.socket.as_raw_fd(), failed);
+        outbox.send(&self.socket, failed);
     }
 }
 
-impl AsFd for V6 {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+impl AsRawFd for V6 {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 
-/// What both sockets want. The priority comes after the precedence, which sets another one.
-fn set_common(socket: &Socket) {
-    let bytes = limits::SOCKET_BUFFER_BYTES;
-    let result = socket.set_recv_buffer_size(bytes);
-    optional(result.map_err(Error::io("SO_RCVBUF")));
-    let result = socket.set_priority(QUEUE_PRIORITY);
-    optional(result.map_err(Error::io("SO_PRIORITY")));
+fn open(domain: c_int, settings: &[Setting], call: &'static str) -> Result<Descriptor, Error> {
+    let socket = socket::open(domain, libc::SOCK_RAW, IP_PROTOCOL).map_err(|errno| Error { call, errno })?;
+    socket::set_all(&socket, settings)?;
+    Ok(socket)
 }
 
-/// Joins; a membership that is there already may be that of a deleted device of the same number, so it is left
-/// and joined again.
-fn join_anew(
-    join: impl Fn() -> std::io::Result<()>,
-    leave: impl Fn() -> std::io::Result<()>,
-) -> std::io::Result<()> {
-    match join() {
-        Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {
-            leave()?;
-            join()
+/// What a socket is to join.
+enum Membership {
+    V4(libc::ip_mreqn),
+    V6(libc::ipv6_mreq),
+}
+
+impl Membership {
+    const fn v4(interface: IfIndex, group: Ipv4Addr) -> Self {
+        Self::V4(libc::ip_mreqn {
+            imr_multiaddr: in_addr(group),
+            imr_address: in_addr(Ipv4Addr::UNSPECIFIED),
+            imr_ifindex: interface.0 as c_int,
+        })
+    }
+
+    #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
+    const fn v6(interface: IfIndex, group: Ipv6Addr) -> Self {
+        Self::V6(libc::ipv6_mreq { ipv6mr_multiaddr: in6_addr(group), ipv6mr_interface: interface.0 as _ })
+    }
+
+    /// Joins; a membership that is there already may be that of a deleted device of the same number, so it is left
+    /// and joined again.
+    fn join(&self, socket: &Descriptor) -> Result<(), Errno> {
+        match self.add(socket) {
+            Err(Errno::EADDRINUSE) => {
+                self.leave(socket)?;
+                self.add(socket)
+            }
+            result => result,
         }
-        result => result,
+    }
+
+    fn add(&self, socket: &Descriptor) -> Result<(), Errno> {
+        match self {
+            Self::V4(group) => socket::set(socket, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, group),
+            Self::V6(group) => socket::set(socket, libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP, group),
+        }
+    }
+
+    fn leave(&self, socket: &Descriptor) -> Result<(), Errno> {
+        match self {
+            Self::V4(group) => socket::set(socket, libc::IPPROTO_IP, libc::IP_DROP_MEMBERSHIP, group),
+            Self::V6(group) => socket::set(socket, libc::IPPROTO_IPV6, libc::IPV6_DROP_MEMBERSHIP, group),
+        }
     }
 }
 
@@ -204,6 +230,7 @@ mod tests {
     use super::super::batch::Way;
     use super::super::namespace::{self, Cable};
     use super::*;
+    use crate::router::Packet;
     use std::format;
     use std::vec::Vec as Heap;
 
@@ -223,7 +250,7 @@ mod tests {
     fn send_v4(socket: &V4, interface: IfIndex, to: Ipv4Addr) {
         let mut outbox = Outbox::new();
         outbox.put(interface, v4(to), &MESSAGE).unwrap();
-        socket.send(&mut outbox, &mut |_, errno| panic!("{errno}"));
+        socket.send(&mut outbox, &mut |_, errno| panic!("{errno:?}"));
         assert!(outbox.is_empty());
     }
 
@@ -234,13 +261,14 @@ mod tests {
         let mut all = Heap::new();
         loop {
             let packets = socket.receive(&mut inbox).unwrap();
-            if packets.len() == 0 {
-                return all;
-            }
+            let before = all.len();
             all.extend(packets.map(|packet| match packet {
                 Packet::V4 { interface, packet } => (interface, packet.to_vec()),
                 Packet::V6 { .. } => panic!("IPv6 from an IPv4 socket"),
             }));
+            if all.len() == before {
+                return all;
+            }
         }
     }
 
@@ -289,7 +317,7 @@ mod tests {
                 let way = Way::V6 { from: local(2), to };
                 outbox.put(v1, way, &MESSAGE).unwrap();
             }
-            away.send(&mut outbox, &mut |_, errno| panic!("{errno}"));
+            away.send(&mut outbox, &mut |_, errno| panic!("{errno:?}"));
             namespace::await_readable(&home, true);
             let mut inbox = Inbox::new();
             let packets: Heap<_> = home.receive(&mut inbox).unwrap().collect();
@@ -301,9 +329,9 @@ mod tests {
                 message: &MESSAGE, // the checksum is untouched
             });
             assert_eq!(packets, expected);
-            assert_eq!(home.receive(&mut inbox).unwrap().len(), 0);
+            assert_eq!(home.receive(&mut inbox).unwrap().count(), 0);
             let mut inbox = Inbox::new();
-            assert_eq!(away.receive(&mut inbox).unwrap().len(), 0);
+            assert_eq!(away.receive(&mut inbox).unwrap().count(), 0);
         });
     }
 
@@ -375,7 +403,7 @@ mod tests {
             let mut outbox = Outbox::new();
             let to = Ipv4Addr::new(10, 9, 0, 1);
             outbox.put(v1, v4(to), &[0x21; 1520]).unwrap(); // fragmented, and put together again
-            away.send(&mut outbox, &mut |_, errno| panic!("{errno}"));
+            away.send(&mut outbox, &mut |_, errno| panic!("{errno:?}"));
             send_v4(&away, v1, to);
             let packets = received_v4(&home, true);
             let lengths: Heap<_> = packets.iter().map(|(_, packet)| packet.len()).collect();

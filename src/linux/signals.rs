@@ -1,11 +1,10 @@
-//! Signals: noted by a handler, delivered only while [`poll::wait`](super::poll::wait) waits, taken in turn.
+//! Signals: never delivered, but read from a descriptor like everything else.
 
-use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::ffi::{c_int, c_ulong};
+use std::os::fd::{AsRawFd, RawFd};
 
-use nix::sys::signal::{self, SaFlags, SigAction, SigHandler, SigSet, SigmaskHow};
-
-use super::Error;
+use super::call::{self, Descriptor, call, pointer};
+use super::{Errno, Error};
 
 /// What we are asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,66 +18,95 @@ pub enum Signal {
 }
 
 /// The signals that are handled.
-const HANDLED: [signal::Signal; 4] = [signal::SIGTERM, signal::SIGINT, signal::SIGHUP, signal::SIGCHLD];
+const HANDLED: Mask = Mask::of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD]);
 
-static STOP: AtomicBool = AtomicBool::new(false);
-static RELOAD: AtomicBool = AtomicBool::new(false);
-static CHILD: AtomicBool = AtomicBool::new(false);
+/// Bytes that the kernel writes for a signal (signalfd(2)).
+const INFO_BYTES: usize = 128;
 
-/// The handlers are installed and the signals are blocked.
+/// The highest signal: MIPS has twice as many as all others.
+pub(super) const SIGNAL_MAX: usize =
+    if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 };
+
+/// A set of signals as the kernel has it.
+#[repr(C)]
+pub(super) struct Mask([c_ulong; SIGNAL_MAX / c_ulong::BITS as usize]);
+
+impl Mask {
+    pub(super) const EMPTY: Self = Self::of(&[]);
+
+    /// All that are named here have low numbers.
+    const fn of(signals: &[c_int]) -> Self {
+        let mut words = [0; SIGNAL_MAX / c_ulong::BITS as usize];
+        let mut next = 0;
+        while next < signals.len() {
+            words[0] |= 1 << (signals[next] - 1);
+            next += 1;
+        }
+        Self(words)
+    }
+
+    /// Blocks these signals beside others, or these and no others.
+    pub(super) fn apply(&self, how: c_int) -> Result<(), Errno> {
+        let arguments = [how as usize, pointer(self), 0, size_of::<Self>(), 0, 0];
+        // SAFETY: the mask is alive; the kernel only reads it.
+        unsafe { call(libc::SYS_rt_sigprocmask, &arguments) }.map(drop)
+    }
+}
+
+/// The signals are blocked and wait to be read.
 #[derive(Debug)]
 pub struct Signals {
-    /// What is blocked while waiting: what was blocked before, without the signals that are handled.
-    waiting: SigSet,
+    descriptor: Descriptor,
 }
 
 impl Signals {
-    /// Installs the handlers, blocks the signals outside of waiting, and ignores SIGPIPE.
+    /// Blocks the signals that are handled, and SIGPIPE.
     ///
     /// # Errors
     /// None that is known to happen.
     pub fn install() -> Result<Self, Error> {
-        const CALL: &str = "signal handlers";
-        ignore_pipe();
-        let mut handled = SigSet::empty();
-        for number in HANDLED {
-            handled.add(number);
-        }
-        let mut waiting = SigSet::empty();
-        let how = SigmaskHow::SIG_BLOCK;
-        signal::sigprocmask(how, Some(&handled), Some(&mut waiting)).map_err(Error::of(CALL))?;
-        let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), handled);
-        for number in HANDLED {
-            waiting.remove(number);
-            // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
-            unsafe { signal::sigaction(number, &action) }.map_err(Error::of(CALL))?;
-        }
-        Ok(Self { waiting })
+        let fail = |errno| Error { call: "signals", errno };
+        block_pipe();
+        // Who ignores it has no children to reap.
+        default_action(libc::SIGCHLD as usize);
+        HANDLED.apply(libc::SIG_BLOCK).map_err(fail)?;
+        let flags = (libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) as usize;
+        let arguments = [usize::MAX, pointer(&HANDLED), size_of::<Mask>(), flags, 0, 0];
+        // SAFETY: the mask is alive; the kernel only reads it.
+        let given = unsafe { call(libc::SYS_signalfd4, &arguments) }.map_err(fail)?;
+        Ok(Self { descriptor: Descriptor::new(given) })
     }
 
-    /// One signal that has arrived and has not been taken; a child's last.
+    /// One signal that has arrived and has not been taken.
     pub fn take(&mut self) -> Option<Signal> {
-        let noted = [(&STOP, Signal::Stop), (&RELOAD, Signal::Reload), (&CHILD, Signal::Child)];
-        let mut noted = noted.into_iter();
-        noted.find_map(|(flag, signal)| flag.swap(false, Ordering::Relaxed).then_some(signal))
+        let mut info = [0; INFO_BYTES];
+        call::read(&self.descriptor, &mut info).ok()?;
+        let (number, _) = info.split_first_chunk()?;
+        Some(match i32::from_ne_bytes(*number) {
+            libc::SIGTERM | libc::SIGINT => Signal::Stop,
+            libc::SIGHUP => Signal::Reload,
+            _ => Signal::Child,
+        })
     }
+}
 
-    pub(super) const fn waiting(&self) -> SigSet {
-        self.waiting
+impl AsRawFd for Signals {
+    fn as_raw_fd(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
     }
 }
 
 /// Makes writing to a reader that is gone an error instead of the end of the process.
-pub fn ignore_pipe() {
-    // SAFETY: ignoring a signal runs nothing. It cannot fail for SIGPIPE.
-    let _ = unsafe { signal::signal(signal::SIGPIPE, SigHandler::SigIgn) };
+pub fn block_pipe() {
+    // It cannot fail.
+    let _ = Mask::of(&[libc::SIGPIPE]).apply(libc::SIG_BLOCK);
 }
 
-extern "C" fn note(number: c_int) {
-    let flag = match number {
-        libc::SIGTERM | libc::SIGINT => &STOP,
-        libc::SIGHUP => &RELOAD,
-        _ => &CHILD,
-    };
-    flag.store(true, Ordering::Relaxed);
+/// Gives a signal its default action; some have no other.
+pub(super) fn default_action(signal: usize) {
+    // Longer than the kernel's structure on any machine, in which all zeros is SIG_DFL.
+    let action = [0usize; 8];
+    let arguments = [signal, pointer(&action), 0, size_of::<Mask>(), 0, 0];
+    // SAFETY: the structure is alive; the kernel only reads it, and no handler is installed.
+    let _ = unsafe { call(libc::SYS_rt_sigaction, &arguments) };
 }

@@ -1,11 +1,9 @@
 //! What a virtual router counts. Counters start at zero with the daemon and wrap.
 
-use serde::{Deserialize, Serialize};
-
 use crate::wire::vrrp::Discard;
 
 /// Counts since the daemon started; a reload keeps them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
     /// Advertisements sent (one per interval or answer, however many unicast peers it went to).
     pub sent: u32,
@@ -50,6 +48,40 @@ impl Counters {
             failed: 0,
             discards: [0; Discard::ALL.len()],
         }
+    }
+
+    /// Hands every count to `visit`, always in the same order.
+    pub(crate) fn each(&mut self, visit: &mut dyn FnMut(&mut u32)) {
+        let Self {
+            sent,
+            sent_zero,
+            received,
+            received_zero,
+            other_interval,
+            contended,
+            became_master,
+            released_master,
+            announced,
+            put_back,
+            failed,
+            discards,
+        } = self;
+        for count in [
+            sent,
+            sent_zero,
+            received,
+            received_zero,
+            other_interval,
+            contended,
+            became_master,
+            released_master,
+            announced,
+            put_back,
+            failed,
+        ] {
+            visit(count);
+        }
+        discards.iter_mut().for_each(visit);
     }
 
     /// Counts a packet that was dropped.

@@ -54,7 +54,7 @@ impl State {
 }
 
 /// A state's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Not taking part.
     Initialize,
@@ -65,6 +65,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every state, in the order of its number in a status record.
+    pub(crate) const ALL: [Self; 3] = [Self::Initialize, Self::Backup, Self::Master];
+
     /// The word for it in logs, hooks and status.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -83,7 +86,7 @@ impl fmt::Display for Phase {
 }
 
 /// Why a virtual router does not take part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Links and addresses are not known yet.
     Starting,

@@ -7,6 +7,6 @@ use core::hint::black_box;
 use vipd::status::{Reply, Request};
 
 panic_free::prove!(|bytes| {
-    let _ = black_box(postcard::from_bytes::<Request>(bytes));
-    let _ = black_box(postcard::from_bytes::<Reply>(bytes));
+    let _ = black_box(Request::parse(bytes));
+    let _ = black_box(Reply::parse(bytes));
 });
