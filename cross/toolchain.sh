@@ -74,6 +74,8 @@ size_flags() {
         done
         ;;
     armv7-*) echo -Ctarget-feature=+thumb-mode ;;
+    # Else the standard library asks at start for newer atomic instructions, and may read a file onto the heap for it.
+    aarch64-*) echo -Ctarget-feature=-outline-atomics ;;
     *) ;;
     esac
 }

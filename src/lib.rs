@@ -9,7 +9,7 @@
 //! | third | `linux` | descriptors and bytes; the only system calls, the only unsafe code |
 //! | second | [`router`], [`perform`] | all virtual routers together; effects to bytes |
 //! | first | [`vrrp`], [`config`], [`status`] | one virtual router; what the user asked for; what may be seen |
-//! | ground | [`wire`], [`time`], [`limits`] | bytes and values; moments and spans; capacities |
+//! | ground | [`wire`], [`time`], [`limits`], `say` | bytes and values; moments and spans; capacities; the log |
 //!
 //! Everything up to the second floor is `no_std`, allocates nothing, reads no clock and opens no socket:
 //! events go into [`router::Router::handle`] with the time, effects come out, [`perform`] makes bytes of
@@ -25,6 +25,7 @@ pub mod config;
 pub mod limits;
 pub mod perform;
 pub mod router;
+mod say;
 pub mod status;
 pub mod time;
 pub mod vrrp;

@@ -2,8 +2,11 @@
 
 use core::net::IpAddr;
 
+use static_assertions::const_assert;
+
+use crate::config::VirtualAddress;
 use crate::limits::MESSAGE_BYTES_MAX;
-use crate::router::{Effect, Router, Slot};
+use crate::router::{Effect, Router, Slot, View};
 use crate::wire::frame::{self, FRAME_BYTES_MAX};
 use crate::wire::rtnl::{self, NewAddress};
 use crate::wire::vrrp::Outgoing;
@@ -51,8 +54,10 @@ pub trait Outlet {
     fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent>;
 }
 
-/// Bytes of the longest netlink request that is written here.
+/// Bytes of the longest netlink request or frame that is written here.
 const REQUEST_BYTES_MAX: usize = 128;
+
+const_assert!(rtnl::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX && FRAME_BYTES_MAX <= REQUEST_BYTES_MAX);
 
 /// Sequence number of requests that are not asked about: only lists are recognised by theirs.
 const NO_SEQUENCE: u32 = 0;
@@ -68,29 +73,21 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
     match effect {
         Effect::Join(slot) => join(router, slot, outlet),
         Effect::Advertise { slot, priority } => advertise(router, slot, priority, outlet),
-        Effect::Claim(slot) => each_address(router, slot, |address| claim(router, address, outlet)),
-        Effect::Release(slot) => each_address(router, slot, |address| release(router, address, outlet)),
+        Effect::Claim(slot) => each_address(router, slot, Task::Claim, outlet),
+        Effect::Release(slot) => each_address(router, slot, Task::Release, outlet),
         Effect::Withdraw { address, prefix_len } => {
-            withdraw(router, usize::from(address), prefix_len, outlet)
+            one_address(router, usize::from(address), Task::Withdraw { prefix_len }, outlet)
         }
         Effect::Announce { slot, repeat } => {
             let mut result = Ok(());
             for _ in 0..repeat {
-                result = result.and(each_address(router, slot, |address| announce(router, address, outlet)));
+                result = result.and(each_address(router, slot, Task::Announce, outlet));
             }
             result
         }
         Effect::Notify(..) => Ok(()),
-        Effect::DumpLinks(sequence) => {
-            let mut request = [0; REQUEST_BYTES_MAX];
-            let len = rtnl::dump_links(sequence, &mut request)?;
-            outlet.netlink(request.get(..len).ok_or(Unsent)?)
-        }
-        Effect::DumpAddresses(sequence) => {
-            let mut request = [0; REQUEST_BYTES_MAX];
-            let len = rtnl::dump_addresses(sequence, &mut request)?;
-            outlet.netlink(request.get(..len).ok_or(Unsent)?)
-        }
+        Effect::DumpLinks(sequence) => dump(rtnl::dump_links, sequence, outlet),
+        Effect::DumpAddresses(sequence) => dump(rtnl::dump_addresses, sequence, outlet),
     }
 }
 
@@ -104,94 +101,106 @@ fn join(router: &Router, slot: Slot, outlet: &mut impl Outlet) -> Result<(), Uns
 
 fn advertise(router: &Router, slot: Slot, priority: u8, outlet: &mut impl Outlet) -> Result<(), Unsent> {
     let view = router.view(slot).ok_or(Unsent)?;
-    // Between the loss of the one and the answer whether there is another, there is nothing to send from.
-    let (Some(link), Some(source)) = (view.link, view.rules.source) else { return Ok(()) };
-    let mut payload = [0; MESSAGE_BYTES_MAX];
+    if let Some(group) = view.group() {
+        return advertise_to(&view, priority, group, outlet);
+    }
     let mut result = Ok(());
-    for destination in view.destinations() {
-        let outgoing = Outgoing {
-            version: view.rules.version,
-            vrid: view.rules.vrid,
-            priority,
-            interval: view.rules.interval,
-            password: view.rules.password,
-            checksum: view.instance.checksum,
-            source,
-            destination,
-        };
-        let addresses = view.addresses().map(|(_, address)| address.address);
-        let len = outgoing.emit(addresses, &mut payload)?;
-        result = result.and(outlet.message(link, source, destination, payload.get(..len).ok_or(Unsent)?));
+    for peer in view.peers() {
+        result = result.and(advertise_to(&view, priority, peer.address, outlet));
     }
     result
 }
 
-fn each_address(
-    router: &Router,
-    slot: Slot,
-    mut perform: impl FnMut(usize) -> Result<(), Unsent>,
-) -> Result<(), Unsent> {
-    let view = router.view(slot).ok_or(Unsent)?;
-    let mut result = Ok(());
-    for (position, _) in view.addresses() {
-        // Not `?`: one address that cannot be handled is no reason to leave out the others.
-        result = result.and(perform(position));
-    }
-    result
-}
-
-/// An address that stands there by somebody else's hand is left alone.
-fn claim(router: &Router, position: usize, outlet: &mut impl Outlet) -> Result<(), Unsent> {
-    if !router.owns_address(position) {
-        return Ok(());
-    }
-    let config = router.config();
-    let address = config.addresses.get(position).ok_or(Unsent)?;
-    // A device that is not there yet gets its addresses when it comes.
-    let Some((interface, _)) = router.interface(address.interface) else { return Ok(()) };
-    let new = NewAddress {
-        interface,
-        address: address.address,
-        prefix_len: address.prefix_len,
-        scope: address.scope,
-        label: config.text(address.label),
-        lifetime_secs: None,
-    };
-    let mut request = [0; REQUEST_BYTES_MAX];
-    let len = rtnl::add_address(&new, NO_SEQUENCE, &mut request)?;
-    outlet.netlink(request.get(..len).ok_or(Unsent)?)
-}
-
-fn release(router: &Router, position: usize, outlet: &mut impl Outlet) -> Result<(), Unsent> {
-    if !router.owns_address(position) {
-        return Ok(());
-    }
-    let address = router.config().addresses.get(position).ok_or(Unsent)?;
-    withdraw(router, position, address.prefix_len, outlet)
-}
-
-fn withdraw(
-    router: &Router,
-    position: usize,
-    prefix_len: u8,
+fn advertise_to(
+    view: &View<'_>,
+    priority: u8,
+    destination: IpAddr,
     outlet: &mut impl Outlet,
 ) -> Result<(), Unsent> {
-    let address = router.config().addresses.get(position).ok_or(Unsent)?;
-    // A device that is gone has taken its addresses with it.
-    let Some((interface, _)) = router.interface(address.interface) else { return Ok(()) };
-    let mut request = [0; REQUEST_BYTES_MAX];
-    let len = rtnl::delete_address(interface, address.address, prefix_len, NO_SEQUENCE, &mut request)?;
-    outlet.netlink(request.get(..len).ok_or(Unsent)?)
+    let rules = &view.rules;
+    // Between the loss of the one and the answer whether there is another, there is nothing to send from.
+    let (Some(link), Some(source)) = (view.link, rules.source) else { return Ok(()) };
+    let mut payload = [0; MESSAGE_BYTES_MAX];
+    let outgoing = Outgoing {
+        version: rules.version,
+        vrid: rules.vrid,
+        priority,
+        interval: rules.interval,
+        password: rules.password.copied(),
+        checksum: view.instance.checksum,
+        source: *source,
+        destination,
+    };
+    let len = outgoing.emit(view.addresses().map(|(_, address)| address.address), &mut payload)?;
+    outlet.message(link, *source, destination, payload.get(..len).ok_or(Unsent)?)
 }
 
-fn announce(router: &Router, position: usize, outlet: &mut impl Outlet) -> Result<(), Unsent> {
-    let address = router.config().addresses.get(position).ok_or(Unsent)?;
-    // A device that is not there, or not Ethernet, has nobody to tell.
-    let Some((interface, Some(mac))) = router.interface(address.interface) else { return Ok(()) };
-    let mut buffer = [0; FRAME_BYTES_MAX];
-    let len = match address.address {
-        IpAddr::V4(address) => frame::gratuitous_arp(mac, address, &mut buffer)?,
-        IpAddr::V6(address) => frame::unsolicited_na(mac, address, &mut buffer)?,
+fn dump(
+    request: fn(u32, &mut [u8]) -> Result<usize, Full>,
+    sequence: u32,
+    outlet: &mut impl Outlet,
+) -> Result<(), Unsent> {
+    let mut buffer = [0; REQUEST_BYTES_MAX];
+    let len = request(sequence, &mut buffer)?;
+    outlet.netlink(buffer.get(..len).ok_or(Unsent)?)
+}
+
+/// What is to be done with a virtual address.
+#[derive(Clone, Copy)]
+enum Task {
+    Claim,
+    Release,
+    /// As it is installed, by whose hand ever.
+    Withdraw {
+        prefix_len: u8,
+    },
+    Announce,
+}
+
+fn each_address(router: &Router, slot: Slot, task: Task, outlet: &mut impl Outlet) -> Result<(), Unsent> {
+    let view = router.view(slot).ok_or(Unsent)?;
+    let mut result = Ok(());
+    for position in view.positions() {
+        // Not `?`: one address that cannot be handled is no reason to leave out the others.
+        result = result.and(one_address(router, position, task, outlet));
+    }
+    result
+}
+
+fn one_address(router: &Router, position: usize, task: Task, outlet: &mut impl Outlet) -> Result<(), Unsent> {
+    let config = router.config();
+    let VirtualAddress { interface, address, prefix_len, scope, label } =
+        config.addresses.get(position).ok_or(Unsent)?;
+    // A device that is not there gets its addresses when it comes, and one that is gone has taken them with it.
+    let Some((interface, mac)) = router.interface(*interface) else { return Ok(()) };
+    let mut buffer = [0; REQUEST_BYTES_MAX];
+    let len = match task {
+        // An address that stands there by somebody else's hand is left alone.
+        Task::Claim | Task::Release if !router.owns_address(position) => return Ok(()),
+        Task::Claim => {
+            let new = NewAddress {
+                interface,
+                address: *address,
+                prefix_len: *prefix_len,
+                scope: *scope,
+                label: config.text(*label),
+                lifetime_secs: None,
+            };
+            rtnl::add_address(&new, NO_SEQUENCE, &mut buffer)?
+        }
+        Task::Release => rtnl::delete_address(interface, *address, *prefix_len, NO_SEQUENCE, &mut buffer)?,
+        Task::Withdraw { prefix_len } => {
+            rtnl::delete_address(interface, *address, prefix_len, NO_SEQUENCE, &mut buffer)?
+        }
+        Task::Announce => {
+            // A device that is not Ethernet has nobody to tell.
+            let Some(mac) = mac else { return Ok(()) };
+            let len = match address {
+                IpAddr::V4(address) => frame::gratuitous_arp(mac, *address, &mut buffer)?,
+                IpAddr::V6(address) => frame::unsolicited_na(mac, *address, &mut buffer)?,
+            };
+            return outlet.frame(interface, buffer.get(..len).ok_or(Unsent)?);
+        }
     };
-    outlet.frame(interface, buffer.get(..len).ok_or(Unsent)?)
+    outlet.netlink(buffer.get(..len).ok_or(Unsent)?)
 }

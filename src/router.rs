@@ -12,16 +12,18 @@
 //! One event has at most [`limits::EFFECTS_MAX`] effects.
 
 use core::net::{IpAddr, Ipv6Addr};
+use core::ops::Range;
 
 use heapless::Vec;
-use log::warn;
 
-use crate::config::{Config, Family, Instance, InterfaceId, VirtualAddress};
+use crate::config::{Config, Family, FamilyConfig, Instance, InterfaceId, Peer, VirtualAddress};
 use crate::limits;
-use crate::time::Instant;
-use crate::vrrp::{Action, Actions, Counters, Fault, Rules, State, VirtualRouter};
-use crate::wire::vrrp::{PRIORITY_OWNER, Version};
-use crate::wire::{IfIndex, Mac, rtnl};
+use crate::say::warn;
+use crate::time::{Instant, earlier};
+use crate::vrrp::counters::count;
+use crate::vrrp::{self, Action, Counters, Fault, Rules, State, VirtualRouter};
+use crate::wire::vrrp::{Advert, PRIORITY_OWNER, Version};
+use crate::wire::{IfIndex, Mac, ip, rtnl};
 
 mod addresses;
 mod bundle;
@@ -194,6 +196,17 @@ struct Member {
     fresh: bool,
 }
 
+impl Member {
+    #[inline(never)]
+    fn instance_in<'a>(&self, config: &'a Config) -> Option<&'a Instance> {
+        config.instances.get(usize::from(self.instance))
+    }
+
+    fn has_source(&self, address: &IpAddr) -> bool {
+        self.source.as_ref().is_some_and(|source| ip::same(source, address))
+    }
+}
+
 /// Everything that vipd knows, and what it makes of what happens.
 #[derive(Debug)]
 #[repr(C)] // What is always in use lies together, before the tables of which most may be empty: few pages of memory.
@@ -240,36 +253,40 @@ impl Router {
 
     /// Something has happened; `effects` is empty on entry and performed, in order, before the next call.
     pub fn handle(&mut self, now: Instant, event: Event<'_>, effects: &mut Effects) {
+        let turn = &mut Turn { now, effects };
         match event {
             Event::Start { keeps_marks } => {
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
-                self.synchronise(now, effects);
+                self.synchronise(turn);
             }
             Event::Stop => {
                 self.stopping = true;
-                self.settle(now, effects);
+                self.settle(turn);
             }
-            Event::Timer => self.timer(now, effects),
-            Event::Packet(packet) => self.packet(now, packet, effects),
-            Event::Kernel(message) => self.kernel(now, message, effects),
+            Event::Timer => self.timer(turn),
+            Event::Packet(packet) => self.packet(turn, packet),
+            Event::Kernel(message) => self.kernel(turn, message),
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
-                self.synchronise(now, effects);
+                self.synchronise(turn);
             }
-            Event::Failed(failure) => self.failed(now, failure),
-            Event::HookEnded(ticket) => self.hook_ended(ticket, effects),
-            Event::Prepare(new) => self.prepare(now, new, effects),
-            Event::Adopt(new) => self.adopt(now, new, effects),
+            Event::Failed(failure) => self.failed(turn, failure),
+            Event::HookEnded(ticket) => self.hook_ended(turn, ticket),
+            Event::Prepare(new) => self.prepare(turn, new),
+            Event::Adopt(new) => self.adopt(turn, new),
         }
-        self.report(effects);
+        self.report(turn);
     }
 
     /// When to call `handle(now, Event::Timer)` at the latest.
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
-        let deadlines = self.members.iter().filter_map(|member| member.virtual_router.poll_at());
-        deadlines.chain(self.sync.retry_at()).chain(self.startup_ends_at()).min()
+        let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
+        for member in &self.members {
+            first = earlier(first, member.virtual_router.poll_at());
+        }
+        first
     }
 
     /// Whether a timer at this moment could make a backup master: then every packet that is waiting must have been
@@ -303,13 +320,13 @@ impl Router {
     /// What a slot stands for.
     #[must_use]
     pub fn view(&self, slot: Slot) -> Option<View<'_>> {
-        let member = self.members.get(usize::from(slot.0))?;
-        let instance = self.config.instances.get(usize::from(member.instance))?;
+        let member = self.member(slot)?;
+        let instance = self.instance_of(member)?;
         Some(View {
             config: &self.config,
             instance,
             member,
-            rules: self.rules(member, instance),
+            rules: self.rules(slot)?,
             link: self.links.index(instance.interface),
         })
     }
@@ -336,29 +353,29 @@ impl Router {
         self.stopping && self.reports.are_delivered()
     }
 
-    fn rules<'a>(&'a self, member: &Member, instance: &'a Instance) -> Rules<'a> {
-        let first = self.members.get(usize::from(member.bundle.0));
-        Rules {
+    /// The rules of the virtual router in `slot` at this moment.
+    fn rules(&self, slot: Slot) -> Option<Rules<'_>> {
+        let member = self.member(slot)?;
+        let instance = self.instance_of(member)?;
+        let first = self.member(member.bundle)?;
+        let (version, password) = match member.family {
+            Family::V4 => (instance.version, instance.password.as_ref()),
+            Family::V6 => (Version::V3, None),
+        };
+        Some(Rules {
             name: self.config.text(instance.name),
             vrid: instance.vrid,
             family: member.family,
-            version: match member.family {
-                Family::V4 => instance.version,
-                Family::V6 => Version::V3,
-            },
+            version,
             priority: self.priority(instance),
             interval: instance.interval,
             preempt: instance.preempt || instance.priority == PRIORITY_OWNER,
             preempt_delay: instance.preempt_delay,
-            password: match member.family {
-                Family::V4 => instance.password,
-                Family::V6 => None,
-            },
+            password,
             announcements: instance.announcements,
-            source: member.source,
-            decides_ties: first
-                .is_some_and(|first| first.instance == member.instance && first.family == member.family),
-        }
+            source: member.source.as_ref(),
+            decides_ties: first.instance == member.instance && first.family == member.family,
+        })
     }
 
     /// The configured priority with the weights of what is tracked (keepalived: within 1..=254, the owner's
@@ -367,93 +384,99 @@ impl Router {
         if instance.priority == PRIORITY_OWNER {
             return PRIORITY_OWNER;
         }
-        let tracks = instance.tracks.of(&self.config.tracks);
-        let priority = tracks.iter().fold(i32::from(instance.priority), |priority, track| {
-            let counts = (track.weight > 0) == self.links.is_running(track.interface);
-            priority + if counts { i32::from(track.weight) } else { 0 }
-        });
-        u8::try_from(priority.clamp(1, 254)).unwrap_or(1)
+        let mut priority = i32::from(instance.priority);
+        for track in instance.tracks.of(&self.config.tracks) {
+            if (track.weight > 0) == self.links.is_running(track.interface) {
+                priority += i32::from(track.weight);
+            }
+        }
+        priority.clamp(1, 254) as u8
     }
 
-    /// Lets one virtual router do something by its rules, and takes up the actions.
-    fn with<R>(
-        &mut self,
-        slot: Slot,
-        effects: &mut Effects,
-        verb: impl FnOnce(&mut VirtualRouter, &Rules<'_>, &mut Actions) -> R,
-    ) -> Option<R> {
-        let member = *self.members.get(usize::from(slot.0))?;
-        let instance = self.config.instances.get(usize::from(member.instance))?;
+    /// Lets one virtual router do something by its rules, and takes up the actions. `false`: it would not.
+    fn with(&mut self, turn: &mut Turn<'_>, slot: Slot, verb: Verb<'_>) -> bool {
+        let (Some(member), Some(rules)) = (self.member(slot), self.rules(slot)) else {
+            return false;
+        };
         let mut virtual_router = member.virtual_router;
-        let mut actions = Actions::new();
-        let result = verb(&mut virtual_router, &self.rules(&member, instance), &mut actions);
-        self.moved |= member.virtual_router.phase() != virtual_router.phase()
-            || member.virtual_router.cause() != virtual_router.cause();
-        if let Some(member) = self.members.get_mut(usize::from(slot.0)) {
+        let mut its = vrrp::Turn::new(turn.now, rules);
+        let done = verb.perform(&mut virtual_router, &mut its);
+        let vrrp::Turn { actions, moved, .. } = its;
+        self.moved |= moved;
+        if let Some(member) = self.member_mut(slot) {
             member.virtual_router = virtual_router;
         }
-        for action in actions {
-            push(
-                effects,
-                match action {
-                    Action::Advertise(priority) => Effect::Advertise { slot, priority },
-                    Action::Claim => Effect::Claim(slot),
-                    Action::Release => Effect::Release(slot),
-                    Action::Announce(repeat) => Effect::Announce { slot, repeat },
-                },
-            );
+        for action in &actions {
+            turn.push(match *action {
+                Action::Advertise(priority) => Effect::Advertise { slot, priority },
+                Action::Claim => Effect::Claim(slot),
+                Action::Release => Effect::Release(slot),
+                Action::Announce(repeat) => Effect::Announce { slot, repeat },
+            });
         }
-        Some(result)
+        done
     }
 
-    fn timer(&mut self, now: Instant, effects: &mut Effects) {
-        if self.sync.retry_at().is_some_and(|at| at <= now) {
-            self.synchronise_again(now, effects);
+    fn timer(&mut self, turn: &mut Turn<'_>) {
+        if self.sync.retry_at().is_some_and(|at| at <= turn.now) {
+            self.synchronise_again(turn);
         }
-        if self.members.iter().any(|member| is_in(member, Fault::StartupDelay)) {
-            self.settle(now, effects);
+        if self.waits_for_startup() {
+            self.settle(turn);
         }
         let mut silence = false;
         for slot in self.slots() {
-            let due = self.virtual_router(slot).and_then(VirtualRouter::poll_at).is_some_and(|at| at <= now);
-            if due {
-                self.with(slot, effects, |vr, rules, actions| vr.timer(rules, now, actions));
+            let due = self.virtual_router(slot).and_then(VirtualRouter::poll_at);
+            if due.is_some_and(|at| at <= turn.now) {
+                self.with(turn, slot, Verb::Timer);
                 silence |= self.virtual_router(slot).is_some_and(VirtualRouter::is_silent);
             }
         }
         if silence {
-            self.promote_silent_bundles(now, effects);
+            self.promote_silent_bundles(turn);
         }
     }
 
     /// Something could not be sent. Adverts and announcements are repeated by their own timers; for the rest,
     /// look again in a second what is there and what is not.
-    fn failed(&mut self, now: Instant, failure: Failure) {
+    fn failed(&mut self, turn: &Turn<'_>, failure: Failure) {
         match failure.what {
             // Which advert it was is not known any more; whoever speaks there is concerned.
             Parcel::Message(family) => {
-                let index = Some(failure.interface);
-                for slot in self.slots() {
-                    let Some(view) = self.view(slot) else { continue };
-                    if view.link != index || view.member.family != family {
-                        continue;
+                let Self { config, links, members, .. } = self;
+                for member in members {
+                    let instance = member.instance_in(config);
+                    let speaks = instance.is_some_and(|its| links.is(its.interface, failure.interface));
+                    if speaks && member.family == family {
+                        count(&mut member.virtual_router.counters.failed);
                     }
-                    let Some(member) = self.members.get_mut(usize::from(slot.0)) else { continue };
-                    member.virtual_router.counters.failed =
-                        member.virtual_router.counters.failed.wrapping_add(1);
                 }
             }
             Parcel::Frame => {}
-            Parcel::Netlink | Parcel::Join => self.sync.retry_after(now),
+            Parcel::Netlink | Parcel::Join => self.sync.retry_after(turn.now),
         }
-        self.stray.failed = self.stray.failed.wrapping_add(1);
+        count(&mut self.stray.failed);
         if self.stray.failed.is_power_of_two() {
             warn!("sending failed with errno {} ({} times so far)", failure.errno, self.stray.failed);
         }
     }
 
+    #[inline(never)]
+    fn member(&self, slot: Slot) -> Option<&Member> {
+        self.members.get(usize::from(slot.0))
+    }
+
+    #[inline(never)]
+    fn member_mut(&mut self, slot: Slot) -> Option<&mut Member> {
+        self.members.get_mut(usize::from(slot.0))
+    }
+
+    fn instance_of(&self, member: &Member) -> Option<&Instance> {
+        member.instance_in(&self.config)
+    }
+
     fn virtual_router(&self, slot: Slot) -> Option<&VirtualRouter> {
-        self.members.get(usize::from(slot.0)).map(|member| &member.virtual_router)
+        self.member(slot).map(|member| &member.virtual_router)
     }
 }
 
@@ -485,34 +508,83 @@ impl<'a> View<'a> {
 
     /// Its virtual addresses, each with its index in [`Config::addresses`].
     pub fn addresses(&self) -> impl Iterator<Item = (usize, &'a VirtualAddress)> + Clone + use<'a> {
-        let span = self.instance.family(self.member.family).addresses;
-        span.range().zip(span.of(&self.config.addresses))
+        self.positions().zip(self.family().addresses.of(&self.config.addresses))
     }
 
-    /// Where its advertisements go: the multicast group, or every unicast peer.
-    pub fn destinations(&self) -> impl Iterator<Item = IpAddr> + use<'a> {
-        let peers = self.instance.family(self.member.family).peers.of(&self.config.peers);
-        let group = self.group().filter(|_| peers.is_empty());
-        group.into_iter().chain(peers.iter().map(|peer| peer.address))
+    /// The indices of its virtual addresses in [`Config::addresses`].
+    #[must_use]
+    pub fn positions(&self) -> Range<usize> {
+        self.family().addresses.range()
     }
 
-    /// The multicast group that it listens to; `None` with unicast peers.
+    /// The unicast peers that it speaks to and listens to; with none, it has a [`View::group`].
+    #[must_use]
+    pub fn peers(&self) -> &'a [Peer] {
+        self.family().peers.of(&self.config.peers)
+    }
+
+    /// The multicast group that it speaks to and listens to; `None` with unicast peers.
     #[must_use]
     pub fn group(&self) -> Option<IpAddr> {
-        let group = match self.member.family {
+        if !self.family().peers.is_empty() {
+            return None;
+        }
+        Some(match self.member.family {
             Family::V4 => IpAddr::V4(self.config.globals.multicast_v4),
             Family::V6 => IpAddr::V6(self.config.globals.multicast_v6),
-        };
-        self.instance.family(self.member.family).peers.is_empty().then_some(group)
+        })
+    }
+
+    const fn family(&self) -> &'a FamilyConfig {
+        self.instance.family(self.member.family)
     }
 }
 
-fn is_in(member: &Member, fault: Fault) -> bool {
-    matches!(member.virtual_router.state(), State::Initialize { fault: current } if *current == fault)
+/// The event that is being handled: when, and what is to be done.
+struct Turn<'a> {
+    now: Instant,
+    effects: &'a mut Effects,
 }
 
-/// The bound on effects is proved by `law_05`; there is always room.
-fn push(effects: &mut Effects, effect: Effect) {
-    let pushed = effects.push(effect);
-    debug_assert!(pushed.is_ok(), "an event has more effects than EFFECTS_MAX");
+impl Turn<'_> {
+    /// The bound on effects is proved by `law_05`; there is always room.
+    #[inline(never)]
+    fn push(&mut self, effect: Effect) {
+        let pushed = self.effects.push(effect);
+        debug_assert!(pushed.is_ok(), "an event has more effects than EFFECTS_MAX");
+    }
+}
+
+/// What may happen to one virtual router. A closure at each place would be another copy of [`Router::with`].
+#[derive(Clone, Copy)]
+enum Verb<'a> {
+    Begin { as_owner: bool },
+    Halt(Fault),
+    Promote,
+    Demote,
+    Doubt,
+    Receive(&'a Advert<'a>, &'a IpAddr),
+    Timer,
+    PutBack,
+    AnnounceAgain,
+    Adopt,
+}
+
+impl Verb<'_> {
+    /// `false`: not now.
+    fn perform(self, virtual_router: &mut VirtualRouter, turn: &mut vrrp::Turn<'_>) -> bool {
+        match self {
+            Self::Begin { as_owner } => virtual_router.begin(turn, as_owner),
+            Self::Halt(fault) => virtual_router.halt(turn, fault),
+            Self::Promote => virtual_router.promote(turn),
+            Self::Demote => virtual_router.demote(turn),
+            Self::Doubt => virtual_router.doubt(turn),
+            Self::Receive(advert, from) => virtual_router.receive(turn, advert, from),
+            Self::Timer => virtual_router.timer(turn),
+            Self::PutBack => return virtual_router.put_back(turn),
+            Self::AnnounceAgain => virtual_router.announce_again(turn),
+            Self::Adopt => virtual_router.adopt(turn),
+        }
+        true
+    }
 }

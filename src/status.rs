@@ -16,7 +16,7 @@ use crate::router::{Router, Slot};
 use crate::time::Instant;
 use crate::vrrp::{Counters, Phase, State};
 use crate::wire::vrrp::{ChecksumForm, Discard, Version};
-use crate::wire::{Full, Writer};
+use crate::wire::{Full, Writer, ip};
 
 /// Stands first in every packet. It changes with the format, so that a client of another release is told nothing
 /// rather than something wrong.
@@ -116,9 +116,10 @@ impl Router {
             State::Master { advert_at, .. } => Some(*advert_at),
         };
         let heard = virtual_router.heard();
+        let source = view.rules.source;
         let (master, master_priority) = match virtual_router.phase() {
-            Phase::Master => (view.rules.source, Some(view.rules.priority)),
-            Phase::Backup => (heard.map(|heard| heard.address), heard.map(|heard| heard.priority)),
+            Phase::Master => (source, Some(view.rules.priority)),
+            Phase::Backup => (heard.map(|heard| &heard.address), heard.map(|heard| heard.priority)),
             Phase::Initialize => (None, None),
         };
         let mut cause = String::new();
@@ -136,10 +137,10 @@ impl Router {
             priority: view.rules.priority,
             base_priority: view.instance.priority,
             interval_centis: view.rules.interval.centis(),
-            source: view.rules.source,
-            address: view.addresses().next().map(|(_, address)| address.address),
+            source: ip::copied(source),
+            address: ip::copied(view.addresses().next().map(|(_, address)| &address.address)),
             addresses: view.addresses().count() as u16,
-            master,
+            master: ip::copied(master),
             master_priority,
             peer_checksum_is_rfc9568: view.rules.version == Version::V3
                 && heard.is_some_and(|heard| heard.checksum == ChecksumForm::MessageOnly),
@@ -279,18 +280,17 @@ impl Record {
     };
 
     fn exchange(&mut self, fields: &mut Fields<'_>) {
-        for text in [self.name.as_mut_view(), &mut self.interface, &mut self.cause] {
-            fields.text(text);
-        }
-        for number in [&mut self.vrid, &mut self.version, &mut self.priority, &mut self.base_priority] {
-            fields.u8(number);
-        }
-        for flag in [&mut self.is_ipv6, &mut self.peer_checksum_is_rfc9568] {
-            fields.flag(flag);
-        }
-        for number in [&mut self.interval_centis, &mut self.addresses] {
-            fields.u16(number);
-        }
+        fields.text(&mut self.name);
+        fields.text(&mut self.interface);
+        fields.text(&mut self.cause);
+        fields.u8(&mut self.vrid);
+        fields.u8(&mut self.version);
+        fields.u8(&mut self.priority);
+        fields.u8(&mut self.base_priority);
+        fields.flag(&mut self.is_ipv6);
+        fields.flag(&mut self.peer_checksum_is_rfc9568);
+        fields.u16(&mut self.interval_centis);
+        fields.u16(&mut self.addresses);
         for address in [&mut self.source, &mut self.address, &mut self.master] {
             fields.address(address);
         }
@@ -301,9 +301,9 @@ impl Record {
             None => fields.failed = true,
         }
         let mut priority = self.master_priority.map(u32::from);
-        for number in [&mut priority, &mut self.heard_ms, &mut self.deadline_ms] {
-            fields.optional(number);
-        }
+        fields.optional(&mut priority);
+        fields.optional(&mut self.heard_ms);
+        fields.optional(&mut self.deadline_ms);
         self.master_priority = priority.map(|priority| priority as u8);
         fields.u32(&mut self.since_secs);
         self.counters.each(&mut |count| fields.u32(count));
@@ -370,30 +370,12 @@ impl Fields<'_> {
     /// The number of its bytes, 0 for none, then these.
     fn address(&mut self, field: &mut Option<IpAddr>) {
         let mut bytes = [0; 16];
-        let (v4, _) = bytes.split_at_mut(4);
-        let mut len = match field {
-            None => 0,
-            Some(IpAddr::V4(address)) => {
-                v4.copy_from_slice(&address.octets());
-                4
-            }
-            Some(IpAddr::V6(address)) => {
-                bytes = address.octets();
-                16
-            }
-        };
+        let mut len = field.map_or(0, |address| ip::octets(&address, &mut bytes).len() as u8);
         self.u8(&mut len);
-        self.bytes(bytes.get_mut(..usize::from(len)).unwrap_or_default());
-        let [a, b, c, d, ..] = bytes;
-        *field = match len {
-            4 => Some(IpAddr::from([a, b, c, d])),
-            16 => Some(IpAddr::from(bytes)),
-            0 => None,
-            _ => {
-                self.failed = true;
-                None
-            }
-        };
+        let octets = bytes.get_mut(..usize::from(len)).unwrap_or_default();
+        self.bytes(octets);
+        *field = ip::from_octets(octets);
+        self.failed |= len > 0 && field.is_none();
     }
 
     /// The number of its bytes, then these.

@@ -10,22 +10,26 @@ use core::time::Duration;
 /// A moment on a monotonic clock, counted from an origin of the shell's choice (Linux: boot).
 ///
 /// Integer, nanosecond resolution, never a wall clock, so setting the time of day moves no deadline. Two
-/// 32-bit numbers, as the kernel's own: 136 years, in eight bytes, and no more if there may be none.
+/// 32-bit numbers, as the kernel's own: 136 years, in eight bytes, and with room in them for "no moment".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant {
     secs: u32,
-    /// Nanoseconds of the second, counted from one: 1..=[`NANOS_PER_SEC`].
-    nanos: NonZeroU32,
+    /// One more than the nanoseconds, so that an `Option<Instant>` is not larger.
+    nanos_and_one: NonZeroU32,
 }
 
 const NANOS_PER_SEC: u32 = 1_000_000_000;
 
 impl Instant {
     /// The clock's origin.
-    pub const ORIGIN: Self = Self { secs: 0, nanos: NonZeroU32::MIN };
+    pub const ORIGIN: Self = Self::new(0, 0);
 
     /// The end of time, 136 years after the origin: later moments are taken for this one.
-    pub const END: Self = Self { secs: u32::MAX, nanos: NonZeroU32::MIN.saturating_add(NANOS_PER_SEC - 1) };
+    pub const END: Self = Self::new(u32::MAX, NANOS_PER_SEC - 1);
+
+    const fn new(secs: u32, nanos: u32) -> Self {
+        Self { secs, nanos_and_one: NonZeroU32::MIN.saturating_add(nanos) }
+    }
 
     /// The moment that lies `since_origin` after the clock's origin.
     #[must_use]
@@ -33,20 +37,45 @@ impl Instant {
         if since_origin.as_secs() > u32::MAX as u64 {
             return Self::END;
         }
-        let nanos = NonZeroU32::MIN.saturating_add(since_origin.subsec_nanos());
-        Self { secs: since_origin.as_secs() as u32, nanos }
+        Self::new(since_origin.as_secs() as u32, since_origin.subsec_nanos())
     }
 
     /// How far this moment lies after the clock's origin.
     #[must_use]
     pub const fn since_origin(self) -> Duration {
-        Duration::new(self.secs as u64, self.nanos.get() - 1)
+        Duration::new(self.secs as u64, self.nanos_and_one.get() - 1)
     }
 
     /// Time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
-    pub const fn since(self, earlier: Self) -> Duration {
-        self.since_origin().saturating_sub(earlier.since_origin())
+    #[inline(never)]
+    pub fn since(self, earlier: Self) -> Duration {
+        if self <= earlier {
+            return Duration::ZERO;
+        }
+        // The one that both nanoseconds have too many cancels out.
+        let (nanos, before) = (self.nanos_and_one.get(), earlier.nanos_and_one.get());
+        let secs = self.secs - earlier.secs;
+        if nanos >= before {
+            Duration::new(u64::from(secs), nanos - before)
+        } else {
+            Duration::new(u64::from(secs - 1), nanos + NANOS_PER_SEC - before)
+        }
+    }
+
+    /// `nanos` are below [`NANOS_PER_SEC`].
+    #[inline(never)]
+    fn plus(self, secs: u32, nanos: u32) -> Self {
+        let mut nanos = self.nanos_and_one.get() - 1 + nanos;
+        let mut carry = 0;
+        if nanos >= NANOS_PER_SEC {
+            nanos -= NANOS_PER_SEC;
+            carry = 1;
+        }
+        match self.secs.checked_add(secs).and_then(|secs| secs.checked_add(carry)) {
+            Some(secs) => Self::new(secs, nanos),
+            None => Self::END,
+        }
     }
 }
 
@@ -61,22 +90,88 @@ impl Add<Duration> for Instant {
 
     /// Saturates at [`Instant::END`].
     fn add(self, span: Duration) -> Self {
-        Self::from_origin(self.since_origin().saturating_add(span))
+        match u32::try_from(span.as_secs()) {
+            Ok(secs) => self.plus(secs, span.subsec_nanos()),
+            Err(_) => Self::END,
+        }
+    }
+}
+
+/// The earlier of two moments, where one that is none is later than any.
+#[must_use]
+#[inline(never)]
+pub fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (None, at) | (at, None) => at,
+        (Some(one), Some(other)) => Some(one.min(other)),
+    }
+}
+
+/// A span of time in 256ths of a centisecond (39062.5 ns), of which every formula of VRRP is a whole number: 32 bits
+/// hold 46 hours, and nothing is rounded before the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    units: u32,
+}
+
+/// The number of 256ths of a centisecond in a second.
+const UNITS_PER_SECOND: u32 = 25_600;
+
+impl Span {
+    /// Seconds, 0..=65535.
+    #[must_use]
+    pub const fn from_secs(secs: u16) -> Self {
+        Self { units: secs as u32 * UNITS_PER_SECOND }
+    }
+
+    /// Milliseconds, 0..=65535, rounded down to the unit.
+    #[must_use]
+    pub const fn from_millis(millis: u16) -> Self {
+        Self { units: millis as u32 * 256 / 10 }
+    }
+
+    /// As a duration, rounded down to the nanosecond.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        let (secs, nanos) = self.parts();
+        Duration::new(secs as u64, nanos)
+    }
+
+    /// Seconds, and nanoseconds below a second. A remainder below one second times 78125 stays below 2³¹, so the
+    /// whole computation is 32-bit.
+    const fn parts(self) -> (u32, u32) {
+        (self.units / UNITS_PER_SECOND, (self.units % UNITS_PER_SECOND) * 78_125 / 2)
+    }
+}
+
+impl Add for Span {
+    type Output = Self;
+
+    /// Saturates at 46 hours.
+    fn add(self, other: Self) -> Self {
+        Self { units: self.units.saturating_add(other.units) }
+    }
+}
+
+impl Add<Span> for Instant {
+    type Output = Self;
+
+    /// Saturates at [`Instant::END`].
+    #[inline(never)]
+    fn add(self, span: Span) -> Self {
+        let (secs, nanos) = span.parts();
+        self.plus(secs, nanos)
     }
 }
 
 /// An advertisement interval in centiseconds, the unit of VRRPv3's wire format: 0.01 s to 255 s.
 ///
 /// VRRPv3 can express 1..=4095 centiseconds (RFC 9568 §5.2.7), VRRPv2 whole seconds 1..=255
-/// (RFC 3768 §5.3.7). All formulas are products of the interval and a 256th, so they are kept in
-/// 256ths of a centisecond: 32 bits suffice, and nothing is rounded before the end.
+/// (RFC 3768 §5.3.7). All formulas are products of the interval and a 256th: whole [`Span`]s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval {
     centis: u16,
 }
-
-/// The number of 256ths of a centisecond in a second.
-const UNITS_PER_SECOND: u32 = 25_600;
 
 impl Interval {
     /// One second, the default of every version.
@@ -117,43 +212,33 @@ impl Interval {
 
     /// The interval itself: from one advertisement to the next.
     #[must_use]
-    pub const fn duration(self) -> Duration {
-        from_units(self.centis as u32 * 256)
+    pub const fn span(self) -> Span {
+        Span { units: self.centis as u32 * 256 }
     }
 
     /// Skew_Time of VRRPv2: (256 − priority) / 256 seconds, whatever the interval (RFC 3768 §6.1).
     #[must_use]
-    pub const fn skew_v2(priority: u8) -> Duration {
-        from_units((256 - priority as u32) * 100)
+    pub const fn skew_v2(priority: u8) -> Span {
+        Span { units: (256 - priority as u32) * 100 }
     }
 
     /// Skew_Time of VRRPv3: (256 − priority) / 256 of the interval (RFC 9568 §6.1).
     #[must_use]
-    pub const fn skew_v3(self, priority: u8) -> Duration {
-        from_units((256 - priority as u32) * self.centis as u32)
+    pub const fn skew_v3(self, priority: u8) -> Span {
+        Span { units: (256 - priority as u32) * self.centis as u32 }
     }
 
     /// Master_Down_Interval of VRRPv2: 3 × interval + Skew_Time (RFC 3768 §6.1).
     #[must_use]
-    pub const fn down_v2(self, priority: u8) -> Duration {
-        from_units(3 * 256 * self.centis as u32 + (256 - priority as u32) * 100)
+    pub const fn down_v2(self, priority: u8) -> Span {
+        Span { units: 3 * self.span().units + Self::skew_v2(priority).units }
     }
 
     /// Active_Down_Interval of VRRPv3: 3 × interval + Skew_Time (RFC 9568 §6.1).
     #[must_use]
-    pub const fn down_v3(self, priority: u8) -> Duration {
-        from_units((3 * 256 + 256 - priority as u32) * self.centis as u32)
+    pub const fn down_v3(self, priority: u8) -> Span {
+        Span { units: 3 * self.span().units + self.skew_v3(priority).units }
     }
-}
-
-/// 256ths of a centisecond to a duration, rounded down to the nanosecond.
-///
-/// A unit is 39062.5 ns. A remainder below one second times 78125 stays below 2³¹, so the whole
-/// computation is 32-bit.
-const fn from_units(units: u32) -> Duration {
-    let secs = units / UNITS_PER_SECOND;
-    let nanos = (units % UNITS_PER_SECOND) * 78_125 / 2;
-    Duration::new(secs as u64, nanos)
 }
 
 #[cfg(test)]
@@ -169,10 +254,10 @@ mod tests {
     fn one_second_is_a_hundred_centiseconds() {
         assert_eq!(Interval::from_secs(1), Some(Interval::SECOND));
         assert_eq!(Interval::SECOND.centis(), 100);
-        assert_eq!(Interval::SECOND.duration(), Duration::from_secs(1));
-        assert_eq!(Interval::from_centis(1).unwrap().duration(), Duration::from_millis(10));
-        assert_eq!(Interval::V3_MAX.duration(), Duration::from_millis(40_950));
-        assert_eq!(Interval::V2_MAX.duration(), Duration::from_secs(255));
+        assert_eq!(Interval::SECOND.span().duration(), Duration::from_secs(1));
+        assert_eq!(Interval::from_centis(1).unwrap().span().duration(), Duration::from_millis(10));
+        assert_eq!(Interval::V3_MAX.span().duration(), Duration::from_millis(40_950));
+        assert_eq!(Interval::V2_MAX.span().duration(), Duration::from_secs(255));
     }
 
     #[test]
@@ -186,20 +271,23 @@ mod tests {
     /// RFC 3768 §6.1, TM01 and TM02: literal numbers.
     #[test]
     fn tm01_tm02_v2_skew_and_down_time_by_hand() {
-        assert_eq!(Interval::skew_v2(100), Duration::from_micros(609_375));
-        assert_eq!(Interval::skew_v2(254), Duration::from_nanos(7_812_500));
-        assert_eq!(Interval::SECOND.down_v2(100), Duration::from_micros(3_609_375));
-        assert_eq!(Interval::from_secs(10).unwrap().down_v2(100), Duration::from_micros(30_609_375));
+        assert_eq!(Interval::skew_v2(100).duration(), Duration::from_micros(609_375));
+        assert_eq!(Interval::skew_v2(254).duration(), Duration::from_nanos(7_812_500));
+        assert_eq!(Interval::SECOND.down_v2(100).duration(), Duration::from_micros(3_609_375));
+        assert_eq!(
+            Interval::from_secs(10).unwrap().down_v2(100).duration(),
+            Duration::from_micros(30_609_375)
+        );
     }
 
     /// RFC 9568 §6.1, TM03 and TM04: literal numbers; the fastest interval keeps its skew.
     #[test]
     fn tm03_tm04_v3_skew_and_down_time_by_hand() {
         let centi = Interval::from_centis(1).unwrap();
-        assert_eq!(centi.skew_v3(255), Duration::from_nanos(39_062));
-        assert_eq!(centi.skew_v3(254), Duration::from_nanos(78_125));
-        assert_eq!(centi.down_v3(100), Duration::from_nanos(36_093_750));
-        assert_eq!(Interval::SECOND.down_v3(150), Duration::from_nanos(3_414_062_500));
+        assert_eq!(centi.skew_v3(255).duration(), Duration::from_nanos(39_062));
+        assert_eq!(centi.skew_v3(254).duration(), Duration::from_nanos(78_125));
+        assert_eq!(centi.down_v3(100).duration(), Duration::from_nanos(36_093_750));
+        assert_eq!(Interval::SECOND.down_v3(150).duration(), Duration::from_nanos(3_414_062_500));
     }
 
     /// Law 13. Every priority with every interval that a wire can carry, against the exact fraction.
@@ -209,18 +297,18 @@ mod tests {
             let interval = Interval::from_centis(centis).unwrap();
             for priority in 0..=255u8 {
                 let skew = (256 - u128::from(priority)) * u128::from(centis);
-                assert_eq!(interval.skew_v3(priority).as_nanos(), exact(skew, 25_600));
+                assert_eq!(interval.skew_v3(priority).duration().as_nanos(), exact(skew, 25_600));
                 let down = skew + 3 * 256 * u128::from(centis);
-                assert_eq!(interval.down_v3(priority).as_nanos(), exact(down, 25_600));
+                assert_eq!(interval.down_v3(priority).duration().as_nanos(), exact(down, 25_600));
             }
         }
         for secs in 1..=255u8 {
             let interval = Interval::from_secs(secs).unwrap();
             for priority in 0..=255u8 {
                 let skew = 256 - u128::from(priority);
-                assert_eq!(Interval::skew_v2(priority).as_nanos(), exact(skew, 256));
+                assert_eq!(Interval::skew_v2(priority).duration().as_nanos(), exact(skew, 256));
                 let down = skew + 3 * 256 * u128::from(secs);
-                assert_eq!(interval.down_v2(priority).as_nanos(), exact(down, 256));
+                assert_eq!(interval.down_v2(priority).duration().as_nanos(), exact(down, 256));
             }
         }
     }
@@ -235,6 +323,26 @@ mod tests {
                 assert!(interval.down_v2(priority) > interval.down_v2(priority + 1));
             }
         }
+    }
+
+    #[test]
+    fn a_span_is_added_to_a_moment_as_its_duration_is() {
+        for span in [
+            Span::from_millis(10),
+            Span::from_millis(u16::MAX),
+            Span::from_secs(u16::MAX),
+            Span { units: u32::MAX },
+        ] {
+            for at in
+                [Instant::ORIGIN, Instant::from_origin(Duration::from_nanos(7_999_999_999)), Instant::END]
+            {
+                assert_eq!(at + span, at + span.duration());
+            }
+        }
+        assert_eq!(Span::from_millis(10), Interval::from_centis(1).unwrap().span());
+        assert_eq!(Span::from_secs(1), Interval::SECOND.span());
+        assert_eq!(Span::from_millis(1).duration(), Duration::from_nanos(976_562));
+        assert_eq!(Span::from_secs(1) + Span::from_millis(10), Interval::from_centis(101).unwrap().span());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::wire::vrrp::Discard;
 pub type Stray = [u32; Discard::ALL.len()];
 
 /// The words for [`Discard::ALL`].
-const REASONS: [&str; Discard::ALL.len()] = {
+static REASONS: [&str; Discard::ALL.len()] = {
     let mut names = [""; Discard::ALL.len()];
     let mut next = 0;
     while next < names.len() {
@@ -122,6 +122,12 @@ pub fn json(records: &[Record], stray: &Stray, out: &mut Output) {
     out.text("}}\n");
 }
 
+/// The names of a record's numbers, of its addresses, and of what may not be known.
+static NUMBERS: [&str; 7] =
+    ["vrid", "version", "since_s", "priority", "base_priority", "interval_cs", "addresses"];
+static ADDRESSES: [&str; 3] = ["source", "address", "master"];
+static PERHAPS: [&str; 3] = ["master_priority", "heard_ms", "deadline_ms"];
+
 fn json_record(record: &Record, out: &mut Output) {
     out.text("\"name\":");
     quoted(&record.name, out);
@@ -130,7 +136,6 @@ fn json_record(record: &Record, out: &mut Output) {
     json_text(out, "state", record.phase.name());
     json_text(out, "reason", &record.cause);
     json_text(out, "peer_checksum", if record.peer_checksum_is_rfc9568 { "rfc9568" } else { "rfc5798" });
-    let names = ["vrid", "version", "since_s", "priority", "base_priority", "interval_cs", "addresses"];
     let values = [
         record.vrid.into(),
         record.version.into(),
@@ -140,22 +145,17 @@ fn json_record(record: &Record, out: &mut Output) {
         record.interval_centis.into(),
         record.addresses.into(),
     ];
-    json_numbers(out, ",", &names, &values);
-    let addresses = [("source", record.source), ("address", record.address), ("master", record.master)];
-    for (name, address) in addresses {
+    json_numbers(out, ",", &NUMBERS, &values);
+    for (name, address) in ADDRESSES.iter().zip([&record.source, &record.address, &record.master]) {
         match address {
-            Some(address) => json_text(out, name, &ip::text(address)),
+            Some(address) => json_text(out, name, &ip::text(*address)),
             None => json_null(out, name),
         }
     }
-    let numbers = [
-        ("master_priority", record.master_priority.map(u32::from)),
-        ("heard_ms", record.heard_ms),
-        ("deadline_ms", record.deadline_ms),
-    ];
-    for (name, value) in numbers {
+    let values = [record.master_priority.map(u32::from), record.heard_ms, record.deadline_ms];
+    for (name, value) in PERHAPS.iter().zip(&values) {
         match value {
-            Some(value) => json_numbers(out, ",", &[name], &[value]),
+            Some(value) => json_numbers(out, ",", &[name], &[*value]),
             None => json_null(out, name),
         }
     }
@@ -197,7 +197,7 @@ fn json_name(out: &mut Output, comma: &str, name: &str) {
 }
 
 /// The names of [`counters`].
-const COUNTERS: [&str; 11] = [
+static COUNTERS: [&str; 11] = [
     "adverts_sent",
     "adverts_received",
     "resignations_sent",
@@ -211,7 +211,7 @@ const COUNTERS: [&str; 11] = [
     "send_failures",
 ];
 
-const fn counters(record: &Record) -> [u32; COUNTERS.len()] {
+const fn counters(record: &Record) -> [u32; 11] {
     let counters = &record.counters;
     [
         counters.sent,
@@ -269,7 +269,7 @@ mod prometheus {
     ];
 
     /// The meaning of [`COUNTERS`].
-    const MEANINGS: [&str; COUNTERS.len()] = [
+    const MEANINGS: [&str; 11] = [
         "Advertisements sent",
         "Advertisements accepted",
         "Advertisements sent with priority 0",
@@ -292,7 +292,7 @@ mod prometheus {
                 sample(out, name, "", Some(record), "", values.get(position));
             }
         }
-        for (position, (name, meaning)) in COUNTERS.into_iter().zip(MEANINGS).enumerate() {
+        for (position, (name, meaning)) in COUNTERS.iter().zip(MEANINGS).enumerate() {
             head(out, name, "_total", meaning, "counter");
             for record in records {
                 sample(out, name, "_total", Some(record), "", counters(record).get(position));

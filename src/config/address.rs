@@ -30,14 +30,17 @@ enum Label<'d> {
 }
 
 /// Words that keepalived knows behind an address and this release does not.
-const LATER: &[u8] =
-    b"peer home -nodad nodad mngtmpaddr noprefixroute autojoin no_track preferred_lft use_vmac";
+const LATER: &str =
+    "peer preferred_lft home -nodad nodad mngtmpaddr noprefixroute autojoin no_track use_vmac";
+
+/// How many of these take a word with them.
+const LATER_WITH_WORD: usize = 2;
 
 /// What is left of a label behind the shortest device's name and a colon.
 const LABEL_SUFFIX_BYTES_MAX: usize = limits::INTERFACE_NAME_BYTES_MAX - 2;
 
 /// Words that are read.
-const ATTRIBUTES: &[u8] = b"dev label scope brd broadcast";
+const ATTRIBUTES: &str = "dev label scope brd broadcast";
 
 impl<'d> Reader<'d, '_> {
     /// The addresses of an instance, IPv4 and IPv6.
@@ -73,7 +76,7 @@ impl<'d> Reader<'d, '_> {
         match same {
             None => {}
             Some((position, _)) if position >= start => {
-                self.wrong(word, "virtual_ipaddress %A is written twice: remove one");
+                self.wrong(&word, &"virtual_ipaddress %A is written twice: remove one");
             }
             Some((position, _)) => {
                 // An instance that was not taken has been reported; its addresses have no owner.
@@ -110,8 +113,8 @@ impl<'d> Reader<'d, '_> {
             self.silently(|reader| reader.defined_address(section))
         } else {
             self.wrong(
-                word,
-                "virtual_ipaddress %A is neither an address nor the name of an ipaddress section: write one \
+                &word,
+                &"virtual_ipaddress %A is neither an address nor the name of an ipaddress section: write one \
                  of them",
             );
             None
@@ -132,18 +135,19 @@ impl<'d> Reader<'d, '_> {
         words: &mut Words<'d>,
         written: Option<&mut Written<'d>>,
     ) -> bool {
-        let is_later = Words::new(LATER).any(|word| word == attribute);
-        if !is_later && !Words::new(ATTRIBUTES).any(|word| word == attribute) {
+        let later = value::choice(attribute, LATER);
+        let known = value::choice(attribute, ATTRIBUTES);
+        if later.is_none() && known.is_none() {
             return false;
         }
         words.next();
-        if is_later {
+        if let Some(place) = later {
             self.error(
                 word.line,
                 "%A behind the address %B is not in this release: remove it",
                 &[attribute, word.text],
             );
-            if matches!(attribute, b"peer" | b"preferred_lft") {
+            if place < LATER_WITH_WORD {
                 words.next();
             }
             return true;
@@ -160,11 +164,11 @@ impl<'d> Reader<'d, '_> {
         // Where the address itself is wrong, the words behind it are checked all the same.
         let mut nowhere = Written::NOWHERE;
         let written = written.unwrap_or(&mut nowhere);
-        match attribute {
-            b"dev" => written.device = self.device_name(value, "dev"),
-            b"label" => written.label = Label::Whole(text),
-            b"scope" => written.scope = self.scope(value, written.address),
-            _ => self.warn(
+        match known {
+            Some(0) => written.device = self.device_name(value, "dev"),
+            Some(1) => written.label = Label::Whole(text),
+            Some(2) => written.scope = self.scope(value, written.address),
+            Some(_) | None => self.warn(
                 word.line,
                 "%a %B has no effect: a virtual address has no broadcast address",
                 &[attribute, text],
@@ -251,8 +255,8 @@ impl<'d> Reader<'d, '_> {
     fn scope(&mut self, value: Value<'d>, address: IpAddr) -> u8 {
         let Some(scope) = value::scope(value.text) else {
             self.wrong(
-                value,
-                "scope %A is unknown: write global, site, link, host, nowhere or a number from 0 to 255",
+                &value,
+                &"scope %A is unknown: write global, site, link, host, nowhere or a number from 0 to 255",
             );
             return 0;
         };
@@ -261,8 +265,8 @@ impl<'d> Reader<'d, '_> {
             IpAddr::V6(_) => {
                 if scope != 0 {
                     self.idle(
-                        value,
-                        "scope %A has no effect: an IPv6 address has the scope that it begins with",
+                        &value,
+                        &"scope %A has no effect: an IPv6 address has the scope that it begins with",
                     );
                 }
                 0
@@ -301,7 +305,7 @@ impl<'d> Reader<'d, '_> {
             }
         };
         if Family::of(written.address) == Family::V6 {
-            self.idle(word, "the label of %A has no effect: an IPv6 address has none");
+            self.idle(&word, &"the label of %A has no effect: an IPv6 address has none");
             return Text::default();
         }
         if !fits || !value::is_device(&label) {

@@ -12,7 +12,7 @@ const_assert!(limits::GROUPS_MAX <= u8::MAX as usize); // A `GroupId` is 8-bit.
 impl<'d> Reader<'d, '_> {
     pub(super) fn read_groups(&mut self) {
         for section in self.document.sections() {
-            if section.kind() == b"vrrp_sync_group" {
+            if section.is("vrrp_sync_group") {
                 self.read_group(section);
             }
         }
@@ -35,8 +35,8 @@ impl<'d> Reader<'d, '_> {
             }
             if differs {
                 self.idle(
-                    word,
-                    "instance %A has another priority than the first of its group: they could have different \
+                    &word,
+                    &"instance %A has another priority than the first of its group: they could have different \
                      winners, so write the same",
                 );
             }
@@ -58,7 +58,7 @@ impl<'d> Reader<'d, '_> {
     /// The index of the enabled instance that is called so.
     fn member(&mut self, word: Value<'d>) -> Option<usize> {
         let Some(section) = self.resolve("vrrp_instance", word.text) else {
-            self.wrong(word, "group member %A is no vrrp_instance: write the name of one");
+            self.wrong(&word, &"group member %A is no vrrp_instance: write the name of one");
             return None;
         };
         self.instance_sections.iter().position(|index| *index == section.index())

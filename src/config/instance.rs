@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::reader::{Reader, first, words_of};
+use super::reader::{self, Numeric, Reader, first, words_of};
 use super::uci::Section;
 use super::value;
 use super::{Announcements, Family, FamilyConfig, Instance, InterfaceId};
@@ -10,11 +10,26 @@ use crate::limits;
 use crate::time::Interval;
 use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
 
-/// keepalived's default priority.
-const PRIORITY_DEFAULT: u8 = 100;
+static ENABLED: [Numeric; 1] = [Numeric::flag("enabled", true)];
 
-/// Seconds; keepalived's limit of `preempt_delay`.
-const PREEMPT_DELAY_SECS_MAX: i32 = 1000;
+/// Defaults and limits are keepalived's.
+static NUMBERS: [Numeric; 13] = [
+    Numeric::whole("virtual_router_id", [1, 255], 0),
+    Numeric::whole("version", [2, 3], 0),
+    Numeric::whole("priority", [1, 255], 100),
+    Numeric::flag("nopreempt", false),
+    Numeric::millis("preempt_delay", 1000),
+    Numeric::flag("accept", true),
+    Numeric::flag("native_ipv6", false),
+    Numeric::whole("garp_master_repeat", [1, 255], ANNOUNCEMENTS.repeat as i32),
+    Numeric::whole("garp_master_delay", [0, 65_535], ANNOUNCEMENTS.delay_secs as i32),
+    Numeric::whole("garp_master_refresh", [0, 65_535], ANNOUNCEMENTS.refresh_secs as i32),
+    Numeric::whole("garp_master_refresh_repeat", [1, 255], ANNOUNCEMENTS.refresh_repeat as i32),
+    Numeric::millis("garp_interval", 60),
+    Numeric::flag("dont_track_primary", false),
+];
+
+const ANNOUNCEMENTS: Announcements = Announcements::DEFAULT;
 
 /// What an instance has of each family.
 #[derive(Clone, Copy)]
@@ -41,7 +56,7 @@ impl Halves {
 impl<'d> Reader<'d, '_> {
     pub(super) fn read_instances(&mut self) {
         for section in self.document.sections() {
-            if section.kind() == b"vrrp_instance" && self.flag(section, "enabled", true) {
+            if section.is("vrrp_instance") && self.numbers(section, &ENABLED) == [1] {
                 self.read_instance(section);
             }
         }
@@ -50,15 +65,30 @@ impl<'d> Reader<'d, '_> {
     fn read_instance(&mut self, section: Section<'d>) {
         let name = self.section_name(section);
         let interface = self.instance_device(section);
-        let vrid = self.vrid(section);
-        let version = self.version(section, "version", self.default_version);
-        let priority = self.byte(section, "priority", [1, 255], PRIORITY_DEFAULT);
-        let preempt = !self.flag(section, "nopreempt", false);
-        let preempt_delay = self.duration(section, "preempt_delay", PREEMPT_DELAY_SECS_MAX);
+        if first(section, "virtual_router_id").is_none() {
+            self.missing(section, "virtual_router_id");
+        }
+        let [
+            vrid,
+            version,
+            priority,
+            nopreempt,
+            preempt_delay,
+            accept,
+            _native_ipv6,
+            repeat,
+            delay_secs,
+            refresh_secs,
+            refresh_repeat,
+            interval_ms,
+            ignores_link,
+        ] = self.numbers(section, &NUMBERS);
+        let vrid = Vrid::new(vrid as u8);
+        let version = reader::version(version, self.default_version);
+        let priority = priority as u8;
         let wants_master = self.wants_master(section, priority);
-        self.check_preemption(section, priority, preempt);
-        self.check_accept(section);
-        self.flag(section, "native_ipv6", false);
+        self.check_preemption(section, priority, nopreempt == 0);
+        self.check_accept(section, accept != 0);
 
         let mut halves = Halves { v4: FamilyConfig::default(), v6: FamilyConfig::default() };
         let addresses = self.addresses(section, interface.unwrap_or_default());
@@ -70,9 +100,7 @@ impl<'d> Reader<'d, '_> {
         let interval = self.interval(section, version, &halves);
         let password = self.password(section, version, &halves);
         let checksum = self.checksum(section, version, &halves);
-        let announcements = self.announcements(section);
         let tracks = self.tracks(section);
-        let ignores_link = self.flag(section, "dont_track_primary", false);
         let notify = self.path(section, "notify");
         self.check_version(section, &halves);
 
@@ -84,8 +112,8 @@ impl<'d> Reader<'d, '_> {
             version,
             priority,
             interval,
-            preempt,
-            preempt_delay,
+            preempt: nopreempt == 0,
+            preempt_delay: reader::duration(preempt_delay),
             wants_master,
             password,
             checksum,
@@ -93,9 +121,15 @@ impl<'d> Reader<'d, '_> {
             source_v6: sources.1,
             v4: halves.v4,
             v6: halves.v6,
-            announcements,
+            announcements: Announcements {
+                repeat: repeat as u8,
+                delay_secs: delay_secs as u16,
+                refresh_secs: refresh_secs as u16,
+                refresh_repeat: refresh_repeat as u8,
+                interval_ms: interval_ms as u16,
+            },
             tracks,
-            ignores_link,
+            ignores_link: ignores_link != 0,
             group: None,
             notify,
         };
@@ -125,18 +159,11 @@ impl<'d> Reader<'d, '_> {
         self.device(value, "interface")
     }
 
-    fn vrid(&mut self, section: Section<'d>) -> Option<Vrid> {
-        if first(section, "virtual_router_id").is_none() {
-            self.missing(section, "virtual_router_id");
-        }
-        Vrid::new(self.byte(section, "virtual_router_id", [1, 255], 0))
-    }
-
     fn wants_master(&mut self, section: Section<'d>, priority: u8) -> bool {
         let Some(state) = self.scalar(section, "state") else { return false };
-        match state.text {
-            b"BACKUP" => false,
-            b"MASTER" => {
+        match value::choice(state.text, "BACKUP MASTER") {
+            Some(0) => false,
+            Some(_) => {
                 if priority != PRIORITY_OWNER {
                     self.warn(
                         state.line,
@@ -147,8 +174,8 @@ impl<'d> Reader<'d, '_> {
                 }
                 true
             }
-            _ => {
-                self.wrong(state, "state %A is unknown: write MASTER or BACKUP");
+            None => {
+                self.wrong(&state, &"state %A is unknown: write MASTER or BACKUP");
                 false
             }
         }
@@ -160,21 +187,21 @@ impl<'d> Reader<'d, '_> {
             return;
         }
         if let Some(flag) = first(section, "nopreempt").filter(|_| priority == PRIORITY_OWNER) {
-            self.idle(flag, "nopreempt has no effect with priority 255: the owner always pre-empts");
+            self.idle(&flag, &"nopreempt has no effect with priority 255: the owner always pre-empts");
         }
         let delay = first(section, "preempt_delay");
         if let Some(delay) = delay.filter(|delay| value::is_asking(delay.text)) {
-            self.idle(delay, "preempt_delay has no effect with nopreempt: remove one of the two");
+            self.idle(&delay, &"preempt_delay has no effect with nopreempt: remove one of the two");
         }
     }
 
     /// Packets to the addresses are accepted, as keepalived does; the other way is not in this release.
-    fn check_accept(&mut self, section: Section<'d>) {
-        if self.flag(section, "accept", true) {
+    fn check_accept(&mut self, section: Section<'d>, accepts: bool) {
+        if accepts {
             return;
         }
         if let Some(value) = first(section, "accept") {
-            self.wrong(value, "accept %A is not in this release: write 1, or remove it");
+            self.wrong(&value, &"accept %A is not in this release: write 1, or remove it");
         }
     }
 
@@ -247,13 +274,15 @@ impl<'d> Reader<'d, '_> {
     fn password(&mut self, section: Section<'d>, version: Version, halves: &Halves) -> Option<Password> {
         let kind = self.scalar(section, "auth_type");
         let pass = self.scalar(section, "auth_pass");
-        if let Some(kind) = kind.filter(|kind| kind.text != b"PASS") {
-            let sentence = if kind.text == b"AH" {
-                "auth_type 'AH' is refused, as RFC 3768 removed it: write PASS, or remove it"
-            } else {
-                "auth_type %A is unknown: write PASS"
+        if let Some(kind) = kind {
+            let sentence = match value::choice(kind.text, "PASS AH") {
+                Some(0) => "",
+                Some(_) => "auth_type 'AH' is refused, as RFC 3768 removed it: write PASS, or remove it",
+                None => "auth_type %A is unknown: write PASS",
             };
-            self.error(kind.line, sentence, &[kind.text]);
+            if !sentence.is_empty() {
+                self.wrong(&kind, &sentence);
+            }
         }
         let (kind, pass) = match (kind, pass) {
             (Some(kind), Some(pass)) => (kind, pass),
@@ -305,11 +334,11 @@ impl<'d> Reader<'d, '_> {
         let Some(value) = self.scalar(section, "checksum") else {
             return ChecksumForm::PseudoHeader;
         };
-        let form = match value.text {
-            b"rfc5798" => ChecksumForm::PseudoHeader,
-            b"rfc9568" => ChecksumForm::MessageOnly,
-            _ => {
-                self.wrong(value, "checksum %A is unknown: write rfc5798 or rfc9568");
+        let form = match value::choice(value.text, "rfc5798 rfc9568") {
+            Some(0) => ChecksumForm::PseudoHeader,
+            Some(_) => ChecksumForm::MessageOnly,
+            None => {
+                self.wrong(&value, &"checksum %A is unknown: write rfc5798 or rfc9568");
                 return ChecksumForm::PseudoHeader;
             }
         };
@@ -318,31 +347,6 @@ impl<'d> Reader<'d, '_> {
             self.warn(value.line, "checksum has no effect: only version 3 over IPv4 has a choice", &[]);
         }
         form
-    }
-
-    fn announcements(&mut self, section: Section<'d>) -> Announcements {
-        let default = Announcements::default();
-        Announcements {
-            repeat: self.byte(section, "garp_master_repeat", [1, 255], default.repeat),
-            delay_secs: self.seconds(section, "garp_master_delay", default.delay_secs),
-            refresh_secs: self.seconds(section, "garp_master_refresh", default.refresh_secs),
-            refresh_repeat: self.byte(
-                section,
-                "garp_master_refresh_repeat",
-                [1, 255],
-                default.refresh_repeat,
-            ),
-            interval_ms: self
-                .milliseconds(section, "garp_interval", 60)
-                .and_then(|millis| u16::try_from(millis).ok())
-                .unwrap_or(default.interval_ms),
-        }
-    }
-
-    /// Whole seconds, 0..=65535.
-    fn seconds(&mut self, section: Section<'d>, name: &str, default: u16) -> u16 {
-        let number = self.number(section, name, [0, 65_535]);
-        number.and_then(|number| u16::try_from(number).ok()).unwrap_or(default)
     }
 
     fn check_version(&mut self, section: Section<'d>, halves: &Halves) {

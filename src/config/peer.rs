@@ -3,11 +3,14 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::instance::Halves;
-use super::reader::{Reader, Value, first, insert, span, words_of};
+use super::reader::{Numeric, Reader, Value, first, insert, span, words_of};
 use super::uci::Section;
 use super::value;
 use super::{Family, Peer, Span};
 use crate::limits;
+
+static NUMBERS: [Numeric; 2] =
+    [Numeric::whole("min_ttl", [0, 255], 0), Numeric::whole("max_ttl", [0, 255], 255)];
 
 impl<'d> Reader<'d, '_> {
     /// The unicast peers of an instance, IPv4 and IPv6.
@@ -18,7 +21,7 @@ impl<'d> Reader<'d, '_> {
             let Some(peer) = self.peer(word) else { continue };
             let mine = self.config.peers.get(start..).unwrap_or(&[]);
             if mine.iter().any(|other| other.address == peer.address) {
-                self.wrong(word, "unicast_peer %A is written twice: remove one");
+                self.wrong(&word, &"unicast_peer %A is written twice: remove one");
             }
             let at = match Family::of(peer.address) {
                 Family::V4 => v4_end,
@@ -40,8 +43,8 @@ impl<'d> Reader<'d, '_> {
         if let Some(address) = value::address(word.text) {
             if !value::is_host(address) {
                 self.wrong(
-                    word,
-                    "unicast_peer %A is no address of a router: write one that a single router has",
+                    &word,
+                    &"unicast_peer %A is no address of a router: write one that a single router has",
                 );
                 return None;
             }
@@ -49,8 +52,8 @@ impl<'d> Reader<'d, '_> {
         }
         let Some(section) = self.resolve("peer", word.text) else {
             self.wrong(
-                word,
-                "unicast_peer %A is neither an address nor the name of a peer section: write one of them",
+                &word,
+                &"unicast_peer %A is neither an address nor the name of a peer section: write one of them",
             );
             return None;
         };
@@ -59,14 +62,13 @@ impl<'d> Reader<'d, '_> {
 
     /// `config peer`.
     pub(super) fn defined_peer(&mut self, section: Section<'d>) -> Option<Peer> {
-        let min_ttl = self.byte(section, "min_ttl", [0, 255], 0);
-        let max_ttl = self.byte(section, "max_ttl", [0, 255], 255);
+        let [min_ttl, max_ttl] = self.numbers(section, &NUMBERS);
         if min_ttl > max_ttl {
             self.error_with(
                 section.line(),
                 "min_ttl %m is greater than max_ttl %n: nothing would be accepted, so swap them",
                 &[],
-                [i32::from(min_ttl), i32::from(max_ttl)],
+                [min_ttl, max_ttl],
             );
         }
         let Some(value) = self.scalar(section, "address") else {
@@ -75,9 +77,12 @@ impl<'d> Reader<'d, '_> {
         };
         let address = value::address(value.text).filter(|address| value::is_host(*address));
         if address.is_none() {
-            self.wrong(value, "address %A is no address of a router: write one like 192.168.1.2 or fe80::2");
+            self.wrong(
+                &value,
+                &"address %A is no address of a router: write one like 192.168.1.2 or fe80::2",
+            );
         }
-        Some(Peer { address: address?, min_ttl, max_ttl })
+        Some(Peer { address: address?, min_ttl: min_ttl as u8, max_ttl: max_ttl as u8 })
     }
 
     /// With unicast, every family that has addresses needs peers, and no other has any.
@@ -103,51 +108,58 @@ impl<'d> Reader<'d, '_> {
         section: Section<'d>,
         halves: &Halves,
     ) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
-        let unicast = self.source(section, "unicast_src_ip", halves);
-        let multicast = self.source(section, "mcast_src_ip", halves);
-        let (first, second) = if halves.has_unicast() {
-            (unicast, multicast)
-        } else {
+        let mut sources = (None, None);
+        let mut names = ["unicast_src_ip", "mcast_src_ip"];
+        if !halves.has_unicast() {
             if let Some(value) = first(section, "unicast_src_ip") {
                 self.warn(value.line, "there is no unicast_peer: multicast is used, from this address", &[]);
             }
-            (multicast, unicast)
-        };
-        (first.0.or(second.0), first.1.or(second.1))
+            names.reverse();
+        }
+        for name in names {
+            self.source(section, name, halves, &mut sources);
+        }
+        sources
     }
 
-    /// The addresses of one option: at most one per family.
+    /// The addresses of one option, at most one per family, where there is none yet.
     fn source(
         &mut self,
         section: Section<'d>,
         name: &str,
         halves: &Halves,
-    ) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
-        let mut sources = (None, None);
+        sources: &mut (Option<Ipv4Addr>, Option<Ipv6Addr>),
+    ) {
+        let (mut has_v4, mut has_v6) = (false, false);
         for word in words_of(section, name) {
             let address = value::address(word.text).filter(|address| value::is_host(*address));
-            let is_second = match address {
-                Some(IpAddr::V4(address)) => sources.0.replace(address).is_some(),
-                Some(IpAddr::V6(address)) => sources.1.replace(address).is_some(),
+            let has = match address {
+                Some(IpAddr::V4(address)) => {
+                    sources.0.get_or_insert(address);
+                    &mut has_v4
+                }
+                Some(IpAddr::V6(address)) => {
+                    sources.1.get_or_insert(address);
+                    &mut has_v6
+                }
                 None => {
                     self.wrong_option(
-                        word,
+                        &word,
                         name,
-                        "%a %B is no address of a router: write one that this router has",
+                        &"%a %B is no address of a router: write one that this router has",
                     );
                     continue;
                 }
             };
-            if is_second {
+            if core::mem::replace(has, true) {
                 self.wrong_option(
-                    word,
+                    &word,
                     name,
-                    "%a %B is the second of its family: write one for IPv4 and one for IPv6 at most",
+                    &"%a %B is the second of its family: write one for IPv4 and one for IPv6 at most",
                 );
             }
             self.check_source(word, name, address, halves);
         }
-        sources
     }
 
     fn check_source(&mut self, word: Value<'d>, name: &str, address: Option<IpAddr>, halves: &Halves) {
@@ -159,9 +171,9 @@ impl<'d> Reader<'d, '_> {
         let peers = half.peers.of(&self.config.peers);
         if peers.iter().any(|peer| peer.address == address) {
             self.wrong_option(
-                word,
+                &word,
                 name,
-                "%a %B is a unicast_peer too: peers are the other routers, so remove it there",
+                &"%a %B is a unicast_peer too: peers are the other routers, so remove it there",
             );
         }
         if half.addresses.is_empty() && halves.has_addresses() {

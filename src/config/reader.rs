@@ -20,6 +20,54 @@ pub(super) struct Value<'d> {
     pub(super) line: u32,
 }
 
+/// What is wrong. Behind a reference it is one word at each of the many calls, and not two.
+pub(super) type Sentence = &'static str;
+
+/// An option that is a number, or can be had as one.
+pub(super) struct Numeric {
+    name: &'static str,
+    kind: Kind,
+    default: i32,
+}
+
+enum Kind {
+    /// 0 or 1, in many words.
+    Flag,
+    /// From the first to the second.
+    Whole([i32; 2]),
+    /// Seconds up to this in the file, milliseconds here.
+    Millis(i32),
+}
+
+impl Numeric {
+    pub(super) const fn flag(name: &'static str, default: bool) -> Self {
+        Self { name, kind: Kind::Flag, default: default as i32 }
+    }
+
+    pub(super) const fn whole(name: &'static str, range: [i32; 2], default: i32) -> Self {
+        Self { name, kind: Kind::Whole(range), default }
+    }
+
+    pub(super) const fn millis(name: &'static str, greatest_secs: i32) -> Self {
+        Self { name, kind: Kind::Millis(greatest_secs), default: 0 }
+    }
+}
+
+/// Not `from_millis`: that divides a 64-bit number.
+pub(super) const fn duration(millis: i32) -> Duration {
+    let millis = millis.cast_unsigned();
+    Duration::new((millis / 1000) as u64, millis % 1000 * 1_000_000)
+}
+
+/// The version of this number, or another if it is none.
+pub(super) const fn version(number: i32, default: Version) -> Version {
+    match number {
+        2 => Version::V2,
+        3 => Version::V3,
+        _ => default,
+    }
+}
+
 pub(super) struct Reader<'d, 'r> {
     pub(super) document: &'d Document,
     pub(super) aliases: &'d [Alias<'d>],
@@ -46,15 +94,20 @@ impl<'d> Reader<'d, '_> {
     /// The section of a type that a name refers to: an enabled one with this `option name`, else one that
     /// is called so in any way.
     pub(super) fn resolve(&self, kind: &str, name: &[u8]) -> Option<Section<'d>> {
-        let of_kind = || {
-            let sections = self.document.sections();
-            sections.filter(|section| section.kind() == kind.as_bytes())
-        };
-        let is_named =
-            |section: &Section<'d>| explicit_name(*section).is_some_and(|other| other.text == name);
-        of_kind()
-            .find(|section| is_named(section) && self.is_enabled(*section))
-            .or_else(|| of_kind().find(|section| is_named(section) || section.name() == name))
+        let mut called = None;
+        for section in self.document.sections() {
+            if !section.is(kind) {
+                continue;
+            }
+            let is_named = explicit_name(section).is_some_and(|other| other.text == name);
+            if is_named && self.is_enabled(section) {
+                return Some(section);
+            }
+            if called.is_none() && (is_named || section.name() == name) {
+                called = Some(section);
+            }
+        }
+        called
     }
 
     /// What a section is called: `option name`, else its UCI name, else the one that libuci gives it.
@@ -88,20 +141,36 @@ impl<'d> Reader<'d, '_> {
         Some(first)
     }
 
-    pub(super) fn flag(&mut self, section: Section<'d>, name: &str, default: bool) -> bool {
-        let Some(value) = self.scalar(section, name) else {
-            return default;
-        };
-        let flag = value::flag(value.text);
-        if flag.is_none() {
-            self.wrong_option(value, name, "%a %B is neither yes nor no: write 1 or 0");
-        }
-        flag.unwrap_or(default)
+    /// The values of options that are numbers, each its default where the file does not say, or says it wrong.
+    pub(super) fn numbers<const N: usize>(
+        &mut self,
+        section: Section<'d>,
+        options: &'static [Numeric; N],
+    ) -> [i32; N] {
+        let mut values = [0; N];
+        self.read_numbers(section, options, &mut values);
+        values
     }
 
-    pub(super) fn number(&mut self, section: Section<'d>, name: &str, range: [i32; 2]) -> Option<i32> {
-        let value = self.scalar(section, name)?;
-        self.number_of(value, name, range)
+    #[inline(never)]
+    fn read_numbers(&mut self, section: Section<'d>, options: &'static [Numeric], values: &mut [i32]) {
+        for (Numeric { name, kind, default }, slot) in options.iter().zip(values) {
+            let value = self.scalar(section, name);
+            let number = value.and_then(|value| match kind {
+                Kind::Flag => self.flag_of(value, name),
+                Kind::Whole(range) => self.number_of(value, name, *range),
+                Kind::Millis(greatest_secs) => self.milliseconds_of(value, name, *greatest_secs),
+            });
+            *slot = number.unwrap_or(*default);
+        }
+    }
+
+    fn flag_of(&mut self, value: Value<'d>, name: &str) -> Option<i32> {
+        let flag = value::flag(value.text);
+        if flag.is_none() {
+            self.wrong_option(&value, name, &"%a %B is neither yes nor no: write 1 or 0");
+        }
+        flag.map(i32::from)
     }
 
     pub(super) fn number_of(&mut self, value: Value<'d>, name: &str, range: [i32; 2]) -> Option<i32> {
@@ -116,20 +185,8 @@ impl<'d> Reader<'d, '_> {
         None
     }
 
-    /// A number that fits a byte: 0..=255 at most.
-    pub(super) fn byte(&mut self, section: Section<'d>, name: &str, range: [i32; 2], default: u8) -> u8 {
-        let number = self.number(section, name, range);
-        number.and_then(|number| u8::try_from(number).ok()).unwrap_or(default)
-    }
-
     /// Seconds with up to three decimals, from zero to a number of whole seconds, as milliseconds.
-    pub(super) fn milliseconds(
-        &mut self,
-        section: Section<'d>,
-        name: &str,
-        greatest_secs: i32,
-    ) -> Option<u32> {
-        let value = self.scalar(section, name)?;
+    fn milliseconds_of(&mut self, value: Value<'d>, name: &str, greatest_secs: i32) -> Option<i32> {
         let millis = value::decimal(value.text, 3).filter(|millis| *millis <= greatest_secs * 1000);
         if millis.is_none() {
             self.error_with(
@@ -139,21 +196,7 @@ impl<'d> Reader<'d, '_> {
                 [greatest_secs, 0],
             );
         }
-        u32::try_from(millis?).ok()
-    }
-
-    pub(super) fn duration(&mut self, section: Section<'d>, name: &str, greatest_secs: i32) -> Duration {
-        let millis = self.milliseconds(section, name, greatest_secs).unwrap_or(0);
-        // Not `from_millis`: that divides a 64-bit number.
-        Duration::new(u64::from(millis / 1000), millis % 1000 * 1_000_000)
-    }
-
-    pub(super) fn version(&mut self, section: Section<'d>, name: &str, default: Version) -> Version {
-        match self.number(section, name, [2, 3]) {
-            Some(2) => Version::V2,
-            Some(_) => Version::V3,
-            None => default,
-        }
+        millis
     }
 
     /// The path of a hook script; empty if there is none.
@@ -249,17 +292,20 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// A value is wrong; `%A` of the sentence.
-    pub(super) fn wrong(&mut self, value: Value<'d>, sentence: &'static str) {
+    #[inline(never)]
+    pub(super) fn wrong(&mut self, value: &Value<'d>, sentence: &Sentence) {
         self.error(value.line, sentence, &[value.text]);
     }
 
     /// The value of an option is wrong; `%B` and `%a` of the sentence.
-    pub(super) fn wrong_option(&mut self, value: Value<'d>, option: &str, sentence: &'static str) {
+    #[inline(never)]
+    pub(super) fn wrong_option(&mut self, value: &Value<'d>, option: &str, sentence: &Sentence) {
         self.error(value.line, sentence, &[option.as_bytes(), value.text]);
     }
 
     /// A value has no effect; `%A` of the sentence.
-    pub(super) fn idle(&mut self, value: Value<'d>, sentence: &'static str) {
+    #[inline(never)]
+    pub(super) fn idle(&mut self, value: &Value<'d>, sentence: &Sentence) {
         self.warn(value.line, sentence, &[value.text]);
     }
 

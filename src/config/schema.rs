@@ -11,7 +11,7 @@ use heapless::Vec;
 
 use super::Config;
 use super::problem::Problem;
-use super::reader::{Reader, explicit_name};
+use super::reader::{self, Numeric, Reader, explicit_name};
 use super::uci::{Document, Section};
 use super::value;
 use super::words::{self, Standing};
@@ -65,9 +65,15 @@ pub fn read(
     reader.is_usable
 }
 
+static GLOBAL_NUMBERS: [Numeric; 4] = [
+    Numeric::flag("enabled", true),
+    Numeric::flag("realtime", false),
+    Numeric::whole("vrrp_version", [2, 3], 2),
+    Numeric::millis("vrrp_startup_delay", 3600),
+];
+
 /// Section types that others refer to by name.
-const NAMED_KINDS: [&[u8]; 5] =
-    [b"ipaddress", b"peer", b"track_interface", b"vrrp_instance", b"vrrp_sync_group"];
+const NAMED_KINDS: &str = "ipaddress peer track_interface vrrp_instance vrrp_sync_group";
 
 impl<'d> Reader<'d, '_> {
     /// Every section type and every option must be known; what is not in this release must not be asked
@@ -131,8 +137,8 @@ impl<'d> Reader<'d, '_> {
 
     fn read_globals(&mut self) {
         let mut sections = self.document.sections();
-        let Some(section) = sections.find(|section| section.kind() == b"globals") else { return };
-        for other in sections.filter(|section| section.kind() == b"globals") {
+        let Some(section) = sections.find(|section| section.is("globals")) else { return };
+        for other in sections.filter(|section| section.is("globals")) {
             self.error_with(
                 other.line(),
                 "there are globals on line %m already: write all options there",
@@ -140,58 +146,55 @@ impl<'d> Reader<'d, '_> {
                 [section.line() as i32, 0],
             );
         }
-        self.config.globals.enabled = self.flag(section, "enabled", true);
+        let [enabled, realtime, version, startup_delay] = self.numbers(section, &GLOBAL_NUMBERS);
+        self.config.globals.enabled = enabled != 0;
+        self.config.globals.realtime = realtime != 0;
+        self.config.globals.startup_delay = reader::duration(startup_delay);
+        self.default_version = reader::version(version, Version::V2);
         if let Some(id) = self.scalar(section, "router_id") {
             self.config.globals.router_id = self.name(id, "router_id");
         }
-        self.default_version = self.version(section, "vrrp_version", Version::V2);
-        self.config.globals.startup_delay = self.duration(section, "vrrp_startup_delay", 3600);
-        if let Some(value) = self.scalar(section, "vrrp_mcast_group4") {
-            match value::address(value.text) {
-                Some(IpAddr::V4(group)) if group.is_multicast() => {
-                    self.config.globals.multicast_v4 = group;
-                }
-                Some(IpAddr::V4(_) | IpAddr::V6(_)) | None => self.wrong(
-                    value,
-                    "vrrp_mcast_group4 %A is no IPv4 multicast address: write one like 224.0.0.18",
-                ),
-            }
+        if let Some(IpAddr::V4(group)) = self.multicast_group(section, true) {
+            self.config.globals.multicast_v4 = group;
         }
-        if let Some(value) = self.scalar(section, "vrrp_mcast_group6") {
-            match value::address(value.text) {
-                Some(IpAddr::V6(group)) if group.is_multicast() => {
-                    self.config.globals.multicast_v6 = group;
-                }
-                Some(IpAddr::V4(_) | IpAddr::V6(_)) | None => self.wrong(
-                    value,
-                    "vrrp_mcast_group6 %A is no IPv6 multicast address: write one like ff02::12",
-                ),
-            }
+        if let Some(IpAddr::V6(group)) = self.multicast_group(section, false) {
+            self.config.globals.multicast_v6 = group;
         }
         if let Some(value) = self.scalar(section, "alt_config_file") {
-            self.wrong(value, "alt_config_file %A is not read: write its content as sections of this file");
+            self.wrong(&value, &"alt_config_file %A is not read: write its content as sections of this file");
         }
         self.config.globals.notify = self.path(section, "notify");
+    }
+
+    /// Where multicast adverts of one family go.
+    fn multicast_group(&mut self, section: Section<'d>, is_v4: bool) -> Option<IpAddr> {
+        let (name, sentence) = if is_v4 {
+            ("vrrp_mcast_group4", "%a %B is no IPv4 multicast address: write one like 224.0.0.18")
+        } else {
+            ("vrrp_mcast_group6", "%a %B is no IPv6 multicast address: write one like ff02::12")
+        };
+        let value = self.scalar(section, name)?;
+        let group = value::address(value.text);
+        let group = group.filter(|group| group.is_multicast() && group.is_ipv4() == is_v4);
+        if group.is_none() {
+            self.wrong_option(&value, name, &sentence);
+        }
+        group
     }
 
     /// Definitions are checked once, here; a reference to one reads it again in silence.
     fn check_definitions(&mut self) {
         for section in self.document.sections() {
-            if !NAMED_KINDS.contains(&section.kind()) || !self.is_enabled(section) {
+            let kind = value::choice(section.kind(), NAMED_KINDS);
+            if kind.is_none() || !self.is_enabled(section) {
                 continue;
             }
             self.check_name(section);
-            match section.kind() {
-                b"ipaddress" => {
-                    self.defined_address(section);
-                }
-                b"peer" => {
-                    self.defined_peer(section);
-                }
-                b"track_interface" => {
-                    self.defined_track(section);
-                }
-                _ => {}
+            match kind {
+                Some(0) => drop(self.defined_address(section)),
+                Some(1) => drop(self.defined_peer(section)),
+                Some(2) => drop(self.defined_track(section)),
+                Some(_) | None => {}
             }
         }
     }

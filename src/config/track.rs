@@ -1,13 +1,15 @@
 //! `track_interface`, the option and the section.
 
-use super::reader::{Reader, Value, entries, span};
+use super::reader::{Numeric, Reader, Value, entries, span};
 use super::uci::Section;
-use super::value::Words;
+use super::value::{self, Words};
 use super::{Span, Track};
 use crate::limits;
 
 /// What a tracked thing can add to or take from a priority; keepalived's limits.
 const WEIGHTS: [i32; 2] = [-253, 253];
+
+static WEIGHT: [Numeric; 1] = [Numeric::whole("weight", WEIGHTS, 0)];
 
 impl<'d> Reader<'d, '_> {
     /// What an instance tracks.
@@ -28,7 +30,7 @@ impl<'d> Reader<'d, '_> {
         let Some(track) = track else { return };
         let mine = self.config.tracks.get(start..).unwrap_or(&[]);
         if mine.iter().any(|other| other.interface == track.interface) {
-            self.wrong(word, "track_interface %A is written twice: remove one");
+            self.wrong(&word, &"track_interface %A is written twice: remove one");
         } else if self.config.tracks.push(track).is_err() {
             self.full(word.line, "VIPD_TRACKS", limits::TRACKS_MAX);
         }
@@ -41,18 +43,18 @@ impl<'d> Reader<'d, '_> {
             None => (self.device_name(word, "track_interface"), 0),
         };
         loop {
-            match words.peek() {
-                Some(b"weight") => {
+            match words.peek().and_then(|word| value::choice(word, "weight reverse")) {
+                Some(0) => {
                     words.next();
                     let text = words.next().unwrap_or(&[]);
                     let number = self.number_of(Value { text, ..word }, "weight", WEIGHTS);
                     weight = number.unwrap_or(0) as i16;
                 }
-                Some(b"reverse") => {
+                Some(_) => {
                     words.next();
                     self.error(word.line, "reverse is not in this release: remove it", &[]);
                 }
-                Some(_) | None => break,
+                None => break,
             }
         }
         let interface = self.enter_device(device?)?;
@@ -61,7 +63,7 @@ impl<'d> Reader<'d, '_> {
 
     /// `config track_interface`: its device and its weight.
     pub(super) fn defined_track(&mut self, section: Section<'d>) -> (Option<Value<'d>>, i16) {
-        let weight = self.number(section, "weight", WEIGHTS).unwrap_or(0) as i16;
+        let [weight] = self.numbers(section, &WEIGHT).map(|weight| weight as i16);
         let Some(value) = self.scalar(section, "value") else {
             self.missing(section, "value");
             return (None, weight);

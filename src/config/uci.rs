@@ -288,20 +288,29 @@ impl<'a> Section<'a> {
         self.index
     }
 
+    /// Whether it is of this type.
+    #[inline(never)]
+    pub(super) fn is(self, kind: &str) -> bool {
+        self.kind() == kind.as_bytes()
+    }
+
     /// Its type.
     #[must_use]
+    #[inline(never)]
     pub fn kind(self) -> &'a [u8] {
         self.document.piece(self.record().kind)
     }
 
     /// Its name; empty if it is anonymous.
     #[must_use]
+    #[inline(never)]
     pub fn name(self) -> &'a [u8] {
         self.document.piece(self.record().name)
     }
 
     /// The line, from 1, of its first `config` statement.
     #[must_use]
+    #[inline(never)]
     pub fn line(self) -> u32 {
         self.record().line
     }
@@ -315,6 +324,14 @@ impl<'a> Section<'a> {
     #[must_use]
     pub const fn entries(self) -> Entries<'a> {
         Entries { section: self, next: 0 }
+    }
+
+    /// Whether this is its name, be it its own or the one that libuci gives it.
+    fn is_called(self, name: &[u8]) -> bool {
+        match self.name() {
+            [] => self.anonymous_name(&mut [0; ANONYMOUS_NAME_BYTES]) == name,
+            own => own == name,
+        }
     }
 
     /// The name that libuci gives to an anonymous section: `cfg`, the running number of the section in at

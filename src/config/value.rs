@@ -2,8 +2,6 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use heapless::Vec;
-
 use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX};
 
 /// The words of a value, which white space separates.
@@ -36,12 +34,16 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
+/// Which of the known words, which blanks separate, the text is: its place, from 0.
+#[inline(never)]
+pub(super) fn choice(text: &[u8], known: &'static str) -> Option<usize> {
+    Words::new(known.as_bytes()).position(|word| word == text)
+}
+
 /// A boolean as OpenWrt's shell functions read it (`get_bool`), in lower case.
 pub(super) fn flag(text: &[u8]) -> Option<bool> {
     // The true ones stand first.
-    let known = b"1 on true yes enabled 0 off false no disabled";
-    let position = Words::new(known).position(|word| word == text)?;
-    Some(position < 5)
+    choice(text, "1 on true yes enabled 0 off false no disabled").map(|place| place < 5)
 }
 
 /// Whether a value asks for something: it is neither an "off" nor a zero nor empty.
@@ -111,62 +113,77 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     parts.next().is_none().then(|| Ipv4Addr::from(octets))
 }
 
-/// Groups of 16 bits (RFC 4291 §2.2).
-type Groups = Vec<u16, 8>;
-
+/// Groups of 16 bits with colons between them (RFC 4291 §2.2); `::` stands for one zero or more.
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
-    let gap = text.windows(2).position(|pair| pair == b"::");
-    let mut head = Groups::new();
-    let mut tail = Groups::new();
-    match gap {
-        None => {
-            append_groups(&mut head, text, true)?;
-            if !head.is_full() {
-                return None;
-            }
+    let mut groups = Groups { octets: [0; 16], len: 0 };
+    let mut gap = None;
+    let mut rest = text;
+    if let Some(behind) = text.strip_prefix(b"::") {
+        gap = Some(0);
+        rest = behind;
+    }
+    while !rest.is_empty() {
+        let len = rest.iter().position(|byte| *byte == b':').unwrap_or(rest.len());
+        let (part, behind) = rest.split_at_checked(len)?;
+        if behind.is_empty() && part.contains(&b'.') {
+            let [a, b, c, d] = ipv4(part)?.octets();
+            groups.push([a, b])?;
+            groups.push([c, d])?;
+            break;
         }
-        Some(gap) => {
-            append_groups(&mut head, text.get(..gap)?, false)?;
-            append_groups(&mut tail, text.get(gap + 2..)?, true)?;
-            // The gap stands for one group at least.
-            if head.len() + tail.len() > 7 {
-                return None;
+        groups.push(group(part)?)?;
+        rest = match behind {
+            [b':', b':', behind @ ..] if gap.is_none() => {
+                gap = Some(groups.len);
+                behind
             }
-        }
+            // What stands behind a colon is a group.
+            [b':', behind @ ..] if behind.first().is_some_and(|byte| *byte != b':') => behind,
+            [] => break,
+            _ => return None,
+        };
     }
-    let mut groups = [0; 8];
-    for (group, written) in groups.iter_mut().zip(&head) {
-        *group = *written;
-    }
-    for (group, written) in groups.iter_mut().rev().zip(tail.iter().rev()) {
-        *group = *written;
-    }
-    Some(Ipv6Addr::from(groups))
+    groups.address(gap)
 }
 
-/// Groups with colons between them; at the end of an address the last two may be written as IPv4.
-fn append_groups(groups: &mut Groups, text: &[u8], is_end: bool) -> Option<()> {
-    let mut parts = text.split(|byte| *byte == b':').peekable();
-    if text.is_empty() {
-        return Some(());
+/// Up to four hexadecimal digits.
+fn group(text: &[u8]) -> Option<[u8; 2]> {
+    if text.is_empty() || text.len() > 4 {
+        return None;
     }
-    while let Some(part) = parts.next() {
-        if is_end && parts.peek().is_none() && part.contains(&b'.') {
-            let [a, b, c, d] = ipv4(part)?.octets();
-            groups.push(u16::from_be_bytes([a, b])).ok()?;
-            groups.push(u16::from_be_bytes([c, d])).ok()?;
-            continue;
-        }
-        let mut group = 0;
-        for byte in part {
-            group = group << 4 | char::from(*byte).to_digit(16)? as u16;
-        }
-        if part.is_empty() || part.len() > 4 {
-            return None;
-        }
-        groups.push(group).ok()?;
+    let mut number = 0u16;
+    for byte in text {
+        number = number << 4 | char::from(*byte).to_digit(16)? as u16;
     }
-    Some(())
+    Some(number.to_be_bytes())
+}
+
+struct Groups {
+    octets: [u8; 16],
+    /// Octets that are written.
+    len: usize,
+}
+
+impl Groups {
+    fn push(&mut self, group: [u8; 2]) -> Option<()> {
+        let (slot, _) = self.octets.get_mut(self.len..)?.split_first_chunk_mut()?;
+        *slot = group;
+        self.len += 2;
+        Some(())
+    }
+
+    /// What stands behind the gap goes to the end.
+    fn address(self, gap: Option<usize>) -> Option<Ipv6Addr> {
+        let Self { octets, len } = self;
+        let Some(gap) = gap else {
+            return (len == 16).then(|| Ipv6Addr::from(octets));
+        };
+        let mut spread = [0; 16];
+        let (head, tail) = octets.get(..len)?.split_at_checked(gap)?;
+        spread.get_mut(..gap)?.copy_from_slice(head);
+        spread.get_mut(16 - tail.len()..)?.copy_from_slice(tail);
+        (len < 16).then(|| Ipv6Addr::from(spread))
+    }
 }
 
 /// What is wrong with an address that has a prefix length.
@@ -219,13 +236,9 @@ pub(super) fn is_network_or_broadcast(address: IpAddr, prefix_len: u8) -> bool {
 
 /// `rt_scope` of rtnetlink: a name that iproute2 knows, or a number.
 pub(super) fn scope(text: &[u8]) -> Option<u8> {
-    match text {
-        b"global" => Some(0),
-        b"site" => Some(200),
-        b"link" => Some(253),
-        b"host" => Some(254),
-        b"nowhere" => Some(255),
-        _ => decimal(text, 0).and_then(|number| u8::try_from(number).ok()),
+    match choice(text, "global site link host nowhere") {
+        Some(place) => [0, 200, 253, 254, 255].get(place).copied(),
+        None => decimal(text, 0).and_then(|number| u8::try_from(number).ok()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a file to a checked configuration, with every problem reported.
 
-use log::error;
+use crate::say::{error, say};
 
 use crate::cli::Command;
 use crate::config::problem::{Problem, Severity};
@@ -56,6 +56,6 @@ pub(super) fn to_log<'a>(command: &'a Command<'a>) -> impl FnMut(Problem<'_>) + 
             Severity::Error => log::Level::Error,
             Severity::Warning => log::Level::Warn,
         };
-        log::log!(level, "{}:{}: {problem}", command.config_name(), problem.line);
+        say(level, format_args!("{}:{}: {problem}", command.config_name(), problem.line));
     }
 }

@@ -117,13 +117,20 @@ fn sentence<const N: usize>(what: &dyn Display) -> String<N> {
 /// Sends as much of the answer as the client takes; `false`: all of it is sent, or the client has gone.
 fn answer(router: &Router, client: &mut Client) -> bool {
     while let Some(next) = client.next {
-        let (mut reply, following) = match next {
+        let mut following = Some(Next::End);
+        let mut reply = match next {
             Next::Record(slot) => match router.status(clock::now(), slot) {
-                Some(record) => (Reply::Record(record), Some(Next::Record(Slot(slot.0.saturating_add(1))))),
-                None => (Reply::Stray(*router.stray().discards()), Some(Next::End)),
+                Some(record) => {
+                    following = Some(Next::Record(Slot(slot.0.saturating_add(1))));
+                    Reply::Record(record)
+                }
+                None => Reply::Stray(*router.stray().discards()),
             },
-            Next::Reloaded(taken) => (Reply::Reloaded(taken), Some(Next::End)),
-            Next::End => (Reply::End, None),
+            Next::Reloaded(taken) => Reply::Reloaded(taken),
+            Next::End => {
+                following = None;
+                Reply::End
+            }
         };
         match send(&client.connection, &mut reply) {
             Ok(()) => client.next = following,

@@ -6,11 +6,13 @@
 
 use core::fmt::{self, Write as _};
 use core::sync::atomic::{AtomicI32, Ordering};
+use core::time::Duration;
 use std::sync::Mutex;
 
 use log::{Level, LevelFilter, Metadata, Record};
 
-use super::Errno;
+use super::call::{self, Descriptor};
+use super::{Errno, poll};
 use crate::limits::LOG_BYTES_MAX;
 
 /// Bytes of one line, all included; what is longer is cut.
@@ -124,13 +126,11 @@ impl log::Log for Stderr {
 }
 
 fn write_stderr(line: &[u8]) -> bool {
-    let mut poll = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: one live pollfd, and a line with its length. A pipe that can be written takes 4096 bytes
-    // without blocking (PIPE_BUF), which is more than a line.
-    unsafe {
-        libc::poll(&raw mut poll, 1, 0) == 1
-            && libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) > 0
-    }
+    let mut room = [poll::Waiting::to_write(&libc::STDERR_FILENO)];
+    // A pipe that can be written takes 4096 bytes without blocking (PIPE_BUF), which is more than a line.
+    poll::wait(&mut room, Some(Duration::ZERO)).is_ok()
+        && room.iter().all(|room| room.is_over())
+        && call::write(libc::STDERR_FILENO, line).is_ok()
 }
 
 fn stderr_line(level: Level, text: fmt::Arguments<'_>) -> Line {
@@ -178,8 +178,8 @@ impl Syslog {
             Err(_) => {}
         }
         if known != NONE {
-            // SAFETY: the descriptor is ours, and nobody else closes it.
-            unsafe { libc::close(known) };
+            // It is ours, and nobody else closes it.
+            drop(Descriptor::new(known as usize));
         }
         let socket = connect(c"/dev/log").unwrap_or(NONE);
         self.socket.store(socket, Ordering::Relaxed);
@@ -206,10 +206,7 @@ fn connect(path: &core::ffi::CStr) -> Result<i32, Errno> {
 }
 
 fn send(socket: i32, line: &[u8]) -> Result<(), Errno> {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: the pointer and the length are those of a live slice; the kernel only reads it.
-    let count = unsafe { libc::send(socket, line.as_ptr().cast(), line.len(), flags) };
-    if count < 0 { Err(Errno::last()) } else { Ok(()) }
+    super::socket::send(&socket, line).map(drop)
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ pub(super) fn alone<F: FnOnce()>(body: F) {
         return body();
     }
     let name = test_of::<F>();
-    let binary = env::current_exe().unwrap();
-    run_again(Command::new(binary), name);
+    // `env` alone changes nothing: a command to put ours behind.
+    run_again(Command::new("env"), name);
 }
 
 /// Runs `body`, a closure in a test, in a process with an empty network, as its root. Says SKIPPED where that
@@ -39,7 +39,7 @@ pub(super) fn networked<F: FnOnce()>(body: F) {
         return;
     }
     let mut command = Command::new("unshare");
-    command.arg("-rn").arg(env::current_exe().unwrap());
+    command.arg("-rn");
     run_again(command, name);
 }
 
@@ -144,7 +144,9 @@ fn test_of<F>() -> &'static str {
     name.split_once("::").unwrap().1
 }
 
+/// Runs one test of this binary behind `command`; a foreign machine's binary needs its emulator again.
 fn run_again(mut command: Command, name: &str) {
+    command.args(env::var_os("VIPD_TEST_EMULATOR")).arg(env::current_exe().unwrap());
     let output = command.args(["--exact", name, "--nocapture"]).env(MARK, "1").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);

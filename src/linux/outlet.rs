@@ -158,18 +158,19 @@ impl<'a> Kernel<'a> {
 
     /// A membership on a deleted device still takes up room in its socket.
     fn leave_deleted(&mut self) {
-        let Self { v4, v6, packet, arena, .. } = self;
-        arena.memberships.retain(|(interface, group)| {
-            if packet.has_interface(*interface) {
-                return true;
+        let mut next = 0;
+        while let Some((interface, group)) = self.arena.memberships.get(next).copied() {
+            if self.packet.has_interface(interface) {
+                next += 1;
+                continue;
             }
-            match (*group, &mut *v6) {
-                (IpAddr::V4(group), _) => v4.leave(*interface, group),
-                (IpAddr::V6(group), Some(v6)) => v6.leave(*interface, group),
+            match (group, &mut self.v6) {
+                (IpAddr::V4(group), _) => self.v4.leave(interface, group),
+                (IpAddr::V6(group), Some(v6)) => v6.leave(interface, group),
                 (IpAddr::V6(_), None) => {}
             }
-            false
-        });
+            self.arena.memberships.swap_remove(next);
+        }
     }
 
     fn put_message(&mut self, interface: IfIndex, way: Way, payload: &[u8]) -> Result<(), Unsent> {

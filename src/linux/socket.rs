@@ -60,7 +60,10 @@ pub(super) fn set_all(socket: &Descriptor, settings: &[Setting]) -> Result<(), E
         match set(socket, *level, *name, value) {
             Ok(()) => {}
             Err(errno) if *is_optional => {
-                ::log::debug!("goes on without {}", Error { call, errno });
+                crate::say::say(
+                    ::log::Level::Debug,
+                    format_args!("goes on without {}", Error { call, errno }),
+                );
             }
             Err(errno) => return Err(Error { call, errno }),
         }

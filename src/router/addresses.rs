@@ -2,12 +2,12 @@
 
 use core::net::IpAddr;
 
-use super::{Effect, Effects, Member, Router, Slot, push};
-use crate::config::{Family, Instance};
-use crate::time::Instant;
+use super::links::Links;
+use super::{Effect, Member, Router, Slot, Turn, Verb};
+use crate::config::{Config, Family, VirtualAddress};
 use crate::vrrp::Phase;
-use crate::wire::rtnl;
 use crate::wire::vrrp::PRIORITY_OWNER;
+use crate::wire::{ip, rtnl};
 
 /// Whether a virtual address is on its device, and by whose hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,176 +27,172 @@ pub(super) enum Presence {
 }
 
 impl Router {
-    pub(super) fn address(&mut self, now: Instant, address: &rtnl::Address, effects: &mut Effects) {
+    pub(super) fn address(&mut self, turn: &mut Turn<'_>, address: &rtnl::Address) {
+        let mut is_virtual = false;
         for position in 0..self.config.addresses.len() {
-            if !self.is_virtual(position, address) {
-                continue;
-            }
-            let is_master = self.holder(position).is_some_and(|member| phase(member) == Phase::Master);
-            // Left behind by a crash before the configuration had this prefix length: that one is nobody's.
-            if address.marked && !self.has_prefix(position, address) {
-                push_withdrawal(effects, position, address.prefix_len);
-                continue;
-            }
-            let before = self.presence.get(position).copied();
-            let presence = self.presence_of(position, address, is_master);
-            if let Some(entry) = self.presence.get_mut(position) {
-                *entry = presence;
-            }
-            // Left behind by a crash, or a late echo of our own claim: take it back.
-            if matches!(presence, Presence::Ours { .. }) && !is_master {
-                push_withdrawal(effects, position, address.prefix_len);
-            }
-            if is_master && before == Some(Presence::Absent) && core::mem::take(&mut self.sync.is_refused) {
-                // What the kernel refused for a while is there now, and the segment does not know it yet.
-                if let Some(slot) = self.holder_slot(position) {
-                    self.with(slot, effects, |vr, rules, actions| vr.announce_again(rules, now, actions));
+            if let Some(known) = self.virtual_address(position, address) {
+                is_virtual = true;
+                let is_left_behind = address.marked && known.prefix_len != address.prefix_len;
+                if is_left_behind {
+                    // By a crash before the configuration had this prefix length: that one is nobody's.
+                    push_withdrawal(turn, position, address.prefix_len);
+                } else {
+                    self.virtual_address_seen(turn, position, address);
                 }
             }
         }
         if address.marked || !address.usable {
             return;
         }
-        let is_virtual = (0..self.config.addresses.len()).any(|position| self.is_virtual(position, address));
         let mut found = false;
-        for position in 0..self.members.len() {
-            let Some(member) = self.members.get(position) else { continue };
-            let Some(instance) = self.instance_of(member) else { continue };
-            if !self.can_be_source(member, instance, address, is_virtual) {
+        let Self { config, links, members, sync, .. } = self;
+        for member in members {
+            if !can_be_source(config, links, member, address, is_virtual) {
                 continue;
             }
-            let Some(member) = self.members.get_mut(position) else { continue };
-            member.source_seen |= member.source == Some(address.address);
-            member.candidate.get_or_insert(address.address);
-            if member.source.is_none() && !self.sync.is_running() {
+            member.source_seen |= member.has_source(&address.address);
+            if member.candidate.is_none() {
+                member.candidate = Some(address.address);
+            }
+            if member.source.is_none() && !sync.is_running() {
                 member.source = Some(address.address);
                 found = true;
             }
         }
         if found {
-            self.settle(now, effects);
+            self.settle(turn);
         }
     }
 
-    pub(super) fn address_gone(&mut self, now: Instant, address: &rtnl::Address, effects: &mut Effects) {
-        let mut lost = false;
-        for position in 0..self.config.addresses.len() {
-            if !self.is_virtual(position, address) {
-                continue;
-            }
-            if !self.has_prefix(position, address) {
-                // Somebody else's, of the same address: whether it still stands in our way is worth a question.
-                lost |= matches!(self.presence.get(position), Some(Presence::Foreign { .. }));
-                continue;
-            }
-            if let Some(entry) = self.presence.get_mut(position) {
-                *entry = Presence::Absent;
-            }
+    fn virtual_address_seen(&mut self, turn: &mut Turn<'_>, position: usize, address: &rtnl::Address) {
+        let is_master = self.holder(position).is_some_and(|member| phase(member) == Phase::Master);
+        let presence = self.presence_of(position, address, is_master);
+        let Some(entry) = self.presence.get_mut(position) else { return };
+        let was_absent = core::mem::replace(entry, presence) == Presence::Absent;
+        // Left behind by a crash, or a late echo of our own claim: take it back.
+        if matches!(presence, Presence::Ours { .. }) && !is_master {
+            push_withdrawal(turn, position, address.prefix_len);
+        }
+        if is_master && was_absent && core::mem::take(&mut self.sync.is_refused) {
+            // What the kernel refused for a while is there now, and the segment does not know it yet.
             if let Some(slot) = self.holder_slot(position) {
-                let put_back =
-                    self.with(slot, effects, |vr, rules, actions| vr.put_back(rules, now, actions));
-                if put_back == Some(false) {
-                    self.sync.retry_after(now);
-                }
+                self.with(turn, slot, Verb::AnnounceAgain);
             }
         }
-        for position in 0..self.members.len() {
-            let Some(member) = self.members.get(position) else { continue };
-            let Some(instance) = self.instance_of(member) else { continue };
-            let here = self.links.index(instance.interface) == Some(address.interface);
-            if here && member.source == Some(address.address) {
-                let Some(member) = self.members.get_mut(position) else { continue };
+    }
+
+    pub(super) fn address_gone(&mut self, turn: &mut Turn<'_>, address: &rtnl::Address) {
+        let mut lost = false;
+        for position in 0..self.config.addresses.len() {
+            let Some(known) = self.virtual_address(position, address) else { continue };
+            let has_prefix = known.prefix_len == address.prefix_len;
+            let Some(entry) = self.presence.get_mut(position) else { continue };
+            if !has_prefix {
+                // Somebody else's, of the same address: whether it still stands in our way is worth a question.
+                lost |= matches!(entry, Presence::Foreign { .. });
+                continue;
+            }
+            *entry = Presence::Absent;
+            if let Some(slot) = self.holder_slot(position)
+                && !self.with(turn, slot, Verb::PutBack)
+            {
+                self.sync.retry_after(turn.now);
+            }
+        }
+        let Self { config, links, members, .. } = self;
+        for member in members {
+            if is_on_its_device(config, links, member, address) && member.has_source(&address.address) {
                 member.source = None;
                 lost = true;
             }
         }
         if lost {
             // There may be another one. Ask, and let things stand until the answer.
-            self.synchronise(now, effects);
+            self.synchronise(turn);
         }
     }
 
-    fn has_prefix(&self, position: usize, address: &rtnl::Address) -> bool {
-        self.config.addresses.get(position).is_some_and(|known| known.prefix_len == address.prefix_len)
-    }
-
-    fn is_virtual(&self, position: usize, address: &rtnl::Address) -> bool {
-        self.config.addresses.get(position).is_some_and(|known| {
-            known.address == address.address && self.links.index(known.interface) == Some(address.interface)
-        })
+    /// The configured virtual address at `position`, if that is the one that the kernel speaks of.
+    fn virtual_address(&self, position: usize, address: &rtnl::Address) -> Option<&VirtualAddress> {
+        let known = self.config.addresses.get(position)?;
+        let is_it =
+            self.links.is(known.interface, address.interface) && ip::same(&known.address, &address.address);
+        is_it.then_some(known)
     }
 
     fn presence_of(&self, position: usize, address: &rtnl::Address, is_master: bool) -> Presence {
-        let before = self.presence.get(position).copied().unwrap_or(Presence::Absent);
-        let is_owner = self
-            .holder(position)
-            .and_then(|member| self.instance_of(member))
-            .is_some_and(|instance| instance.priority == PRIORITY_OWNER);
-        match before {
-            Presence::Foreign { .. } => Presence::Foreign { seen: true },
-            Presence::Absent | Presence::Ours { .. } if address.marked => Presence::Ours { seen: true },
-            Presence::Ours { .. } if self.loses_marks => Presence::Ours { seen: true },
+        let is_ours = match self.presence.get(position) {
+            Some(Presence::Foreign { .. }) => false,
+            Some(Presence::Absent | Presence::Ours { .. }) | None if address.marked => true,
+            Some(Presence::Ours { .. }) => self.loses_marks,
             // An old kernel: what appears while we are master is ours, and what is there at start was left by a
             // crash, unless its owner has configured it himself.
-            Presence::Absent if self.loses_marks && (is_master || (self.sync.is_running() && !is_owner)) => {
-                Presence::Ours { seen: true }
+            Some(Presence::Absent) | None => {
+                let is_left_behind = || self.sync.is_running() && !self.is_owners(position);
+                self.loses_marks && (is_master || is_left_behind())
             }
-            Presence::Absent | Presence::Ours { .. } => Presence::Foreign { seen: true },
-        }
+        };
+        if is_ours { Presence::Ours { seen: true } } else { Presence::Foreign { seen: true } }
+    }
+
+    fn is_owners(&self, position: usize) -> bool {
+        let instance = self.holder(position).and_then(|member| self.instance_of(member));
+        instance.is_some_and(|instance| instance.priority == PRIORITY_OWNER)
     }
 
     fn holder_slot(&self, position: usize) -> Option<Slot> {
         self.slots().find(|slot| {
-            self.members.get(usize::from(slot.0)).is_some_and(|member| {
-                let instance = self.instance_of(member);
-                instance.is_some_and(|instance| {
-                    instance.family(member.family).addresses.range().contains(&position)
-                })
-            })
+            let Some(member) = self.member(*slot) else { return false };
+            let instance = self.instance_of(member);
+            instance
+                .is_some_and(|instance| instance.family(member.family).addresses.range().contains(&position))
         })
     }
 
     fn holder(&self, position: usize) -> Option<&Member> {
-        self.holder_slot(position).and_then(|slot| self.members.get(usize::from(slot.0)))
-    }
-
-    /// Whether adverts of `member` may come from `address`: the configured source, or else the device's first
-    /// address (IPv6: link-local, unless its peers are not) that is no virtual one (TX06, TX07).
-    fn can_be_source(
-        &self,
-        member: &Member,
-        instance: &Instance,
-        address: &rtnl::Address,
-        is_virtual: bool,
-    ) -> bool {
-        if self.links.index(instance.interface) != Some(address.interface)
-            || Family::of(address.address) != member.family
-        {
-            return false;
-        }
-        let configured = match member.family {
-            Family::V4 => instance.source_v4.map(IpAddr::V4),
-            Family::V6 => instance.source_v6.map(IpAddr::V6),
-        };
-        if let Some(configured) = configured {
-            return address.address == configured;
-        }
-        let fits = match address.address {
-            IpAddr::V4(_) => true,
-            IpAddr::V6(address) => {
-                let peers = instance.v6.peers.of(&self.config.peers);
-                let wants_link_local = peers.first().is_none_or(|peer| is_link_local(peer.address));
-                is_link_local(IpAddr::V6(address)) == wants_link_local
-            }
-        };
-        fits && (!is_virtual || instance.priority == PRIORITY_OWNER)
+        self.holder_slot(position).and_then(|slot| self.member(slot))
     }
 }
 
-pub(super) fn push_withdrawal(effects: &mut Effects, position: usize, prefix_len: u8) {
-    if let Ok(address) = u16::try_from(position) {
-        push(effects, Effect::Withdraw { address, prefix_len });
+/// Whether adverts of `member` may come from `address`: the configured source, or else the device's first
+/// address (IPv6: link-local, unless its peers are not) that is no virtual one (TX06, TX07).
+fn can_be_source(
+    config: &Config,
+    links: &Links,
+    member: &Member,
+    address: &rtnl::Address,
+    is_virtual: bool,
+) -> bool {
+    let Some(instance) = member.instance_in(config) else { return false };
+    if !is_on_its_device(config, links, member, address) {
+        return false;
     }
+    let fits = match (member.family, address.address) {
+        (Family::V4, IpAddr::V4(address)) => match instance.source_v4 {
+            Some(source) => return address == source,
+            None => true,
+        },
+        (Family::V6, IpAddr::V6(address)) => match instance.source_v6 {
+            Some(source) => return address == source,
+            None => {
+                let peers = instance.v6.peers.of(&config.peers);
+                let wants_link_local = peers.first().is_none_or(|peer| is_link_local(&peer.address));
+                address.is_unicast_link_local() == wants_link_local
+            }
+        },
+        (Family::V4, IpAddr::V6(_)) | (Family::V6, IpAddr::V4(_)) => false,
+    };
+    fits && (!is_virtual || instance.priority == PRIORITY_OWNER)
+}
+
+fn is_on_its_device(config: &Config, links: &Links, member: &Member, address: &rtnl::Address) -> bool {
+    let instance = member.instance_in(config);
+    instance.is_some_and(|instance| links.is(instance.interface, address.interface))
+}
+
+pub(super) fn push_withdrawal(turn: &mut Turn<'_>, position: usize, prefix_len: u8) {
+    // At most 65535 (`limits`).
+    turn.push(Effect::Withdraw { address: position as u16, prefix_len });
 }
 
 const fn phase(member: &Member) -> Phase {
@@ -204,7 +200,7 @@ const fn phase(member: &Member) -> Phase {
 }
 
 /// fe80::/10 (RFC 4291 §2.5.6).
-fn is_link_local(address: IpAddr) -> bool {
+const fn is_link_local(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(_) => false,
         IpAddr::V6(address) => address.is_unicast_link_local(),

@@ -7,51 +7,50 @@
 //! - When the master of one resigns, the others doubt theirs: the same hand has probably let go of both.
 //! - A tie is decided by the first one alone (see [`Rules::decides_ties`](crate::vrrp::Rules::decides_ties)).
 
-use super::{Effect, Effects, Member, Router, Slot, push};
-use crate::config::Instance;
+use super::{Effect, Member, Router, Slot, Turn, Verb};
 use crate::limits;
 use crate::time::Instant;
-use crate::vrrp::{Fault, Phase, VirtualRouter};
+use crate::vrrp::{Fault, Phase, State, VirtualRouter};
 use crate::wire::vrrp::PRIORITY_OWNER;
 
 impl Router {
     /// Looks at what every virtual router needs, and lets it begin or halt accordingly.
-    pub(super) fn settle(&mut self, now: Instant, effects: &mut Effects) {
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
         let mut faulty = [false; limits::VIRTUAL_ROUTERS_MAX];
         let mut all_owners = [true; limits::VIRTUAL_ROUTERS_MAX];
         for member in &self.members {
             let bundle = usize::from(member.bundle.0);
             // A member that a reload has just brought is not looked at yet, and holds nobody up.
             if let Some(flag) = faulty.get_mut(bundle) {
-                *flag |= !member.fresh && self.fault_of(member, now).is_some();
+                *flag |= !member.fresh && self.fault_of(member, turn.now).is_some();
             }
             if let Some(flag) = all_owners.get_mut(bundle) {
                 *flag &= self.instance_of(member).is_some_and(|instance| instance.priority == PRIORITY_OWNER);
             }
         }
         for slot in self.slots() {
-            let Some(member) = self.members.get(usize::from(slot.0)) else { continue };
+            let Some(member) = self.member(slot) else { continue };
             let bundle = usize::from(member.bundle.0);
             let companion = faulty.get(bundle).is_some_and(|faulty| *faulty).then_some(Fault::Companion);
-            match self.fault_of(member, now).or(companion) {
+            match self.fault_of(member, turn.now).or(companion) {
                 Some(fault) => {
-                    self.with(slot, effects, |vr, rules, actions| vr.halt(rules, fault, now, actions));
+                    self.with(turn, slot, Verb::Halt(fault));
                 }
                 None if member.virtual_router.phase() == Phase::Initialize => {
                     let as_owner = all_owners.get(bundle).is_some_and(|owners| *owners);
-                    push(effects, Effect::Join(slot));
-                    self.with(slot, effects, |vr, rules, actions| vr.begin(rules, as_owner, now, actions));
+                    turn.push(Effect::Join(slot));
+                    self.with(turn, slot, Verb::Begin { as_owner });
                 }
                 None => {}
             }
         }
         // Those that were waited for may be gone.
-        self.promote_silent_bundles(now, effects);
+        self.promote_silent_bundles(turn);
     }
 
     /// A down timer has run out somewhere: where it has for all of a bundle that are not master already, they
     /// become master.
-    pub(super) fn promote_silent_bundles(&mut self, now: Instant, effects: &mut Effects) {
+    pub(super) fn promote_silent_bundles(&mut self, turn: &mut Turn<'_>) {
         let mut heard = [false; limits::VIRTUAL_ROUTERS_MAX];
         for member in &self.members {
             if let Some(flag) = heard.get_mut(usize::from(member.bundle.0)) {
@@ -63,50 +62,42 @@ impl Router {
             }
         }
         for slot in self.slots() {
-            let Some(member) = self.members.get(usize::from(slot.0)) else { continue };
+            let Some(member) = self.member(slot) else { continue };
             if !heard.get(usize::from(member.bundle.0)).is_some_and(|heard| *heard) {
-                self.with(slot, effects, |vr, rules, actions| vr.promote(rules, now, actions));
+                self.with(turn, slot, Verb::Promote);
             }
         }
     }
 
-    /// The virtual router in `slot` has stepped back: so do those that move together with it.
-    pub(super) fn demote_companions(&mut self, slot: Slot, now: Instant, effects: &mut Effects) {
-        let Some(bundle) = self.members.get(usize::from(slot.0)).map(|member| member.bundle) else { return };
+    /// Lets those that move together with the virtual router in `slot` do something.
+    ///
+    /// It has stepped back: so do they. Or the master that it watched has resigned, and they doubt theirs: a cable
+    /// was pulled, perhaps where another member of the sync group is, whose own master could not say so.
+    pub(super) fn with_companions(&mut self, turn: &mut Turn<'_>, slot: Slot, verb: Verb<'_>) {
         for other in self.slots() {
-            let belongs =
-                self.members.get(usize::from(other.0)).is_some_and(|member| member.bundle == bundle);
-            if belongs && other != slot {
-                self.with(other, effects, |vr, rules, actions| vr.demote(rules, now, actions));
+            if other != slot && self.bundle(other) == self.bundle(slot) {
+                self.with(turn, other, verb);
             }
         }
     }
 
-    /// The master that the virtual router in `slot` watched has resigned: a cable was pulled, perhaps where another
-    /// member of the sync group is, whose own master could not say so.
-    pub(super) fn doubt_companions(&mut self, slot: Slot, now: Instant, effects: &mut Effects) {
-        let Some(bundle) = self.members.get(usize::from(slot.0)).map(|member| member.bundle) else { return };
-        for other in self.slots() {
-            let belongs =
-                self.members.get(usize::from(other.0)).is_some_and(|member| member.bundle == bundle);
-            if belongs && other != slot {
-                self.with(other, effects, |vr, rules, _| vr.doubt(rules, now));
-            }
-        }
+    fn bundle(&self, slot: Slot) -> Option<Slot> {
+        self.member(slot).map(|member| member.bundle)
+    }
+
+    pub(super) fn waits_for_startup(&self) -> bool {
+        self.members.iter().any(|member| {
+            matches!(member.virtual_router.state(), State::Initialize { fault: Fault::StartupDelay })
+        })
     }
 
     /// When the startup delay ends, while it lasts.
     pub(super) fn startup_ends_at(&self) -> Option<Instant> {
-        let waits = self.members.iter().any(|member| super::is_in(member, Fault::StartupDelay));
-        self.takes_part_at().filter(|_| waits)
+        self.takes_part_at().filter(|_| self.waits_for_startup())
     }
 
     fn takes_part_at(&self) -> Option<Instant> {
         self.started_at.map(|at| at + self.config.globals.startup_delay)
-    }
-
-    pub(super) fn instance_of(&self, member: &Member) -> Option<&Instance> {
-        self.config.instances.get(usize::from(member.instance))
     }
 
     /// What keeps this one, by itself, from taking part.

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::{Effect, Effects, HookOwner, Router, Ticket, push};
+use super::{Effect, HookOwner, Router, Ticket, Turn};
 use crate::config::{Config, Text};
 use crate::limits;
 use crate::vrrp::{Cause, Fault, State, VirtualRouter};
@@ -13,14 +13,71 @@ use crate::vrrp::{Cause, Fault, State, VirtualRouter};
 /// What was last said for every owner.
 #[derive(Debug, Clone)]
 pub(super) struct Reports {
-    instances: [Report; limits::INSTANCES_MAX],
-    groups: [Report; limits::GROUPS_MAX],
+    /// The instances, then the groups; see [`HookOwner::place`].
+    all: [Report; OWNERS_MAX],
     last_ticket: u16,
+}
+
+const OWNERS_MAX: usize = limits::INSTANCES_MAX + limits::GROUPS_MAX;
+
+impl HookOwner {
+    /// Where it stands in a table of all owners.
+    const fn place(self) -> usize {
+        match self {
+            Self::Instance(index) => index as usize,
+            Self::Group(index) => limits::INSTANCES_MAX + index as usize,
+        }
+    }
+
+    /// Who stands there; `None`: nobody in this configuration.
+    fn at(place: usize, config: &Config) -> Option<Self> {
+        match place.checked_sub(limits::INSTANCES_MAX) {
+            // Both casts lose nothing: `limits` bounds the counts.
+            Some(group) => (group < config.groups.len()).then_some(Self::Group(group as u8)),
+            None => (place < config.instances.len()).then_some(Self::Instance(place as u16)),
+        }
+    }
+
+    /// Its name and its script; empty: it has no script of its own.
+    fn texts(self, config: &Config) -> Option<(Text, Text)> {
+        match self {
+            Self::Instance(index) => {
+                let instance = config.instances.get(usize::from(index))?;
+                Some((instance.name, instance.notify))
+            }
+            Self::Group(index) => {
+                let group = config.groups.get(usize::from(index))?;
+                Some((group.name, group.notify))
+            }
+        }
+    }
+
+    fn name(self, config: &Config) -> &str {
+        self.texts(config).map_or("", |(name, _)| config.text(name))
+    }
+
+    /// FNV-1a of kind and name, hardly ever 0: two owners that agree in it would share their script's runs.
+    fn hash(self, config: &Config) -> u32 {
+        let mut hash = 0x811c_9dc5 ^ u32::from(self.is_group());
+        for byte in self.name(config).bytes() {
+            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+        hash
+    }
+
+    const fn is_group(self) -> bool {
+        match self {
+            Self::Instance(_) => false,
+            Self::Group(_) => true,
+        }
+    }
 }
 
 /// What was last said for one owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Report {
+    /// Hash of the owner's name; 0: the entry is free.
+    owner: u32,
     said: Standing,
     before: Standing,
     run: Run,
@@ -34,8 +91,8 @@ enum Run {
     Outdated(Ticket),
 }
 
-/// Where an instance or group stands, as users of hooks see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where an instance or group stands, as users of hooks see it; the worse, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Nothing was said yet. The first, so that a table of these is all zeros.
     Unsaid,
@@ -64,44 +121,38 @@ impl Standing {
 }
 
 impl Report {
-    const NONE: Self = Self { said: Standing::Unsaid, before: Standing::Unsaid, run: Run::Idle };
+    const NONE: Self = Self { owner: 0, said: Standing::Unsaid, before: Standing::Unsaid, run: Run::Idle };
 }
 
 impl Reports {
     pub(super) const fn new() -> Self {
-        Self {
-            instances: [Report::NONE; limits::INSTANCES_MAX],
-            groups: [Report::NONE; limits::GROUPS_MAX],
-            last_ticket: 0,
-        }
+        Self { all: [Report::NONE; OWNERS_MAX], last_ticket: 0 }
     }
 
     /// Whether nothing is running and nothing is left to be said.
     pub(super) fn are_delivered(&self) -> bool {
-        self.instances.iter().chain(&self.groups).all(|report| report.run == Run::Idle)
+        self.all.iter().all(|report| report.run == Run::Idle)
     }
 
-    /// The table for another configuration: what was said stays said, by name.
-    pub(super) fn renamed(&self, old: &Config, new: &Config) -> Self {
+    /// The tables for another configuration: what was said stays said, by name.
+    pub(super) fn renamed(&self, new: &Config) -> Self {
         let mut reports = Self { last_ticket: self.last_ticket, ..Self::new() };
-        for (report, instance) in reports.instances.iter_mut().zip(&new.instances) {
-            let name = new.text(instance.name);
-            let known = old.instances.iter().position(|instance| old.text(instance.name) == name);
-            *report = known.and_then(|index| self.instances.get(index)).copied().unwrap_or(Report::NONE);
+        for (place, report) in reports.all.iter_mut().enumerate() {
+            let Some(owner) = HookOwner::at(place, new) else { continue };
+            let owner = owner.hash(new);
+            let known = self.all.iter().find(|report| report.owner == owner);
+            *report = known.copied().unwrap_or(Report { owner, ..Report::NONE });
         }
-        for (report, group) in reports.groups.iter_mut().zip(&new.groups) {
-            let name = new.text(group.name);
-            let known = old.groups.iter().position(|group| old.text(group.name) == name);
-            *report = known.and_then(|index| self.groups.get(index)).copied().unwrap_or(Report::NONE);
+        // In free places stay those that are gone and whose script still runs: if they come back, it must end first.
+        for gone in &self.all {
+            let (Run::Running(ticket) | Run::Outdated(ticket)) = gone.run else { continue };
+            if reports.all.iter().all(|report| report.owner != gone.owner)
+                && let Some(free) = reports.all.iter_mut().find(|report| report.owner == 0)
+            {
+                *free = Report { run: Run::Running(ticket), ..*gone };
+            }
         }
         reports
-    }
-
-    fn of(&mut self, owner: HookOwner) -> Option<&mut Report> {
-        match owner {
-            HookOwner::Instance(index) => self.instances.get_mut(usize::from(index)),
-            HookOwner::Group(index) => self.groups.get_mut(usize::from(index)),
-        }
     }
 
     fn next_ticket(&mut self) -> Ticket {
@@ -138,99 +189,97 @@ impl fmt::Display for Hook<'_> {
 }
 
 impl Router {
+    /// Whose run this is; `None` if a reload has taken the owner out meanwhile.
+    #[must_use]
+    pub fn owner_of(&self, run: Ticket) -> Option<HookOwner> {
+        let is_it = |report: &Report| matches!(report.run, Run::Running(it) | Run::Outdated(it) if it == run);
+        HookOwner::at(self.reports.all.iter().position(is_it)?, &self.config)
+    }
+
     /// What the hook script of this owner is to be told now; `None` if it has none.
     #[must_use]
     pub fn hook(&self, owner: HookOwner) -> Option<Hook<'_>> {
-        let script = self.script(owner);
-        if script.is_empty() {
-            return None;
-        }
-        let (kind, name, interface, report) = match owner {
-            HookOwner::Instance(index) => {
-                let instance = self.config.instances.get(usize::from(index))?;
-                let interface = self.config.interface_name(instance.interface);
-                let report = self.reports.instances.get(usize::from(index))?;
-                ("INSTANCE", self.config.text(instance.name), interface, report)
-            }
-            HookOwner::Group(index) => {
-                let group = self.config.groups.get(usize::from(index))?;
-                ("GROUP", self.config.text(group.name), "", self.reports.groups.get(usize::from(index))?)
-            }
-        };
+        let script = self.script(owner)?;
+        let report = self.reports.all.get(owner.place())?;
         // Who moves only because others do has nothing to tell.
-        let is_first_mover = |slot: &super::Slot| {
-            let cause = self.virtual_router(*slot).map(VirtualRouter::cause);
+        let is_first_mover = |slot| {
+            let cause = self.virtual_router(slot).map(VirtualRouter::cause);
             !matches!(cause, Some(Cause::Companion | Cause::Fault(Fault::Companion)))
         };
-        let mut slots = self.slots().filter(|slot| self.belongs_to(*slot, owner));
-        let slot = slots.clone().find(is_first_mover).or_else(|| slots.next())?;
+        let mut slot = None;
+        for candidate in self.slots().filter(|slot| self.belongs_to(*slot, owner)) {
+            if is_first_mover(candidate) {
+                slot = Some(candidate);
+                break;
+            }
+            slot = slot.or(Some(candidate));
+        }
+        let slot = slot?;
         let view = self.view(slot)?;
         Some(Hook {
-            script: self.config.text(script),
-            kind,
-            name,
+            script,
+            kind: if owner.is_group() { "GROUP" } else { "INSTANCE" },
+            name: owner.name(&self.config),
             standing: report.said,
             previous: report.before,
             cause: view.virtual_router().cause(),
             priority: view.rules.priority,
-            interface,
+            interface: match owner {
+                HookOwner::Instance(_) => self.config.interface_name(view.instance.interface),
+                HookOwner::Group(_) => "",
+            },
         })
     }
 
     /// Looks whether something new is to be said, and says it where nothing is being said already.
-    pub(super) fn report(&mut self, effects: &mut Effects) {
+    pub(super) fn report(&mut self, turn: &mut Turn<'_>) {
         if !core::mem::take(&mut self.moved) {
             return;
         }
-        for index in 0..self.config.instances.len() {
-            if let Ok(index) = u16::try_from(index) {
-                self.report_owner(HookOwner::Instance(index), effects);
-            }
-        }
-        for index in 0..self.config.groups.len() {
-            if let Ok(index) = u8::try_from(index) {
-                self.report_owner(HookOwner::Group(index), effects);
+        for place in 0..OWNERS_MAX {
+            if let Some(owner) = HookOwner::at(place, &self.config) {
+                self.report_owner(turn, owner);
             }
         }
     }
 
     /// A script has ended: if something newer is to be said, say it.
-    pub(super) fn hook_ended(&mut self, ticket: Ticket, effects: &mut Effects) {
-        let instances = (0..self.config.instances.len() as u16).map(HookOwner::Instance);
-        let groups = (0..self.config.groups.len() as u8).map(HookOwner::Group);
+    pub(super) fn hook_ended(&mut self, turn: &mut Turn<'_>, ticket: Ticket) {
         let next = self.reports.next_ticket();
-        for owner in instances.chain(groups) {
-            let Some(report) = self.reports.of(owner) else { continue };
+        for (place, report) in self.reports.all.iter_mut().enumerate() {
             match report.run {
                 Run::Running(running) if running == ticket => report.run = Run::Idle,
                 Run::Outdated(running) if running == ticket => {
+                    let Some(owner) = HookOwner::at(place, &self.config) else { continue };
                     report.run = Run::Running(next);
-                    push(effects, Effect::Notify(owner, next));
+                    turn.push(Effect::Notify(owner, next));
                 }
                 Run::Idle | Run::Running(_) | Run::Outdated(_) => {}
             }
         }
     }
 
-    fn report_owner(&mut self, owner: HookOwner, effects: &mut Effects) {
+    fn report_owner(&mut self, turn: &mut Turn<'_>, owner: HookOwner) {
         let standing = match self.standing(owner) {
             // None of it goes on.
             Some(Standing::Unsaid) => Standing::Stop,
             Some(standing) => standing,
             None => return,
         };
-        let has_script = !self.script(owner).is_empty();
-        if self.reports.of(owner).is_none_or(|report| report.said == standing) {
+        let has_script = self.script(owner).is_some();
+        let Reports { all, last_ticket } = &mut self.reports;
+        let Some(report) = all.get_mut(owner.place()) else { return };
+        if report.said == standing {
             return;
         }
-        let next = self.reports.next_ticket();
-        let Some(report) = self.reports.of(owner) else { return };
+        *last_ticket = last_ticket.wrapping_add(1);
+        let next = Ticket(*last_ticket);
         report.before = report.said;
         report.said = standing;
         match report.run {
             Run::Idle if has_script => {
                 report.run = Run::Running(next);
-                push(effects, Effect::Notify(owner, next));
+                turn.push(Effect::Notify(owner, next));
             }
             Run::Running(ticket) => report.run = Run::Outdated(ticket),
             Run::Idle | Run::Outdated(_) => {}
@@ -250,30 +299,20 @@ impl Router {
                 State::Backup { .. } => Standing::Backup,
                 State::Master { .. } => Standing::Master,
             };
-            standing = match (standing, this) {
-                (None | Some(Standing::Unsaid), this) => Some(this),
-                (_, Standing::Unsaid) => standing,
-                (Some(Standing::Stop), _) | (_, Standing::Stop) => Some(Standing::Stop),
-                (Some(Standing::Fault), _) | (_, Standing::Fault) => Some(Standing::Fault),
-                (Some(Standing::Backup), _) | (_, Standing::Backup) => Some(Standing::Backup),
-                (Some(Standing::Master), Standing::Master) => Some(Standing::Master),
-            };
+            // The worst of all; what was taken out counts only where nothing else is.
+            standing = standing.max(Some(this));
         }
         standing
     }
 
-    fn script(&self, owner: HookOwner) -> Text {
-        let own = match owner {
-            HookOwner::Instance(index) => {
-                self.config.instances.get(usize::from(index)).map(|instance| instance.notify)
-            }
-            HookOwner::Group(index) => self.config.groups.get(usize::from(index)).map(|group| group.notify),
-        };
-        own.filter(|text| !text.is_empty()).unwrap_or(self.config.globals.notify)
+    fn script(&self, owner: HookOwner) -> Option<&str> {
+        let (_, own) = owner.texts(&self.config)?;
+        let script = if own.is_empty() { self.config.globals.notify } else { own };
+        (!script.is_empty()).then(|| self.config.text(script))
     }
 
     fn belongs_to(&self, slot: super::Slot, owner: HookOwner) -> bool {
-        let Some(member) = self.members.get(usize::from(slot.0)) else { return false };
+        let Some(member) = self.member(slot) else { return false };
         match owner {
             HookOwner::Instance(index) => member.instance == index,
             HookOwner::Group(index) => {

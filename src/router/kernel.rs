@@ -4,18 +4,15 @@
 //! links, then all addresses); in between, notifications keep it current. What was not mentioned in a
 //! synchronisation is gone.
 
-use core::time::Duration;
-
-use log::warn;
-
 use super::addresses::Presence;
-use super::{Effect, Effects, Router, push};
-use crate::time::Instant;
+use super::{Effect, Router, Turn, Verb};
+use crate::say::warn;
+use crate::time::{Instant, Span};
 use crate::vrrp::Phase;
 use crate::wire::rtnl;
 
 /// How long to wait before looking again after the kernel refused something, or has not finished its answer.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Span = Span::from_secs(1);
 
 /// errno of what is no failure: the address to be added is there, the one to be removed is not, or its
 /// device went first.
@@ -57,6 +54,13 @@ impl Sync {
         self.retry_at
     }
 
+    /// The sequence number of the request that begins this step.
+    const fn begin(&mut self, step: Step) -> u32 {
+        self.step = step;
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+
     /// Something was refused: look in a second at what is there and what is not. A synchronisation that is under
     /// way goes on; it looks in a second itself if it has no answer by then.
     pub(super) fn retry_after(&mut self, now: Instant) {
@@ -66,39 +70,38 @@ impl Sync {
 
 impl Router {
     /// The time of [`Sync::retry_at`] has come: whatever was under way is given up.
-    pub(super) fn synchronise_again(&mut self, now: Instant, effects: &mut Effects) {
+    pub(super) fn synchronise_again(&mut self, turn: &mut Turn<'_>) {
         self.sync.step = Step::Idle;
         self.sync.again = false;
-        self.synchronise(now, effects);
+        self.synchronise(turn);
     }
 
     /// Asks the kernel for everything. The end of its answer may be among messages that are lost, so the wait
     /// for it is not endless.
-    pub(super) fn synchronise(&mut self, now: Instant, effects: &mut Effects) {
+    pub(super) fn synchronise(&mut self, turn: &mut Turn<'_>) {
         match self.sync.step {
             Step::Idle => {
-                self.sync.retry_at = Some(now + RETRY_PAUSE);
+                self.sync.retry_at = Some(turn.now + RETRY_PAUSE);
                 self.links.0.iter_mut().for_each(|link| link.seen = false);
-                self.sync.step = Step::Links;
-                self.sync.sequence = self.sync.sequence.wrapping_add(1);
-                push(effects, Effect::DumpLinks(self.sync.sequence));
+                let sequence = self.sync.begin(Step::Links);
+                turn.push(Effect::DumpLinks(sequence));
             }
             Step::Links | Step::Addresses => self.sync.again = true,
         }
     }
 
-    pub(super) fn kernel(&mut self, now: Instant, message: rtnl::Message<'_>, effects: &mut Effects) {
+    pub(super) fn kernel(&mut self, turn: &mut Turn<'_>, message: rtnl::Message<'_>) {
         match message {
-            rtnl::Message::Link(link) => self.link(now, &link, effects),
+            rtnl::Message::Link(link) => self.link(turn, &link),
             rtnl::Message::LinkGone(index) => {
-                self.forget_links(|link| link.index == Some(index));
-                self.settle(now, effects);
+                self.forget_links(&|link| link.index == Some(index));
+                self.settle(turn);
             }
-            rtnl::Message::Address(address) => self.address(now, &address, effects),
-            rtnl::Message::AddressGone(address) => self.address_gone(now, &address, effects),
+            rtnl::Message::Address(address) => self.address(turn, &address),
+            rtnl::Message::AddressGone(address) => self.address_gone(turn, &address),
             rtnl::Message::Done { sequence, torn } if sequence == self.sync.sequence => {
                 self.sync.again |= torn;
-                self.step_done(now, effects);
+                self.step_done(turn);
             }
             rtnl::Message::Done { .. } => {}
             rtnl::Message::Refused { errno, address, .. } => {
@@ -112,49 +115,47 @@ impl Router {
                             "the kernel refused a request with errno {errno}; trying again each second ({total} so far)"
                         );
                     }
-                    self.sync.retry_after(now);
+                    self.sync.retry_after(turn.now);
                 }
             }
         }
     }
 
     /// A list is complete.
-    fn step_done(&mut self, now: Instant, effects: &mut Effects) {
+    fn step_done(&mut self, turn: &mut Turn<'_>) {
         match self.sync.step {
             Step::Idle => {}
             Step::Links => {
-                self.forget_links(|link| !link.seen);
+                self.forget_links(&|link| !link.seen);
                 for presence in &mut self.presence {
-                    *presence = match *presence {
-                        Presence::Absent => Presence::Absent,
-                        Presence::Ours { .. } => Presence::Ours { seen: false },
-                        Presence::Foreign { .. } => Presence::Foreign { seen: false },
-                    };
+                    match presence {
+                        Presence::Absent => {}
+                        Presence::Ours { seen } | Presence::Foreign { seen } => *seen = false,
+                    }
                 }
                 for member in &mut self.members {
                     member.candidate = None;
                     member.source_seen = false;
                 }
-                self.sync.step = Step::Addresses;
-                self.sync.sequence = self.sync.sequence.wrapping_add(1);
-                push(effects, Effect::DumpAddresses(self.sync.sequence));
+                let sequence = self.sync.begin(Step::Addresses);
+                turn.push(Effect::DumpAddresses(sequence));
             }
             Step::Addresses => {
                 self.sync.step = Step::Idle;
                 self.sync.retry_at = None;
                 if core::mem::take(&mut self.sync.again) {
-                    self.synchronise(now, effects);
+                    self.synchronise(turn);
                     return;
                 }
-                self.whole_picture(now, effects);
+                self.whole_picture(turn);
             }
         }
     }
 
     /// Everything has been listed: what was not mentioned is gone, and decisions can be made.
-    fn whole_picture(&mut self, now: Instant, effects: &mut Effects) {
+    fn whole_picture(&mut self, turn: &mut Turn<'_>) {
         for presence in &mut self.presence {
-            match *presence {
+            match presence {
                 Presence::Ours { seen: false } | Presence::Foreign { seen: false } => {
                     *presence = Presence::Absent;
                 }
@@ -171,7 +172,7 @@ impl Router {
             let Some(view) = self.view(slot) else { continue };
             // A device may have been made anew behind our back, and memberships went with the old one.
             if view.virtual_router().phase() != Phase::Initialize {
-                push(effects, Effect::Join(slot));
+                turn.push(Effect::Join(slot));
             }
             let misses = view.addresses().any(|(position, address)| {
                 self.presence.get(position) == Some(&Presence::Absent)
@@ -180,12 +181,12 @@ impl Router {
             if misses && self.sync.is_refused {
                 // It may be refused again: claim it, and announce it when it is there.
                 if view.virtual_router().phase() == Phase::Master {
-                    push(effects, Effect::Claim(slot));
+                    turn.push(Effect::Claim(slot));
                 }
             } else if misses {
-                self.with(slot, effects, |vr, rules, actions| vr.put_back(rules, now, actions));
+                self.with(turn, slot, Verb::PutBack);
             }
         }
-        self.settle(now, effects);
+        self.settle(turn);
     }
 }

@@ -1,10 +1,9 @@
 //! The configured devices, as the kernel has them: found by name, known by number, and gone with what was on them.
 
 use super::addresses::Presence;
-use super::{Effects, Router};
+use super::{Router, Turn, Verb};
 use crate::config::{Config, InterfaceId};
 use crate::limits;
-use crate::time::Instant;
 use crate::wire::{IfIndex, Mac, rtnl};
 
 /// One entry for each of [`Config::interfaces`].
@@ -36,6 +35,12 @@ impl Links {
         self.0.get(usize::from(interface.0))?.index
     }
 
+    /// Whether the device is there under this number.
+    #[inline(never)]
+    pub(super) fn is(&self, interface: InterfaceId, index: IfIndex) -> bool {
+        self.index(interface) == Some(index)
+    }
+
     pub(super) fn mac(&self, interface: InterfaceId) -> Option<Mac> {
         self.0.get(usize::from(interface.0))?.mac
     }
@@ -56,42 +61,43 @@ impl Links {
 }
 
 impl Router {
-    pub(super) fn link(&mut self, now: Instant, link: &rtnl::Link<'_>, effects: &mut Effects) {
+    pub(super) fn link(&mut self, turn: &mut Turn<'_>, link: &rtnl::Link<'_>) {
         let known = Link { index: Some(link.index), mac: link.mac, running: link.running, seen: true };
-        // The number may have belonged to another name: then that one is gone.
-        let name_of = |position: usize| {
-            u8::try_from(position).map_or("", |id| self.config.interface_name(InterfaceId(id)))
-        };
-        let named = (0..self.config.interfaces.len()).find(|position| name_of(*position) == link.name);
         let mut changed = false;
         let mut is_new = false;
         for position in 0..self.config.interfaces.len() {
-            let Some(entry) = self.links.0.get(position).copied() else { continue };
-            if Some(position) == named {
-                if entry.index != known.index {
+            let id = InterfaceId(position as u8);
+            let is_named = self.config.interface_name(id) == link.name;
+            let Some(entry) = self.links.0.get(position) else { continue };
+            let has_number = entry.index == known.index;
+            if !is_named {
+                // The number belonged to another name: that one is gone.
+                if has_number {
                     self.forget_link(position);
-                    is_new = true;
+                    changed = true;
                 }
-                let comes_up = known.running && !entry.running;
-                if entry.index == known.index && (comes_up || entry.mac != known.mac) {
-                    self.announce_again(InterfaceId(position as u8), now, effects);
-                }
-                changed |= Link { seen: true, ..entry } != known;
-                if let Some(entry) = self.links.0.get_mut(position) {
-                    *entry = known;
-                }
-            } else if entry.index == known.index {
+                continue;
+            }
+            let comes_up = known.running && !entry.running;
+            let has_mac = entry.mac == known.mac;
+            changed |= !has_number || !has_mac || entry.running != known.running;
+            if !has_number {
                 self.forget_link(position);
-                changed = true;
+                is_new = true;
+            } else if comes_up || !has_mac {
+                self.announce_again(turn, id);
+            }
+            if let Some(entry) = self.links.0.get_mut(position) {
+                *entry = known;
             }
         }
         // What is on a device that has just come is asked for; a master claims what it misses there.
         if is_new && !self.sync.is_running() {
-            self.synchronise(now, effects);
+            self.synchronise(turn);
         }
         // While everything is being listed, only bad news does not wait for the whole picture.
         if changed && (!self.sync.is_running() || !link.running) {
-            self.settle(now, effects);
+            self.settle(turn);
         }
     }
 
@@ -105,14 +111,14 @@ impl Router {
             }
         }
         for member in &mut self.members {
-            let instance = self.config.instances.get(usize::from(member.instance));
+            let instance = member.instance_in(&self.config);
             if instance.is_some_and(|instance| usize::from(instance.interface.0) == position) {
                 member.source = None;
             }
         }
     }
 
-    pub(super) fn forget_links(&mut self, is_gone: impl Fn(&Link) -> bool) {
+    pub(super) fn forget_links(&mut self, is_gone: &dyn Fn(&Link) -> bool) {
         for position in 0..limits::INTERFACES_MAX {
             if self.links.0.get(position).is_some_and(|link| link.index.is_some() && is_gone(link)) {
                 self.forget_link(position);
@@ -122,11 +128,11 @@ impl Router {
 
     /// A device has come up, or has another Ethernet address now (a bridge takes that of a new port): tell its
     /// segment, which has not heard us so far.
-    fn announce_again(&mut self, interface: InterfaceId, now: Instant, effects: &mut Effects) {
+    fn announce_again(&mut self, turn: &mut Turn<'_>, interface: InterfaceId) {
         for slot in self.slots() {
             let Some(view) = self.view(slot) else { continue };
             if view.addresses().any(|(_, address)| address.interface == interface) {
-                self.with(slot, effects, |vr, rules, actions| vr.announce_again(rules, now, actions));
+                self.with(turn, slot, Verb::AnnounceAgain);
             }
         }
     }

@@ -4,132 +4,171 @@
 //! and its counters, whatever else has changed. This takes two events, because what goes is named in the words
 //! of the old configuration and what stays in those of the new one.
 
-use heapless::Vec;
-
-use super::addresses::push_withdrawal;
-use super::{Effects, Member, Router, Slot};
-use crate::config::{Config, Family, Instance};
-use crate::limits;
+use super::addresses::{Presence, push_withdrawal};
+use super::{Member, Router, Slot, Turn, Verb};
+use crate::config::{Config, Family, Instance, Span, VirtualAddress};
 use crate::time::Instant;
 use crate::vrrp::{Fault, VirtualRouter};
+use crate::wire::ip;
+use crate::wire::vrrp::Vrid;
 
-/// What makes a virtual router the same one in two configurations.
-#[derive(PartialEq, Eq, Clone, Copy)]
+/// The virtual routers of a configuration, in its order: instance by instance, IPv4 before IPv6.
+struct VirtualRouters<'a> {
+    config: &'a Config,
+    /// Counts two for each instance.
+    next: u16,
+}
+
+impl<'a> Iterator for VirtualRouters<'a> {
+    type Item = (u16, &'a Instance, Family);
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let index = self.next / 2;
+            let family = if self.next.is_multiple_of(2) { Family::V4 } else { Family::V6 };
+            let instance = self.config.instances.get(usize::from(index))?;
+            self.next += 1;
+            if !instance.family(family).addresses.is_empty() {
+                return Some((index, instance, family));
+            }
+        }
+    }
+}
+
+/// What makes a virtual router the same one in two configurations: its device, its VRID and its family.
+#[derive(Clone, Copy)]
 struct Identity<'a> {
     device: &'a str,
-    vrid: u8,
+    vrid: Vrid,
     family: Family,
 }
 
-fn identity<'a>(config: &'a Config, instance: &Instance, family: Family) -> Identity<'a> {
-    Identity { device: config.interface_name(instance.interface), vrid: instance.vrid.get(), family }
-}
+impl<'a> Identity<'a> {
+    fn of(config: &'a Config, instance: &Instance, family: Family) -> Self {
+        Self { device: config.interface_name(instance.interface), vrid: instance.vrid, family }
+    }
 
-/// The virtual routers of a configuration, in its order.
-fn virtual_routers(config: &Config) -> impl Iterator<Item = (u16, &Instance, Family)> {
-    config.instances.iter().enumerate().flat_map(|(index, instance)| {
-        let index = u16::try_from(index).unwrap_or(u16::MAX);
-        [Family::V4, Family::V6]
-            .into_iter()
-            .filter(|family| !instance.family(*family).addresses.is_empty())
-            .map(move |family| (index, instance, family))
-    })
+    fn is_of(self, config: &Config, instance: &Instance, family: Family) -> bool {
+        self.family == family
+            && self.vrid == instance.vrid
+            && self.device == config.interface_name(instance.interface)
+    }
+
+    /// The same virtual router in another configuration.
+    #[inline(never)]
+    fn find(self, config: &Config) -> Option<&Instance> {
+        for (_, instance, family) in (VirtualRouters { config, next: 0 }) {
+            if self.is_of(config, instance, family) {
+                return Some(instance);
+            }
+        }
+        None
+    }
 }
 
 impl Router {
     /// What the new configuration no longer contains is resigned and released, in the old one's words.
-    pub(super) fn prepare(&mut self, now: Instant, new: &Config, effects: &mut Effects) {
+    pub(super) fn prepare(&mut self, turn: &mut Turn<'_>, new: &Config) {
         for slot in self.slots() {
-            let Some(member) = self.members.get(usize::from(slot.0)).copied() else { continue };
-            let Some(instance) = self.instance_of(&member).copied() else { continue };
-            let ours = identity(&self.config, &instance, member.family);
-            let stays = virtual_routers(new).find(|(_, other, family)| identity(new, other, *family) == ours);
-            match stays {
+            let Some(member) = self.member(slot) else { continue };
+            let Some(instance) = self.instance_of(member) else { continue };
+            match Identity::of(&self.config, instance, member.family).find(new) {
                 None => {
-                    self.with(slot, effects, |vr, rules, actions| {
-                        vr.halt(rules, Fault::Stopped, now, actions);
-                    });
+                    self.with(turn, slot, Verb::Halt(Fault::Stopped));
                 }
-                Some((_, other, family)) => {
-                    let kept = other.family(family).addresses.of(&new.addresses);
-                    let span = instance.family(family).addresses;
-                    for (position, address) in span.range().zip(span.of(&self.config.addresses)) {
-                        let device = self.config.interface_name(address.interface);
-                        let stays = kept.iter().any(|other| {
-                            (other.address, other.prefix_len) == (address.address, address.prefix_len)
-                                && new.interface_name(other.interface) == device
-                        });
-                        if !stays && self.owns_address(position) {
-                            push_withdrawal(effects, position, address.prefix_len);
-                        }
-                    }
+                Some(other) => {
+                    let kept = other.family(member.family).addresses.of(&new.addresses);
+                    self.withdraw_all_but(turn, instance.family(member.family).addresses, kept, new);
                 }
             }
         }
     }
 
+    /// Withdraws the addresses in `span` that are not among those of the new configuration's in `kept`.
+    fn withdraw_all_but(&self, turn: &mut Turn<'_>, span: Span, kept: &[VirtualAddress], new: &Config) {
+        for position in span.range() {
+            let Some(address) = self.config.addresses.get(position) else { continue };
+            let stays = kept.iter().any(|other| {
+                other.prefix_len == address.prefix_len && self.is_same_address(address, other, new)
+            });
+            if !stays && self.owns_address(position) {
+                push_withdrawal(turn, position, address.prefix_len);
+            }
+        }
+    }
+
+    /// Whether an address of ours and one of the new configuration are the same on the same device.
+    fn is_same_address(&self, ours: &VirtualAddress, other: &VirtualAddress, new: &Config) -> bool {
+        ip::same(&ours.address, &other.address)
+            && self.config.interface_name(ours.interface) == new.interface_name(other.interface)
+    }
+
     /// Takes the new configuration and leaves the old one in its place.
     #[inline(never)] // Its tables are not to lie in the stack of every other event.
-    pub(super) fn adopt(&mut self, now: Instant, new: &mut Config, effects: &mut Effects) {
+    pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
         self.links = self.links.renamed(&self.config, new);
-        self.reports = self.reports.renamed(&self.config, new);
+        self.reports = self.reports.renamed(new);
         self.take_over_presence(new);
-        self.take_over_members(now, new);
+        self.take_over_members(turn.now, new);
         core::mem::swap(&mut self.config, new);
 
         self.index_members();
         for slot in self.slots() {
-            self.with(slot, effects, |vr, rules, _| vr.adopt(rules, now));
+            self.with(turn, slot, Verb::Adopt);
         }
         self.moved = true;
         // Devices and addresses may be new to us; and a new member waits for the answer.
         if self.started_at.is_some() {
-            self.synchronise(now, effects);
+            self.synchronise(turn);
         }
     }
 
     fn take_over_presence(&mut self, new: &Config) {
         let before = self.presence;
-        for (address, presence) in new.addresses.iter().zip(&mut self.presence) {
-            let device = new.interface_name(address.interface);
-            let known = self.config.addresses.iter().position(|old| {
-                old.address == address.address && self.config.interface_name(old.interface) == device
-            });
-            *presence = known.and_then(|known| before.get(known)).copied().unwrap_or(super::Presence::Absent);
+        for (position, address) in new.addresses.iter().enumerate() {
+            let known = self.config.addresses.iter().position(|old| self.is_same_address(old, address, new));
+            let presence = known.and_then(|known| before.get(known)).copied();
+            if let Some(entry) = self.presence.get_mut(position) {
+                *entry = presence.unwrap_or(Presence::Absent);
+            }
         }
     }
 
     /// Brings the members into the new configuration's order, in place: the table is too large for a second one.
     fn take_over_members(&mut self, now: Instant, new: &Config) {
-        let old = &self.config;
-        self.members.retain(|member| {
-            let Some(instance) = old.instances.get(usize::from(member.instance)) else { return false };
-            let ours = identity(old, instance, member.family);
-            virtual_routers(new).any(|(_, other, family)| identity(new, other, family) == ours)
-        });
+        let Self { config: old, members, .. } = self;
+        let mut position = 0;
+        while let Some(member) = members.get(position) {
+            let instance = member.instance_in(old);
+            if instance.is_some_and(|ours| Identity::of(old, ours, member.family).find(new).is_some()) {
+                position += 1;
+            } else {
+                members.swap_remove(position);
+            }
+        }
         // From here on every member stays, so there is room for the rest; those behind `position` still speak
         // the old configuration's words.
-        for (position, (index, instance, family)) in virtual_routers(new).enumerate() {
-            let wanted = identity(new, instance, family);
-            let behind = self.members.get(position..).unwrap_or(&[]);
-            let found = behind.iter().position(|member| {
-                let instance = old.instances.get(usize::from(member.instance));
-                instance.is_some_and(|instance| identity(old, instance, member.family) == wanted)
+        for (position, (index, instance, family)) in (VirtualRouters { config: new, next: 0 }).enumerate() {
+            let wanted = Identity::of(new, instance, family);
+            let found = members.iter().skip(position).position(|member| {
+                let instance = member.instance_in(old);
+                instance.is_some_and(|instance| wanted.is_of(old, instance, member.family))
             });
             let at = match found {
                 Some(offset) => position + offset,
                 None => {
                     let virtual_router = VirtualRouter::new(now, instance.interval);
-                    if self.members.push(Member::new(virtual_router, family)).is_err() {
+                    if members.push(Member::new(virtual_router, family)).is_err() {
                         return; // The schema has counted: it cannot happen.
                     }
-                    self.members.len() - 1
+                    members.len() - 1
                 }
             };
-            if at < self.members.len() && position < self.members.len() {
-                self.members.swap(position, at);
+            if at < members.len() && position < members.len() {
+                members.swap(position, at);
             }
-            if let Some(member) = self.members.get_mut(position) {
+            if let Some(member) = members.get_mut(position) {
                 member.instance = index;
             }
         }
@@ -137,13 +176,9 @@ impl Router {
 
     /// Who moves together, and who is found under which VRID.
     fn index_members(&mut self) {
-        let mut firsts: Vec<Slot, { limits::VIRTUAL_ROUTERS_MAX }> = Vec::new();
         for slot in self.slots() {
-            let first = firsts.iter().copied().find(|first| self.moves_with(*first, slot)).unwrap_or(slot);
-            if first == slot && firsts.push(slot).is_err() {
-                return;
-            }
-            if let Some(member) = self.members.get_mut(usize::from(slot.0)) {
+            let first = self.slots().find(|first| self.moves_with(*first, slot));
+            if let (Some(first), Some(member)) = (first, self.member_mut(slot)) {
                 member.bundle = first;
             }
         }
@@ -153,7 +188,7 @@ impl Router {
             let vrid = usize::from(view.instance.vrid.get());
             let Some(head) = self.by_vrid.get_mut(vrid) else { continue };
             let next = head.replace(slot);
-            if let Some(member) = self.members.get_mut(usize::from(slot.0)) {
+            if let Some(member) = self.member_mut(slot) {
                 member.next = next;
             }
         }
@@ -161,7 +196,7 @@ impl Router {
 
     fn moves_with(&self, first: Slot, slot: Slot) -> bool {
         let of = |slot: Slot| {
-            let member = self.members.get(usize::from(slot.0))?;
+            let member = self.member(slot)?;
             Some((member.instance, self.instance_of(member)?.group))
         };
         match (of(first), of(slot)) {

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 
 use super::Rules;
 use crate::config::Peer;
+use crate::wire::ip;
 use crate::wire::vrrp::{Advert, Authentication, Discard, TTL, Version};
 
 /// The outside of a received message.
@@ -54,18 +55,19 @@ fn check_envelope(
     envelope: &Envelope,
 ) -> Result<(), Discard> {
     let (ttl_min, ttl_max) = match group {
-        Some(group) if envelope.destination == group => (TTL, TTL),
+        Some(group) if ip::same(&envelope.destination, &group) => (TTL, TTL),
         Some(_) => return Err(Discard::Cast),
         None if envelope.destination.is_multicast() => return Err(Discard::Cast),
         None => {
-            let peer = peers.iter().find(|peer| peer.address == envelope.source).ok_or(Discard::Peer)?;
+            let mut peers = peers.iter();
+            let peer = peers.find(|peer| ip::same(&peer.address, &envelope.source)).ok_or(Discard::Peer)?;
             (peer.min_ttl, peer.max_ttl)
         }
     };
     if !(ttl_min..=ttl_max).contains(&envelope.ttl) {
         return Err(Discard::Ttl);
     }
-    if rules.source == Some(envelope.source) {
+    if rules.source.is_some_and(|source| ip::same(source, &envelope.source)) {
         return Err(Discard::Own);
     }
     Ok(())
@@ -75,7 +77,7 @@ fn check_envelope(
 fn check_v2(rules: &Rules<'_>, advert: &Advert<'_>) -> Result<(), Discard> {
     match (rules.password, advert.authentication) {
         (None, Authentication::None) => {}
-        (Some(ours), Authentication::Pass(theirs)) if ours == theirs => {}
+        (Some(ours), Authentication::Pass(theirs)) if *ours == theirs => {}
         (Some(_), Authentication::Pass(_)) => return Err(Discard::Password),
         (None, Authentication::Pass(_)) | (Some(_), Authentication::None) => {
             return Err(Discard::AuthType);

@@ -5,13 +5,11 @@
 //! contender for mastership that went away, or an address that had to be put back, asks for one more burst,
 //! at most one a second however often it happens.
 
-use core::time::Duration;
-
 use crate::config::Announcements;
-use crate::time::Instant;
+use crate::time::{Instant, Span, earlier};
 
 /// The shortest time between two bursts that others can provoke (law 11).
-const PROVOKED_MIN: Duration = Duration::from_secs(1);
+const PROVOKED_MIN: Span = Span::from_secs(1);
 
 /// What is still to be announced, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +28,7 @@ impl Timetable {
     /// The timetable of a router that has just become master, and how many announcements go out at once.
     #[must_use]
     pub fn begin(plan: &Announcements, now: Instant) -> (Self, u8) {
-        let after = |secs: u16| (secs > 0).then(|| now + Duration::from_secs(u64::from(secs)));
+        let after = |secs: u16| (secs > 0).then(|| now + Span::from_secs(secs));
         let mut timetable = Self {
             rest: 0,
             rest_at: now,
@@ -47,7 +45,8 @@ impl Timetable {
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
         let rest_at = (self.rest > 0).then_some(self.rest_at);
-        [rest_at, self.second_at, self.refresh_at, self.provoked_at].into_iter().flatten().min()
+        let burst_at = earlier(self.second_at, self.provoked_at);
+        earlier(burst_at, earlier(rest_at, self.refresh_at))
     }
 
     /// How many announcements are to go out now; 0 before [`Timetable::poll_at`].
@@ -58,7 +57,7 @@ impl Timetable {
             burst = plan.repeat;
         }
         if let Some(at) = self.refresh_at.filter(|at| *at <= now) {
-            let period = Duration::from_secs(u64::from(plan.refresh_secs.max(1)));
+            let period = Span::from_secs(plan.refresh_secs.max(1));
             // An absolute schedule, but what was missed is not made up.
             let next = at + period;
             self.refresh_at = (plan.refresh_secs > 0).then(|| if next > now { next } else { now + period });
@@ -93,7 +92,7 @@ impl Timetable {
             return count;
         }
         self.rest = count.saturating_sub(1);
-        self.rest_at = now + Duration::from_millis(u64::from(plan.interval_ms));
+        self.rest_at = now + Span::from_millis(plan.interval_ms);
         1
     }
 }
@@ -101,6 +100,7 @@ impl Timetable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::time::Duration;
 
     fn at_ms(ms: u64) -> Instant {
         Instant::from_origin(Duration::from_millis(ms))

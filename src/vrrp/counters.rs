@@ -84,11 +84,11 @@ impl Counters {
         discards.iter_mut().for_each(visit);
     }
 
-    /// Counts a packet that was dropped.
-    pub fn discard(&mut self, reason: Discard) {
-        if let Some(counter) = self.discards.get_mut(reason as usize) {
-            *counter = counter.wrapping_add(1);
-        }
+    /// Counts a packet that was dropped, and returns how many were for this reason.
+    pub fn discard(&mut self, reason: Discard) -> u32 {
+        let Some(counter) = self.discards.get_mut(reason as usize) else { return 0 };
+        count(counter);
+        *counter
     }
 
     /// How many packets were dropped for `reason`.

@@ -5,11 +5,11 @@ use core::net::IpAddr;
 
 /// What a router puts into an election between masters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate {
+pub struct Candidate<'a> {
     /// Its priority, 1..=255.
     pub priority: u8,
     /// The source address of its advertisements.
-    pub address: IpAddr,
+    pub address: &'a IpAddr,
 }
 
 /// Whether a master with the left hand's claim must give way to the right hand's: higher priority, or equal
@@ -17,7 +17,7 @@ pub struct Candidate {
 ///
 /// `Less` gives way, `Greater` stays, `Equal` is only possible against oneself.
 #[must_use]
-pub fn compare(ours: Candidate, theirs: Candidate) -> Ordering {
+pub fn compare(ours: Candidate<'_>, theirs: Candidate<'_>) -> Ordering {
     ours.priority.cmp(&theirs.priority).then_with(|| match (ours.address, theirs.address) {
         (IpAddr::V4(ours), IpAddr::V4(theirs)) => ours.octets().cmp(&theirs.octets()),
         (IpAddr::V6(ours), IpAddr::V6(theirs)) => ours.octets().cmp(&theirs.octets()),
@@ -30,8 +30,8 @@ pub fn compare(ours: Candidate, theirs: Candidate) -> Ordering {
 mod tests {
     use super::*;
 
-    fn candidate(priority: u8, address: &str) -> Candidate {
-        Candidate { priority, address: address.parse().unwrap() }
+    fn candidate(priority: u8, address: &str) -> Candidate<'static> {
+        Candidate { priority, address: std::boxed::Box::leak(std::boxed::Box::new(address.parse().unwrap())) }
     }
 
     /// RFC 9568 §6.4.3.

@@ -28,4 +28,4 @@ pub mod virtual_router;
 
 pub use counters::Counters;
 pub use state::{Cause, Fault, Phase, State};
-pub use virtual_router::{Action, Actions, Rules, VirtualRouter};
+pub use virtual_router::{Action, Actions, Rules, Turn, VirtualRouter};

@@ -10,6 +10,7 @@ use crate::wire::ip;
 /// Where a virtual router stands. A deadline lives in the state that waits for it, so no timer outlives
 /// its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)] // Numbered as `Phase` is, so that going from the one to the other is no code.
 pub enum State {
     /// Not taking part (RFC 9568 §6.4.1).
     Initialize {
@@ -55,6 +56,7 @@ impl State {
 
 /// A state's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Phase {
     /// Not taking part.
     Initialize,
@@ -148,17 +150,26 @@ pub enum Cause {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ready => f.write_str("ready"),
-            Self::Owner => f.write_str("address owner"),
-            Self::Silence(None) => f.write_str("no master heard"),
-            Self::Silence(Some(from)) => write!(f, "silence from {}", ip::text(*from)),
-            Self::Resigned(from) => write!(f, "{} resigned", ip::text(*from)),
-            Self::Preempts(from, priority) => write!(f, "pre-empts {}, priority {priority}", ip::text(*from)),
-            Self::Better(from, priority) => write!(f, "{} has priority {priority}", ip::text(*from)),
-            Self::Asleep(from) => write!(f, "{} took over while we were not running", ip::text(*from)),
-            Self::Companion => f.write_str("moves with its companions"),
-            Self::Fault(fault) => f.write_str(fault.name()),
+        let (before, address, after, priority) = match self {
+            Self::Ready => ("ready", None, "", None),
+            Self::Owner => ("address owner", None, "", None),
+            Self::Silence(None) => ("no master heard", None, "", None),
+            Self::Silence(Some(from)) => ("silence from ", Some(from), "", None),
+            Self::Resigned(from) => ("", Some(from), " resigned", None),
+            Self::Preempts(from, priority) => ("pre-empts ", Some(from), ", priority ", Some(priority)),
+            Self::Better(from, priority) => ("", Some(from), " has priority ", Some(priority)),
+            Self::Asleep(from) => ("", Some(from), " took over while we were not running", None),
+            Self::Companion => ("moves with its companions", None, "", None),
+            Self::Fault(fault) => (fault.name(), None, "", None),
+        };
+        f.write_str(before)?;
+        if let Some(address) = address {
+            f.write_str(&ip::text(*address))?;
+        }
+        f.write_str(after)?;
+        match priority {
+            Some(priority) => fmt::Display::fmt(priority, f),
+            None => Ok(()),
         }
     }
 }

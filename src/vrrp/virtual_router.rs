@@ -1,6 +1,6 @@
 //! The machine of one virtual router (RFC 9568 §6.4; version 2: RFC 3768 §6.4).
 //!
-//! Call a verb when its event happens, with the time; perform the [`Action`]s in order; call
+//! Call a verb when its event happens, with a [`Turn`]; perform its [`Action`]s in order; call
 //! [`VirtualRouter::timer`] when [`VirtualRouter::poll_at`] has come. Calling it earlier is harmless.
 
 use core::cmp::Ordering;
@@ -8,25 +8,25 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use heapless::Vec;
-use log::info;
 
 use super::announce::Timetable;
 use super::counters::{Counters, count};
 use super::election::{self, Candidate};
 use super::state::{Cause, Fault, Phase, State};
 use crate::config::{Announcements, Family};
-use crate::time::{Instant, Interval};
+use crate::say::info;
+use crate::time::{Instant, Interval, Span, earlier};
 use crate::wire::ip;
 use crate::wire::vrrp::{Advert, ChecksumForm, PRIORITY_OWNER, PRIORITY_RESIGN, Password, Version, Vrid};
 
 /// The shortest time between two answers to others' advertisements (law 11).
-pub const ANSWER_PAUSE: Duration = Duration::from_millis(10);
+pub const ANSWER_PAUSE: Span = Span::from_millis(10);
 
 /// The mean time between two returns of an address that somebody else removes again and again.
-pub const PUT_BACK_PAUSE: Duration = Duration::from_millis(20);
+pub const PUT_BACK_PAUSE: Span = Span::from_millis(20);
 
 /// How far returns may run ahead of that: ten in a row are no reason to wait.
-const PUT_BACK_AHEAD: Duration = Duration::from_millis(200);
+const PUT_BACK_AHEAD: Span = Span::from_millis(200);
 
 /// How often priority 0 is sent when we give up, so that the loss of one packet does not cost the others
 /// three intervals of waiting.
@@ -52,11 +52,11 @@ pub struct Rules<'a> {
     /// How long it is suffered before that.
     pub preempt_delay: Duration,
     /// Version 2: the password.
-    pub password: Option<Password>,
+    pub password: Option<&'a Password>,
     /// When addresses are announced.
     pub announcements: Announcements,
     /// Where our advertisements come from: our side of a tie. `None`: no such address at the moment.
-    pub source: Option<IpAddr>,
+    pub source: Option<&'a IpAddr>,
     /// Whether a tie (equal priorities) is decided by this one's address. Among virtual routers that move
     /// together only the first decides, or IPv4 and IPv6 could name different winners for ever.
     pub decides_ties: bool,
@@ -65,7 +65,8 @@ pub struct Rules<'a> {
 impl Rules<'_> {
     /// Master_Down_Interval, given the master's interval.
     #[must_use]
-    pub const fn down_interval(&self, master_interval: Interval) -> Duration {
+    #[inline(never)]
+    pub const fn down_interval(&self, master_interval: Interval) -> Span {
         match self.version {
             Version::V2 => self.interval.down_v2(self.priority),
             Version::V3 => master_interval.down_v3(self.priority),
@@ -74,7 +75,7 @@ impl Rules<'_> {
 
     /// Skew_Time, given the master's interval.
     #[must_use]
-    pub const fn skew(&self, master_interval: Interval) -> Duration {
+    pub const fn skew(&self, master_interval: Interval) -> Span {
         match self.version {
             Version::V2 => Interval::skew_v2(self.priority),
             Version::V3 => master_interval.skew_v3(self.priority),
@@ -100,6 +101,19 @@ pub const ACTIONS_MAX: usize = 4;
 
 /// The actions of one verb.
 pub type Actions = Vec<Action, ACTIONS_MAX>;
+
+/// One call of a verb: when, by which rules, and what is to be done then.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// The time.
+    pub now: Instant,
+    /// The rules.
+    pub rules: Rules<'a>,
+    /// What the verb asks for.
+    pub actions: Actions,
+    /// Another state was entered, or the same for another reason.
+    pub moved: bool,
+}
 
 /// The master that was heard last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,22 +201,20 @@ impl VirtualRouter {
         match &self.state {
             State::Initialize { .. } | State::Backup { silent: true, .. } => None,
             State::Backup { down_at, silent: false, .. } => Some(*down_at),
-            State::Master { advert_at, timetable, .. } => {
-                Some(timetable.poll_at().map_or(*advert_at, |at| at.min(*advert_at)))
-            }
+            State::Master { advert_at, timetable, .. } => earlier(Some(*advert_at), timetable.poll_at()),
         }
     }
 
     /// Everything that is needed is there: become backup, or, as an owner whose companions are owners too,
     /// master at once (RFC 9568 §6.4.1; ST01, ST02). Only from initialize; otherwise nothing happens.
-    pub fn begin(&mut self, rules: &Rules<'_>, as_owner: bool, now: Instant, actions: &mut Actions) {
+    pub fn begin(&mut self, turn: &mut Turn<'_>, as_owner: bool) {
         match self.state {
-            State::Initialize { .. } if as_owner && rules.priority == PRIORITY_OWNER => {
-                self.take_over(rules, Cause::Owner, now, actions);
+            State::Initialize { .. } if as_owner && turn.rules.priority == PRIORITY_OWNER => {
+                self.take_over(turn, Cause::Owner);
             }
             State::Initialize { .. } => {
-                self.master_interval = rules.interval;
-                self.watch(rules, Cause::Ready, now, actions);
+                self.master_interval = turn.rules.interval;
+                self.watch(turn, Cause::Ready);
             }
             State::Backup { .. } | State::Master { .. } => {}
         }
@@ -210,35 +222,30 @@ impl VirtualRouter {
 
     /// Something that is needed is not there, or the daemon ends: a master resigns and releases
     /// (RFC 9568 §6.4.3; ST10), a backup just stops (§6.4.2; ST03).
-    pub fn halt(&mut self, rules: &Rules<'_>, fault: Fault, now: Instant, actions: &mut Actions) {
+    pub fn halt(&mut self, turn: &mut Turn<'_>, fault: Fault) {
         match self.state {
             State::Initialize { fault: before } if before == fault => {}
             State::Initialize { .. } | State::Backup { .. } | State::Master { .. } => {
-                self.resign(actions);
-                self.enter(rules, State::Initialize { fault }, Cause::Fault(fault), now, actions);
+                self.resign(turn);
+                self.enter(turn, State::Initialize { fault }, Cause::Fault(fault));
             }
         }
     }
 
     /// The down timer has run out here and in everything that moves together with us: become master
     /// (RFC 9568 §6.4.2; ST04). Only from backup.
-    pub fn promote(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
+    pub fn promote(&mut self, turn: &mut Turn<'_>) {
         match self.state {
             State::Backup { .. } => {
-                let cause = match self.heard {
+                let cause = match &self.heard {
                     None => Cause::Silence(None),
-                    Some(Heard { priority: PRIORITY_RESIGN, address, .. }) => Cause::Resigned(address),
-                    Some(Heard { address, at, .. })
-                        if now >= at + rules.down_interval(self.master_interval) =>
-                    {
-                        Cause::Silence(Some(address))
+                    Some(heard) if heard.priority == PRIORITY_RESIGN => Cause::Resigned(heard.address),
+                    Some(heard) if heard.priority < turn.rules.priority && self.is_recent(turn, heard) => {
+                        Cause::Preempts(heard.address, heard.priority)
                     }
-                    Some(Heard { address, priority, .. }) if priority < rules.priority => {
-                        Cause::Preempts(address, priority)
-                    }
-                    Some(Heard { address, .. }) => Cause::Silence(Some(address)),
+                    Some(heard) => Cause::Silence(Some(heard.address)),
                 };
-                self.take_over(rules, cause, now, actions);
+                self.take_over(turn, cause);
             }
             State::Initialize { .. } | State::Master { .. } => {}
         }
@@ -246,47 +253,41 @@ impl VirtualRouter {
 
     /// The master of a companion has resigned. Routers that move together resign together, so ours is probably gone
     /// as well: one more interval, in which it would be heard if it is not, and the skew. Only in backup.
-    pub fn doubt(&mut self, rules: &Rules<'_>, now: Instant) {
+    pub fn doubt(&mut self, turn: &mut Turn<'_>) {
         if let State::Backup { down_at, .. } = &mut self.state {
-            let doubtful = now + self.master_interval.duration() + rules.skew(self.master_interval);
+            let doubtful = turn.now + self.master_interval.span() + turn.rules.skew(self.master_interval);
             *down_at = (*down_at).min(doubtful);
         }
     }
 
     /// A companion lost its mastership: resign and become backup. Only from master.
-    pub fn demote(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
+    pub fn demote(&mut self, turn: &mut Turn<'_>) {
         match self.state {
             State::Master { .. } => {
-                self.resign(actions);
-                self.watch(rules, Cause::Companion, now, actions);
+                self.resign(turn);
+                self.watch(turn, Cause::Companion);
             }
             State::Initialize { .. } | State::Backup { .. } => {}
         }
     }
 
     /// An advertisement that passed [`admission`](super::admission).
-    pub fn receive(
-        &mut self,
-        rules: &Rules<'_>,
-        advert: &Advert<'_>,
-        from: IpAddr,
-        now: Instant,
-        actions: &mut Actions,
-    ) {
+    pub fn receive(&mut self, turn: &mut Turn<'_>, advert: &Advert<'_>, from: &IpAddr) {
         match self.state {
             // RFC 9568 §6.4.1 knows no such event (RX25); the router counts it and does not call.
             State::Initialize { .. } => {}
-            State::Backup { .. } => self.receive_as_backup(rules, advert, from, now),
+            State::Backup { .. } => self.receive_as_backup(turn, advert, from),
             State::Master { advert_at, .. } => {
                 // While we were stopped for longer than the others wait, one of them took over by right: step
                 // back and let it be, pre-empting later if that is configured. The owner's claim never ends.
-                let away = rules.down_interval(rules.interval);
-                let may_have_lost = advert.priority != PRIORITY_RESIGN && rules.priority != PRIORITY_OWNER;
-                if may_have_lost && now > advert_at + away {
-                    self.note(rules, advert, from, now);
-                    self.watch(rules, Cause::Asleep(from), now, actions);
+                let away = turn.rules.down_interval(turn.rules.interval);
+                let may_have_lost =
+                    advert.priority != PRIORITY_RESIGN && turn.rules.priority != PRIORITY_OWNER;
+                if may_have_lost && turn.now > advert_at + away {
+                    self.note(turn, advert, from);
+                    self.watch(turn, Cause::Asleep(*from));
                 } else {
-                    self.receive_as_master(rules, advert, from, now, actions);
+                    self.receive_as_master(turn, advert, from);
                 }
             }
         }
@@ -294,33 +295,35 @@ impl VirtualRouter {
 
     /// The time of [`VirtualRouter::poll_at`] has come. A backup whose master is silent only notes it:
     /// [`VirtualRouter::promote`] follows when its companions agree.
-    pub fn timer(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
+    pub fn timer(&mut self, turn: &mut Turn<'_>) {
         match &mut self.state {
             State::Initialize { .. } => {}
-            State::Backup { down_at, silent, .. } => *silent |= *down_at <= now,
+            State::Backup { down_at, silent, .. } => *silent |= *down_at <= turn.now,
             State::Master { advert_at, .. } => {
-                if *advert_at <= now {
+                if *advert_at <= turn.now {
                     // The next one is due an interval after this one was due, so nothing drifts; what was
                     // missed by more than an interval is skipped (law 12; ST11).
-                    let next = *advert_at + rules.interval.duration();
-                    *advert_at = if next > now { next } else { now + rules.interval.duration() };
-                    self.advertise(rules.priority, actions);
+                    let next = *advert_at + turn.rules.interval.span();
+                    *advert_at = if next > turn.now { next } else { turn.next_advert() };
+                    self.advertise(turn, turn.rules.priority);
                 }
-                self.announce_if_due(rules, now, actions);
+                self.announce_if_due(turn);
             }
         }
     }
 
     /// An address of ours was removed by somebody else. Put it back at once and announce it; mastership is kept.
     /// `false`: that was done too often lately (see [`PUT_BACK_PAUSE`]), and whoever removes it is let wait.
-    pub fn put_back(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) -> bool {
+    pub fn put_back(&mut self, turn: &mut Turn<'_>) -> bool {
         match &mut self.state {
-            State::Master { put_back_until, .. } if *put_back_until > now + PUT_BACK_AHEAD => return false,
+            State::Master { put_back_until, .. } if *put_back_until > turn.now + PUT_BACK_AHEAD => {
+                return false;
+            }
             State::Master { put_back_until, .. } => {
-                *put_back_until = (*put_back_until).max(now) + PUT_BACK_PAUSE;
+                *put_back_until = (*put_back_until).max(turn.now) + PUT_BACK_PAUSE;
                 count(&mut self.counters.put_back);
-                push(actions, Action::Claim);
-                self.announce_again(rules, now, actions);
+                turn.act(Action::Claim);
+                self.announce_again(turn);
             }
             State::Initialize { .. } | State::Backup { .. } => {}
         }
@@ -328,43 +331,48 @@ impl VirtualRouter {
     }
 
     /// Hosts may have learned something else: announce again, at most once a second. Only as master.
-    pub fn announce_again(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
+    pub fn announce_again(&mut self, turn: &mut Turn<'_>) {
         if let State::Master { timetable, .. } = &mut self.state {
-            timetable.provoke(now);
+            timetable.provoke(turn.now);
         }
-        self.announce_if_due(rules, now, actions);
+        self.announce_if_due(turn);
     }
 
     /// The configuration has changed. A master goes on with the new rules, and with a shorter interval at
     /// once; a backup's timer stays as it is.
-    pub fn adopt(&mut self, rules: &Rules<'_>, now: Instant) {
+    pub fn adopt(&mut self, turn: &mut Turn<'_>) {
         match &mut self.state {
             State::Master { advert_at, .. } => {
-                *advert_at = (*advert_at).min(now + rules.interval.duration());
+                *advert_at = (*advert_at).min(turn.next_advert());
             }
-            State::Initialize { .. } => self.master_interval = rules.interval,
+            State::Initialize { .. } => self.master_interval = turn.rules.interval,
             State::Backup { .. } => {}
         }
     }
 
+    /// Whether whoever was heard may still be there.
+    fn is_recent(&self, turn: &Turn<'_>, heard: &Heard) -> bool {
+        turn.now < heard.at + turn.rules.down_interval(self.master_interval)
+    }
+
     /// RFC 9568 §6.4.2, (420) and following.
-    fn receive_as_backup(&mut self, rules: &Rules<'_>, advert: &Advert<'_>, from: IpAddr, now: Instant) {
-        self.note(rules, advert, from, now);
-        let master_interval = self.learned(rules, advert);
+    fn receive_as_backup(&mut self, turn: &mut Turn<'_>, advert: &Advert<'_>, from: &IpAddr) {
+        self.note(turn, advert, from);
+        let master_interval = self.learned(turn, advert);
         let State::Backup { down_at, silent, preempt_at } = &mut self.state else { return };
 
         if advert.priority == PRIORITY_RESIGN {
             // Skew_Time, from now (ST06, TM08); never later than it was due, so that a stream of
             // resignations cannot put a takeover off for ever.
-            *down_at = (*down_at).min(now + rules.skew(self.master_interval));
+            *down_at = (*down_at).min(turn.now + turn.rules.skew(self.master_interval));
             *preempt_at = None;
             return;
         }
-        let rightful = advert.priority >= rules.priority || !rules.preempt;
-        let suffered = !rightful && rules.preempt_delay > Duration::ZERO && {
+        let rightful = advert.priority >= turn.rules.priority || !turn.rules.preempt;
+        let suffered = !rightful && turn.rules.preempt_delay > Duration::ZERO && {
             // Armed once, by the first losing advertisement (ST21).
-            let until = *preempt_at.get_or_insert(now + rules.preempt_delay);
-            now < until
+            let until = *preempt_at.get_or_insert(turn.now + turn.rules.preempt_delay);
+            turn.now < until
         };
         if rightful {
             *preempt_at = None;
@@ -373,116 +381,114 @@ impl VirtualRouter {
         if rightful || suffered {
             self.master_interval = master_interval;
             *silent = false;
-            *down_at = now + rules.down_interval(master_interval);
+            *down_at = turn.now + turn.rules.down_interval(master_interval);
         }
     }
 
     /// RFC 9568 §6.4.3, (700) and following.
-    fn receive_as_master(
-        &mut self,
-        rules: &Rules<'_>,
-        advert: &Advert<'_>,
-        from: IpAddr,
-        now: Instant,
-        actions: &mut Actions,
-    ) {
-        self.note(rules, advert, from, now);
+    fn receive_as_master(&mut self, turn: &mut Turn<'_>, advert: &Advert<'_>, from: &IpAddr) {
+        self.note(turn, advert, from);
         if advert.priority == PRIORITY_RESIGN {
-            self.answer(rules, true, now, actions);
+            self.answer(turn, true);
             // It was master beside us, and hosts may have learned it (ST22).
             if let State::Master { timetable, .. } = &mut self.state {
-                timetable.provoke(now);
+                timetable.provoke(turn.now);
             }
             return;
         }
-        let loses = rules.source.is_some_and(|address| {
-            let ours = Candidate { priority: rules.priority, address };
+        let loses = turn.rules.source.is_some_and(|address| {
+            let ours = Candidate { priority: turn.rules.priority, address };
             let theirs = Candidate { priority: advert.priority, address: from };
             election::compare(ours, theirs) == Ordering::Less
         });
-        if loses && !self.leaves_tie_to_companion(rules, advert, now) {
+        if loses && !self.leaves_tie_to_companion(turn, advert) {
             // The better one may never have heard of us, as after a partition, and hosts may have learned us: say
             // once more that we were here, so that it announces itself again (ST22).
-            self.advertise(rules.priority, actions);
-            self.master_interval = self.learned(rules, advert);
-            self.watch(rules, Cause::Better(from, advert.priority), now, actions);
+            self.advertise(turn, turn.rules.priority);
+            self.master_interval = self.learned(turn, advert);
+            self.watch(turn, Cause::Better(*from, advert.priority));
             return;
         }
         count(&mut self.counters.contended);
         let total = self.counters.contended;
         if total.is_power_of_two() {
-            let (name, vrid, priority) = (rules.name, rules.vrid, advert.priority);
-            let from = ip::text(from);
+            let (name, vrid, priority) = (turn.rules.name, turn.rules.vrid, advert.priority);
+            let from = ip::text(*from);
             info!("{name}/{vrid}: {from} believes to be master, with priority {priority} ({total} so far)");
         }
         // Version 2 is silent (RFC 3768 §6.4.3; ST15), version 3 answers at once without touching its timer
         // (RFC 9568 §6.4.3; ST16), so that the other steps back before the next interval.
-        match rules.version {
+        match turn.rules.version {
             Version::V2 => {}
-            Version::V3 => self.answer(rules, false, now, actions),
+            Version::V3 => self.answer(turn, false),
         }
         // Hosts may have learned the other one: announce again when it has had time to go (ST22).
         if let State::Master { timetable, .. } = &mut self.state {
-            timetable.provoke(now + rules.interval.duration());
+            timetable.provoke(turn.next_advert());
         }
     }
 
     /// Whether a lost tie is left to the companion that decides ties, for one down interval at most: if the
     /// contender is still there then, it is no router that moves together as we do, and we give way.
-    fn leaves_tie_to_companion(&mut self, rules: &Rules<'_>, advert: &Advert<'_>, now: Instant) -> bool {
+    fn leaves_tie_to_companion(&mut self, turn: &Turn<'_>, advert: &Advert<'_>) -> bool {
         let State::Master { tie_until, .. } = &mut self.state else { return false };
-        if rules.decides_ties || advert.priority != rules.priority {
+        if turn.rules.decides_ties || advert.priority != turn.rules.priority {
             return false;
         }
-        let grace = rules.down_interval(rules.interval);
+        let grace = turn.rules.down_interval(turn.rules.interval);
         match *tie_until {
-            Some(until) if now > until + grace => *tie_until = Some(now + grace), // another tie, later
-            Some(until) => return now < until,
-            None => *tie_until = Some(now + grace),
+            Some(until) if turn.now > until + grace => *tie_until = Some(turn.now + grace), // another tie, later
+            Some(until) => return turn.now < until,
+            None => *tie_until = Some(turn.now + grace),
         }
         true
     }
 
     /// Advertises at once, at most once per [`ANSWER_PAUSE`]; `restarts` says whether the timer starts anew
     /// (RFC 9568 §6.4.3: for priority 0, ST12, but not for a losing advertisement, ST16).
-    fn answer(&mut self, rules: &Rules<'_>, restarts: bool, now: Instant, actions: &mut Actions) {
+    fn answer(&mut self, turn: &mut Turn<'_>, restarts: bool) {
         let State::Master { advert_at, answer_after, .. } = &mut self.state else { return };
-        if now < *answer_after {
+        if turn.now < *answer_after {
             return;
         }
-        *answer_after = now + ANSWER_PAUSE;
+        *answer_after = turn.now + ANSWER_PAUSE;
         if restarts {
-            *advert_at = now + rules.interval.duration();
+            *advert_at = turn.next_advert();
         }
-        self.advertise(rules.priority, actions);
+        self.advertise(turn, turn.rules.priority);
     }
 
     /// Send, claim, announce, in this order (RFC 9568 §6.4.1, §6.4.2; ST01, ST04).
-    fn take_over(&mut self, rules: &Rules<'_>, cause: Cause, now: Instant, actions: &mut Actions) {
-        let (timetable, first) = Timetable::begin(&rules.announcements, now);
-        self.advertise(rules.priority, actions);
-        push(actions, Action::Claim);
-        push(actions, Action::Announce(first));
+    fn take_over(&mut self, turn: &mut Turn<'_>, cause: Cause) {
+        let (timetable, first) = Timetable::begin(&turn.rules.announcements, turn.now);
+        self.advertise(turn, turn.rules.priority);
+        turn.act(Action::Claim);
+        turn.act(Action::Announce(first));
         count(&mut self.counters.announced);
-        let advert_at = now + rules.interval.duration();
-        let state =
-            State::Master { advert_at, answer_after: now, put_back_until: now, tie_until: None, timetable };
-        self.enter(rules, state, cause, now, actions);
+        let advert_at = turn.next_advert();
+        let state = State::Master {
+            advert_at,
+            answer_after: turn.now,
+            put_back_until: turn.now,
+            tie_until: None,
+            timetable,
+        };
+        self.enter(turn, state, cause);
     }
 
     /// Become backup with the full down interval (RFC 9568 §6.4.1, §6.4.3).
-    fn watch(&mut self, rules: &Rules<'_>, cause: Cause, now: Instant, actions: &mut Actions) {
-        let down_at = now + rules.down_interval(self.master_interval);
+    fn watch(&mut self, turn: &mut Turn<'_>, cause: Cause) {
+        let down_at = turn.now + turn.rules.down_interval(self.master_interval);
         let state = State::Backup { down_at, silent: false, preempt_at: None };
-        self.enter(rules, state, cause, now, actions);
+        self.enter(turn, state, cause);
     }
 
     /// The one place where a virtual router's state changes.
-    fn enter(&mut self, rules: &Rules<'_>, state: State, cause: Cause, now: Instant, actions: &mut Actions) {
+    fn enter(&mut self, turn: &mut Turn<'_>, state: State, cause: Cause) {
         let (before, after) = (self.phase(), state.phase());
         if before == Phase::Master {
             count(&mut self.counters.released_master);
-            push(actions, Action::Release);
+            turn.act(Action::Release);
         }
         if after == Phase::Master {
             count(&mut self.counters.became_master);
@@ -491,78 +497,96 @@ impl VirtualRouter {
             self.heard = None;
         }
         self.state = state;
-        self.since = now;
+        self.since = turn.now;
         self.cause = cause;
-        let family = match rules.family {
+        turn.moved = true;
+        let family = match turn.rules.family {
             Family::V4 => "IPv4",
             Family::V6 => "IPv6",
         };
-        info!("{}/{} {family}: {before} -> {after} ({cause})", rules.name, rules.vrid);
+        info!("{}/{} {family}: {before} -> {after} ({cause})", turn.rules.name, turn.rules.vrid);
     }
 
     /// What a master says before it goes.
-    fn resign(&mut self, actions: &mut Actions) {
+    fn resign(&mut self, turn: &mut Turn<'_>) {
         match self.state {
             State::Master { .. } => {
                 for _ in 0..RESIGNATIONS {
-                    self.advertise(PRIORITY_RESIGN, actions);
+                    self.advertise(turn, PRIORITY_RESIGN);
                 }
             }
             State::Initialize { .. } | State::Backup { .. } => {}
         }
     }
 
-    fn advertise(&mut self, priority: u8, actions: &mut Actions) {
+    fn advertise(&mut self, turn: &mut Turn<'_>, priority: u8) {
         count(&mut self.counters.sent);
         if priority == PRIORITY_RESIGN {
             count(&mut self.counters.sent_zero);
         }
-        push(actions, Action::Advertise(priority));
+        turn.act(Action::Advertise(priority));
     }
 
-    fn announce_if_due(&mut self, rules: &Rules<'_>, now: Instant, actions: &mut Actions) {
+    fn announce_if_due(&mut self, turn: &mut Turn<'_>) {
         let State::Master { timetable, .. } = &mut self.state else { return };
-        let due = timetable.due(&rules.announcements, now);
+        let due = timetable.due(&turn.rules.announcements, turn.now);
         if due > 0 {
             count(&mut self.counters.announced);
-            push(actions, Action::Announce(due));
+            turn.act(Action::Announce(due));
         }
     }
 
     /// Active_Adver_Interval after this advertisement (TM05, TM06).
-    const fn learned(&self, rules: &Rules<'_>, advert: &Advert<'_>) -> Interval {
-        match rules.version {
-            Version::V2 => rules.interval,
+    const fn learned(&self, turn: &Turn<'_>, advert: &Advert<'_>) -> Interval {
+        match turn.rules.version {
+            Version::V2 => turn.rules.interval,
             Version::V3 => advert.interval,
         }
     }
 
-    fn note(&mut self, rules: &Rules<'_>, advert: &Advert<'_>, from: IpAddr, now: Instant) {
+    fn note(&mut self, turn: &mut Turn<'_>, advert: &Advert<'_>, from: &IpAddr) {
         count(&mut self.counters.received);
         if advert.priority == PRIORITY_RESIGN {
             count(&mut self.counters.received_zero);
         }
-        if advert.interval != rules.interval {
+        if advert.interval != turn.rules.interval {
             // Version 3 learns it; a mismatch is worth a line all the same (RFC 9568 §7.1; RX18).
             count(&mut self.counters.other_interval);
             let (theirs, total) = (advert.interval.centis(), self.counters.other_interval);
             if total.is_power_of_two() {
-                let from = ip::text(from);
-                info!("{}/{}: {from} advertises every {theirs} cs ({total} so far)", rules.name, rules.vrid);
+                let from = ip::text(*from);
+                info!(
+                    "{}/{}: {from} advertises every {theirs} cs ({total} so far)",
+                    turn.rules.name, turn.rules.vrid
+                );
             }
         }
         self.heard = Some(Heard {
-            address: from,
+            address: *from,
             priority: advert.priority,
             interval: advert.interval,
             checksum: advert.checksum,
-            at: now,
+            at: turn.now,
         });
     }
 }
 
-/// [`ACTIONS_MAX`] is the proved bound, so there is always room; the golden table tries every pair.
-fn push(actions: &mut Actions, action: Action) {
-    let pushed = actions.push(action);
-    debug_assert!(pushed.is_ok(), "a verb has more actions than ACTIONS_MAX");
+impl<'a> Turn<'a> {
+    /// A turn in which nothing is to be done so far.
+    #[must_use]
+    pub const fn new(now: Instant, rules: Rules<'a>) -> Self {
+        Self { now, rules, actions: Actions::new(), moved: false }
+    }
+
+    /// An interval from now.
+    fn next_advert(&self) -> Instant {
+        self.now + self.rules.interval.span()
+    }
+
+    /// [`ACTIONS_MAX`] is the proved bound, so there is always room; the golden table tries every pair.
+    #[inline(never)]
+    fn act(&mut self, action: Action) {
+        let pushed = self.actions.push(action);
+        debug_assert!(pushed.is_ok(), "a verb has more actions than ACTIONS_MAX");
+    }
 }

@@ -2,13 +2,9 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
-    Icmpv6Packet, IpProtocol, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
-};
-
+use super::sum::{complement, sum_of};
 use super::vrrp::Discard;
-use super::{Full, Mac};
+use super::{Full, Mac, Writer};
 
 /// Bytes of the longest frame written here: an unsolicited neighbour advertisement.
 pub const FRAME_BYTES_MAX: usize = ETHERNET_BYTES + IPV6_BYTES + NA_BYTES;
@@ -16,14 +12,44 @@ pub const FRAME_BYTES_MAX: usize = ETHERNET_BYTES + IPV6_BYTES + NA_BYTES;
 const ETHERNET_BYTES: usize = 14;
 /// An IPv4 header without options.
 const IPV4_BYTES: usize = 20;
-const ARP_BYTES: usize = 28;
 const IPV6_BYTES: usize = 40;
 /// A neighbour advertisement and its option.
-const NA_BYTES: usize = 24 + OPTION_BYTES;
-const OPTION_BYTES: usize = 8;
+const NA_BYTES: usize = 24 + 8;
+const ICMPV6: u8 = 58;
 
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-const ALL_NODES_MAC: EthernetAddress = EthernetAddress([0x33, 0x33, 0, 0, 0, 1]);
+/// A frame in which our Ethernet address and the address that is announced are still to be filled in, twice each.
+struct Template<'a> {
+    bytes: &'a [u8],
+    macs_at: [u8; 2],
+    addresses_at: [u8; 2],
+}
+
+#[rustfmt::skip]
+const ARP: Template<'_> = Template {
+    bytes: &[
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0x08, 0x06,
+        0, 1, 0x08, 0, 6, 4, 0, 1, // Ethernet, IPv4, the lengths of their addresses, "request" (RFC 826)
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
+    ],
+    macs_at: [6, 22],
+    addresses_at: [28, 38],
+};
+
+#[rustfmt::skip]
+const NA: Template<'_> = Template {
+    bytes: &[
+        0x33, 0x33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x86, 0xdd,
+        0x60, 0, 0, 0, 0, NA_BYTES as u8, ICMPV6, 255, // no class, no flow, length, hop limit (RFC 8200 §3)
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+        136, 0, 0, 0, 0xa0, 0, 0, 0, // type, code, checksum, Router and Override (RFC 4861 §4.4)
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        2, 1, 0, 0, 0, 0, 0, 0, // target link-layer address, one unit of eight bytes (RFC 4861 §4.6.1)
+    ],
+    macs_at: [6, 80],
+    addresses_at: [22, 62],
+};
 
 /// More Fragments and the fragment offset: all zero in a packet that is whole.
 const FRAGMENT_MASK: u16 = 0x3fff;
@@ -76,19 +102,7 @@ impl<'a> Ipv4Packet<'a> {
 /// # Errors
 /// [`Full`] if `buffer` is too short.
 pub fn gratuitous_arp(mac: Mac, address: Ipv4Addr, buffer: &mut [u8]) -> Result<usize, Full> {
-    const LEN: usize = ETHERNET_BYTES + ARP_BYTES;
-    let frame = buffer.first_chunk_mut::<LEN>().ok_or(Full)?;
-    let (ethernet, arp) = frame.split_at_mut(ETHERNET_BYTES);
-    put_ethernet(mac, EthernetAddress::BROADCAST, EthernetProtocol::Arp, ethernet);
-    ArpRepr::EthernetIpv4 {
-        operation: ArpOperation::Request,
-        source_hardware_addr: EthernetAddress(mac.0),
-        source_protocol_addr: address,
-        target_hardware_addr: EthernetAddress::BROADCAST,
-        target_protocol_addr: address,
-    }
-    .emit(&mut ArpPacket::new_unchecked(arp));
-    Ok(LEN)
+    fill(&ARP, mac, &address.octets(), &mut Writer::new(buffer))
 }
 
 /// Writes an unsolicited neighbour advertisement for `address` and returns its length: from the address to
@@ -98,48 +112,40 @@ pub fn gratuitous_arp(mac: Mac, address: Ipv4Addr, buffer: &mut [u8]) -> Result<
 /// # Errors
 /// [`Full`] if `buffer` is too short.
 pub fn unsolicited_na(mac: Mac, address: Ipv6Addr, buffer: &mut [u8]) -> Result<usize, Full> {
-    let frame = buffer.first_chunk_mut::<FRAME_BYTES_MAX>().ok_or(Full)?;
-    let (ethernet, packet) = frame.split_at_mut(ETHERNET_BYTES);
-    let (ipv6, icmp) = packet.split_at_mut(IPV6_BYTES);
-    put_ethernet(mac, ALL_NODES_MAC, EthernetProtocol::Ipv6, ethernet);
-    Ipv6Repr {
-        src_addr: address,
-        dst_addr: ALL_NODES,
-        next_header: IpProtocol::Icmpv6,
-        payload_len: NA_BYTES,
-        hop_limit: 255,
-    }
-    .emit(&mut Ipv6Packet::new_unchecked(ipv6));
-    // Target link-layer address, one unit of eight bytes (RFC 4861 §4.6.1). Written here, because smoltcp's
-    // writer of options costs two kilobytes on MIPS, a 64-bit division among them.
-    let (_, option) = icmp.split_at_mut(NA_BYTES - OPTION_BYTES);
-    let [a, b, c, d, e, g] = mac.0;
-    option.copy_from_slice(&[2, 1, a, b, c, d, e, g]);
-    let mut icmp = Icmpv6Packet::new_unchecked(icmp);
-    NdiscRepr::NeighborAdvert {
-        flags: NdiscNeighborFlags::ROUTER | NdiscNeighborFlags::OVERRIDE,
-        target_addr: address,
-        lladdr: None,
-    }
-    .emit(&mut icmp);
-    icmp.fill_checksum(&address, &ALL_NODES);
-    Ok(FRAME_BYTES_MAX)
+    const ADDRESSES_AT: usize = ETHERNET_BYTES + 8;
+    const CHECKSUM_AT: usize = ETHERNET_BYTES + IPV6_BYTES + 2;
+    let mut writer = Writer::new(buffer);
+    let len = fill(&NA, mac, &address.octets(), &mut writer)?;
+    // The pseudo-header (RFC 8200 §8.1) is the addresses, which stand right before the message, and two numbers.
+    let sum = sum_of(writer.written().get(ADDRESSES_AT..).unwrap_or(&[]));
+    let checksum = complement(sum + NA_BYTES as u32 + u32::from(ICMPV6));
+    writer.set(CHECKSUM_AT, &checksum.to_be_bytes())?;
+    Ok(len)
 }
 
-fn put_ethernet(from: Mac, to: EthernetAddress, protocol: EthernetProtocol, header: &mut [u8]) {
-    EthernetRepr { src_addr: EthernetAddress(from.0), dst_addr: to, ethertype: protocol }
-        .emit(&mut EthernetFrame::new_unchecked(header));
+fn fill(template: &Template<'_>, mac: Mac, address: &[u8], writer: &mut Writer<'_>) -> Result<usize, Full> {
+    writer.put(template.bytes)?;
+    for at in template.macs_at {
+        writer.set(usize::from(at), &mac.0)?;
+    }
+    for at in template.addresses_at {
+        writer.set(usize::from(at), address)?;
+    }
+    Ok(writer.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use smoltcp::phy::ChecksumCapabilities;
-    use smoltcp::wire::{Icmpv6Repr, RawHardwareAddress};
+    use smoltcp::wire::{
+        Icmpv6Packet, Icmpv6Repr, Ipv6Packet, NdiscNeighborFlags, NdiscRepr, RawHardwareAddress,
+    };
 
     const MAC: Mac = Mac([0x02, 0, 0, 0, 0, 0x0a]);
     const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 10);
     const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+    const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
     /// An advertisement of keepalived 2.2.7 as captured, from the IPv4 header on.
     const PACKET: [u8; 40] = [

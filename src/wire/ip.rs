@@ -3,7 +3,7 @@
 //! Not core's `Display`: that contains panics that cannot happen but that no optimiser sees through, and twice
 //! the code.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use heapless::String;
 
@@ -18,17 +18,61 @@ pub type Text = String<TEXT_BYTES_MAX>;
 pub fn text(address: IpAddr) -> Text {
     let mut text = Text::new();
     match address {
-        IpAddr::V4(address) => put_v4(&mut text, address),
+        IpAddr::V4(address) => put_v4(&mut text, address.octets()),
         IpAddr::V6(address) => put_v6(&mut text, address),
     }
     text
 }
 
-fn put_v4(text: &mut Text, address: Ipv4Addr) {
-    for (position, octet) in address.octets().into_iter().enumerate() {
-        if position > 0 {
+/// Whether two addresses are the same. One function, because the comparison in place is long.
+#[must_use]
+#[inline(never)]
+pub fn same(one: &IpAddr, other: &IpAddr) -> bool {
+    one == other
+}
+
+/// The bytes of an address, 4 or 16, which are put into `buffer`.
+#[must_use]
+#[inline(never)]
+pub fn octets<'a>(address: &IpAddr, buffer: &'a mut [u8; 16]) -> &'a [u8] {
+    match address {
+        IpAddr::V4(address) => {
+            let (octets, _) = buffer.split_at_mut(4);
+            octets.copy_from_slice(&address.octets());
+            octets
+        }
+        IpAddr::V6(address) => {
+            *buffer = address.octets();
+            buffer
+        }
+    }
+}
+
+/// The address of these bytes; `None` if they are neither 4 nor 16.
+#[must_use]
+#[inline(never)]
+pub fn from_octets(octets: &[u8]) -> Option<IpAddr> {
+    match octets.len() {
+        4 => octets.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
+        16 => octets.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
+        _ => None,
+    }
+}
+
+/// `Option::copied`, in one place for the same reason.
+#[must_use]
+#[inline(never)]
+pub const fn copied(address: Option<&IpAddr>) -> Option<IpAddr> {
+    address.copied()
+}
+
+fn put_v4(text: &mut Text, octets: [u8; 4]) {
+    let mut is_first = true;
+    for octet in octets {
+        if !is_first {
             put(text, b'.');
         }
+        is_first = false;
         if octet >= 100 {
             put(text, b'0' + octet / 100);
         }
@@ -40,9 +84,14 @@ fn put_v4(text: &mut Text, address: Ipv4Addr) {
 }
 
 fn put_v6(text: &mut Text, address: Ipv6Addr) {
-    let (start, len) = longest_gap(&address.segments());
-    let mapped = address.to_ipv4_mapped();
-    for (position, segment) in address.segments().into_iter().enumerate() {
+    let octets = address.octets();
+    let mut segments = [0; 8];
+    for (segment, pair) in segments.iter_mut().zip(octets.chunks_exact(2)) {
+        *segment = pair.iter().fold(0, |number, octet| number << 8 | u16::from(*octet));
+    }
+    let (start, len) = longest_gap(&segments);
+    let is_mapped = octets.starts_with(&MAPPED);
+    for (position, segment) in segments.into_iter().enumerate() {
         if (start..start + len).contains(&position) {
             if position == start {
                 put(text, b':');
@@ -52,8 +101,8 @@ fn put_v6(text: &mut Text, address: Ipv6Addr) {
         if position > 0 {
             put(text, b':');
         }
-        if let (6, Some(mapped)) = (position, mapped) {
-            return put_v4(text, mapped);
+        if let (6, true, [.., a, b, c, d]) = (position, is_mapped, octets) {
+            return put_v4(text, [a, b, c, d]);
         }
         put_hex(text, segment);
     }
@@ -61,6 +110,9 @@ fn put_v6(text: &mut Text, address: Ipv6Addr) {
         put(text, b':');
     }
 }
+
+/// How an IPv4 address in IPv6's clothes begins (RFC 4291 §2.5.5.2).
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 /// The longest run of zeros, the first of equals; a single zero is not worth it (RFC 5952 §4.2).
 fn longest_gap(segments: &[u16; 8]) -> (usize, usize) {
@@ -85,6 +137,7 @@ fn put_hex(text: &mut Text, segment: u16) {
     }
 }
 
+#[inline(never)]
 fn put(text: &mut Text, character: u8) {
     // There is room for the longest address.
     let _ = text.push(char::from(character));
@@ -131,6 +184,18 @@ mod tests {
                 let address = IpAddr::V6(Ipv6Addr::from(segments));
                 assert_eq!(text(address), *std::format!("{address}"));
             }
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_an_address_make_it_again() {
+        for address in ["192.0.2.1", "0.0.0.0", "::", "fe80:1111:2222:3333:4444:5555:6666:7777"] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(from_octets(octets(&address, &mut [0xa5; 16])), Some(address));
+        }
+        assert_eq!(octets(&"192.0.2.1".parse().unwrap(), &mut [0xa5; 16]), [192, 0, 2, 1]);
+        for len in (0..17).filter(|len| ![4, 16].contains(len)) {
+            assert_eq!(from_octets(&[1; 17][..len]), None);
         }
     }
 

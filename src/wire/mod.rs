@@ -11,6 +11,7 @@ pub mod frame;
 pub mod ip;
 pub mod netlink;
 pub mod rtnl;
+mod sum;
 pub mod vrrp;
 
 /// An Ethernet address.

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::netlink::{self, Request};
-use super::{Full, IfIndex, Mac};
+use super::{Full, IfIndex, Mac, ip};
 
 /// The mark (`IFA_PROTO`) on every address that we install, so that a restart knows its own: 112, as VRRP.
 pub const ADDRESS_MARK: u8 = 112;
@@ -259,19 +259,20 @@ fn put_address(
     prefix_len: u8,
     scope: u8,
 ) -> Result<(), Full> {
-    let family = match address {
-        IpAddr::V4(_) => AF_INET,
-        IpAddr::V6(_) => AF_INET6,
-    };
+    let family = family_of(address);
     let [i0, i1, i2, i3] = interface.0.to_ne_bytes();
     request.put(&[family, prefix_len, 0, scope, i0, i1, i2, i3])?;
-    for kind in [IFA_LOCAL, IFA_ADDRESS] {
-        match address {
-            IpAddr::V4(address) => request.attribute(kind, &address.octets())?,
-            IpAddr::V6(address) => request.attribute(kind, &address.octets())?,
-        }
+    let mut buffer = [0; 16];
+    let octets = ip::octets(&address, &mut buffer);
+    request.attribute(IFA_LOCAL, octets)?;
+    request.attribute(IFA_ADDRESS, octets)
+}
+
+const fn family_of(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => AF_INET,
+        IpAddr::V6(_) => AF_INET6,
     }
-    Ok(())
 }
 
 /// Two numbers in host byte order.
@@ -328,34 +329,27 @@ fn parse_address(payload: &[u8]) -> Option<Address> {
     let (fixed, attributes) = payload.split_first_chunk::<8>()?;
     let &[family, prefix_len, flags, _, i0, i1, i2, i3] = fixed;
     let mut flags = u32::from(flags);
-    let mut far = None;
-    let mut local = None;
+    let mut far: &[u8] = &[];
+    let mut local: &[u8] = &[];
     let mut marked = false;
     for attribute in netlink::attributes(attributes) {
         match attribute.kind {
-            IFA_LOCAL => local = ip(family, attribute.value),
-            IFA_ADDRESS => far = ip(family, attribute.value),
+            IFA_LOCAL => local = attribute.value,
+            IFA_ADDRESS => far = attribute.value,
             IFA_FLAGS => flags = attribute.as_u32().unwrap_or(flags),
             IFA_PROTO => marked = attribute.value.first() == Some(&ADDRESS_MARK),
             _ => {}
         }
     }
+    // `IFA_ADDRESS` is the far end of a point-to-point link, else the same.
+    let octets = if local.is_empty() { far } else { local };
     Some(Address {
         interface: IfIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
-        // `IFA_ADDRESS` is the far end of a point-to-point link, else the same.
-        address: local.or(far)?,
+        address: ip::from_octets(octets).filter(|address| family_of(*address) == family)?,
         prefix_len,
         usable: flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) == 0,
         marked,
     })
-}
-
-fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {
-    match family {
-        AF_INET => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
-        AF_INET6 => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
-        _ => None,
-    }
 }
 
 /// The end of a dump. Its payload is an error number; a dump that ends with one is not whole.

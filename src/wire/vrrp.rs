@@ -17,10 +17,11 @@
 //! ```
 
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 use core::num::NonZeroU8;
 
-use super::{Full, Writer};
+use super::sum::{complement, sum_of};
+use super::{Full, Writer, ip};
 use crate::time::Interval;
 
 /// IP protocol and IPv6 next header of VRRP (RFC 9568 §5.1.1.4, §5.1.2.4).
@@ -274,7 +275,7 @@ impl<'a> Advert<'a> {
             Version::V2 if trailer.len() > TRAILER_BYTES => return Err(Discard::Long),
             Version::V3 if !trailer.is_empty() => return Err(Discard::Long),
             Version::V2 => verify_message_only(message),
-            Version::V3 => verify_v3(message, source, destination),
+            Version::V3 => verify_v3(message, &source, &destination),
         }
         .ok_or(Discard::Checksum)?;
 
@@ -341,12 +342,10 @@ impl Outgoing {
 
         let mut count = 0u8;
         for address in addresses {
-            match (address, self.source) {
-                (IpAddr::V4(address), IpAddr::V4(_)) => writer.put(&address.octets())?,
-                (IpAddr::V6(address), IpAddr::V6(_)) => writer.put(&address.octets())?,
-                (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => continue,
+            if address.is_ipv4() == self.source.is_ipv4() {
+                writer.put(ip::octets(&address, &mut [0; 16]))?;
+                count = count.checked_add(1).ok_or(Full)?;
             }
-            count = count.checked_add(1).ok_or(Full)?;
         }
         writer.set(3, &[count])?;
 
@@ -358,62 +357,44 @@ impl Outgoing {
             Version::V3 => match (self.source, self.checksum) {
                 (IpAddr::V4(_), ChecksumForm::MessageOnly) => sum_of(writer.written()),
                 (IpAddr::V4(_), ChecksumForm::PseudoHeader) | (IpAddr::V6(_), _) => {
-                    sum_of(writer.written()) + pseudo_header(self.source, self.destination, writer.len())
+                    sum_of(writer.written()) + pseudo_header(&self.source, &self.destination, writer.len())
                 }
             },
         };
-        writer.set(6, &(!fold(sum)).to_be_bytes())?;
+        writer.set(6, &complement(sum).to_be_bytes())?;
         Ok(writer.len())
     }
 }
 
 fn verify_message_only(message: &[u8]) -> Option<ChecksumForm> {
-    (fold(sum_of(message)) == 0xffff).then_some(ChecksumForm::MessageOnly)
+    (complement(sum_of(message)) == 0).then_some(ChecksumForm::MessageOnly)
 }
 
 /// Version 3: over IPv6 with pseudo-header; over IPv4 either reading (RFC 5798 §5.2.8, RFC 9568 §5.2.8).
-fn verify_v3(message: &[u8], source: IpAddr, destination: IpAddr) -> Option<ChecksumForm> {
+fn verify_v3(message: &[u8], source: &IpAddr, destination: &IpAddr) -> Option<ChecksumForm> {
     let sum = sum_of(message);
-    if fold(sum + pseudo_header(source, destination, message.len())) == 0xffff {
+    if complement(sum + pseudo_header(source, destination, message.len())) == 0 {
         return Some(ChecksumForm::PseudoHeader);
     }
     match source {
-        IpAddr::V4(_) => (fold(sum) == 0xffff).then_some(ChecksumForm::MessageOnly),
+        IpAddr::V4(_) => (complement(sum) == 0).then_some(ChecksumForm::MessageOnly),
         IpAddr::V6(_) => None,
     }
 }
 
-/// Sum of the big-endian 16-bit words of `bytes`, the last one filled with zero (RFC 1071). A message is
-/// shorter than 64 KiB, so 32 bits hold the sum.
-fn sum_of(bytes: &[u8]) -> u32 {
-    let words = bytes.chunks_exact(2);
-    let odd = words.remainder().first().map_or(0, |byte| u32::from(*byte) << 8);
-    words.fold(odd, |sum, word| match word {
-        [high, low] => sum.wrapping_add(u32::from(u16::from_be_bytes([*high, *low]))),
-        _ => sum,
-    })
-}
-
 /// Sum of the pseudo-header: source, destination, length, protocol (RFC 793 §3.1, RFC 8200 §8.1).
-fn pseudo_header(source: IpAddr, destination: IpAddr, message_len: usize) -> u32 {
-    let addresses = [source, destination].iter().fold(0u32, |sum, address| {
-        sum.wrapping_add(match address {
-            IpAddr::V4(address) => sum_of(&Ipv4Addr::octets(address)),
-            IpAddr::V6(address) => sum_of(&Ipv6Addr::octets(address)),
-        })
-    });
-    addresses.wrapping_add(u32::from(IP_PROTOCOL)).wrapping_add(message_len as u32)
+fn pseudo_header(source: &IpAddr, destination: &IpAddr, message_len: usize) -> u32 {
+    u32::from(IP_PROTOCOL) + message_len as u32 + address_sum(source) + address_sum(destination)
 }
 
-/// Folds the carries of a ones-complement sum into 16 bits.
-const fn fold(sum: u32) -> u16 {
-    let once = (sum & 0xffff) + (sum >> 16);
-    ((once & 0xffff) + (once >> 16)) as u16
+fn address_sum(address: &IpAddr) -> u32 {
+    sum_of(ip::octets(address, &mut [0; 16]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::net::{Ipv4Addr, Ipv6Addr};
     use smoltcp::wire::{IpAddress, IpProtocol, checksum};
     use std::vec::Vec;
 

@@ -162,6 +162,15 @@ fn a_named_section_that_is_opened_again_goes_on() {
 }
 
 #[test]
+fn an_anonymous_section_can_be_opened_again_by_the_name_that_libuci_gives_it() {
+    let text = "config foo\noption a 1\nconfig foo cfg017389\noption a 2\n";
+    assert_eq!(sections(text), ["foo cfg017389"]);
+    assert_eq!(options(text), ["a=2"]);
+    let at = error("config foo\nconfig bar cfg017389\n");
+    assert_eq!((at.line, at.kind), (2, ErrorKind::TypeDiffers { first: 1 }));
+}
+
+#[test]
 fn anonymous_sections_have_the_names_that_libuci_gives_them() {
     assert_eq!(
         sections("config foo\nconfig foo ''\nconfig bar x\nconfig foo\n"),

@@ -14,16 +14,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vipd::config::{Announcements, Family};
 use vipd::time::{Instant, Interval};
-use vipd::vrrp::{Action, Actions, Fault, Rules, State, VirtualRouter};
+use vipd::vrrp::{Action, Actions, Fault, Rules, State, Turn, VirtualRouter};
 use vipd::wire::vrrp::{Advert, Authentication, ChecksumForm, Version, Vrid};
 
 /// The moment at which every event of the table happens.
 const NOW_MS: u64 = 100_000;
+
+/// Where our advertisements come from.
+const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Flags {
@@ -69,7 +72,7 @@ impl Flags {
             preempt_delay: Duration::from_secs(if self.preempt == "delay" { 10 } else { 0 }),
             password: None,
             announcements: Announcements { refresh_secs: 60, ..Announcements::default() },
-            source: Some("10.0.0.5".parse().unwrap()),
+            source: Some(&SOURCE),
             decides_ties: self.decides_ties,
         }
     }
@@ -104,44 +107,42 @@ const STATES: [&str; 8] = [
 
 /// A virtual router in the named state, by public verbs alone.
 fn in_state(name: &str, rules: &Rules<'_>) -> VirtualRouter {
-    let mut actions = Actions::new();
     let verb_at = |ms_before: u64| at_ms(NOW_MS - ms_before);
+    let turn_at = |ms_before: u64| Turn::new(verb_at(ms_before), *rules);
     let lower = advert(rules, rules.priority.min(100) - 50, Interval::SECOND);
     let mut vr = VirtualRouter::new(verb_at(60_000), rules.interval);
     let from: IpAddr = "10.0.0.9".parse().unwrap();
     match name {
         "initialize" => {}
-        "backup" => vr.begin(rules, false, verb_at(1_000), &mut actions),
+        "backup" => vr.begin(&mut turn_at(1_000), false),
         "backup, master silent" => {
-            vr.begin(rules, false, verb_at(10_000), &mut actions);
-            vr.timer(rules, verb_at(1_000), &mut actions);
+            vr.begin(&mut turn_at(10_000), false);
+            vr.timer(&mut turn_at(1_000));
         }
         "backup, preempt delay runs" => {
-            vr.begin(rules, false, verb_at(2_000), &mut actions);
-            vr.receive(rules, &lower, from, verb_at(500), &mut actions);
+            vr.begin(&mut turn_at(2_000), false);
+            vr.receive(&mut turn_at(500), &lower, &from);
         }
         "backup, preempt delay over" => {
-            vr.begin(rules, false, verb_at(15_000), &mut actions);
+            vr.begin(&mut turn_at(15_000), false);
             for ms in (1..=11).rev().map(|s| s * 1_000) {
-                vr.receive(rules, &lower, from, verb_at(ms), &mut actions);
-                actions.clear();
+                vr.receive(&mut turn_at(ms), &lower, &from);
             }
         }
         "master" => {
-            vr.begin(rules, false, verb_at(10_000), &mut actions);
-            vr.promote(rules, verb_at(500), &mut actions);
+            vr.begin(&mut turn_at(10_000), false);
+            vr.promote(&mut turn_at(500));
         }
         "master, tie left to companion" => {
-            vr.begin(rules, false, verb_at(10_000), &mut actions);
-            vr.promote(rules, verb_at(500), &mut actions);
-            actions.clear();
+            vr.begin(&mut turn_at(10_000), false);
+            vr.promote(&mut turn_at(500));
             let tie = advert(rules, rules.priority, Interval::SECOND);
             let follower = Rules { decides_ties: false, ..*rules };
-            vr.receive(&follower, &tie, from, verb_at(400), &mut actions);
+            vr.receive(&mut Turn::new(verb_at(400), follower), &tie, &from);
         }
         "master, overdue by 5 s" => {
-            vr.begin(rules, false, verb_at(20_000), &mut actions);
-            vr.promote(rules, verb_at(6_000), &mut actions);
+            vr.begin(&mut turn_at(20_000), false);
+            vr.promote(&mut turn_at(6_000));
         }
         _ => unreachable!("a state of STATES"),
     }
@@ -169,26 +170,26 @@ const EVENTS: [&str; 18] = [
     "adopt",
 ];
 
-fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>, actions: &mut Actions) {
-    let now = at_ms(NOW_MS);
+fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>) -> Actions {
+    let turn = &mut Turn::new(at_ms(NOW_MS), *rules);
     let smaller: IpAddr = "10.0.0.4".parse().unwrap();
     let greater: IpAddr = "10.0.0.6".parse().unwrap();
     let two_secs = Interval::from_secs(2).unwrap();
     let lower = rules.priority.min(100) - 50;
     let higher = rules.priority.saturating_add(50);
     let mut receive = |priority, interval, from| {
-        vr.receive(rules, &advert(rules, priority, interval), from, now, actions);
+        vr.receive(turn, &advert(rules, priority, interval), &from);
     };
     match name {
-        "begin" => vr.begin(rules, false, now, actions),
-        "begin as owner" => vr.begin(rules, true, now, actions),
-        "halt: link down" => vr.halt(rules, Fault::LinkDown, now, actions),
-        "halt: stopped" => vr.halt(rules, Fault::Stopped, now, actions),
-        "promote" => vr.promote(rules, now, actions),
-        "demote" => vr.demote(rules, now, actions),
-        "doubt" => vr.doubt(rules, now),
-        "timer" => vr.timer(rules, now, actions),
-        "put back" => drop(vr.put_back(rules, now, actions)),
+        "begin" => vr.begin(turn, false),
+        "begin as owner" => vr.begin(turn, true),
+        "halt: link down" => vr.halt(turn, Fault::LinkDown),
+        "halt: stopped" => vr.halt(turn, Fault::Stopped),
+        "promote" => vr.promote(turn),
+        "demote" => vr.demote(turn),
+        "doubt" => vr.doubt(turn),
+        "timer" => vr.timer(turn),
+        "put back" => drop(vr.put_back(turn)),
         "advert priority 0" => receive(0, Interval::SECOND, greater),
         "advert lower" => receive(lower, Interval::SECOND, greater),
         "advert lower, interval 2 s" => receive(lower, two_secs, greater),
@@ -197,9 +198,10 @@ fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>, actions: &mut A
         "advert higher" => receive(higher, Interval::SECOND, smaller),
         "advert higher, interval 2 s" => receive(higher, two_secs, smaller),
         "advert 255" => receive(255, Interval::SECOND, smaller),
-        "adopt" => vr.adopt(rules, now),
+        "adopt" => vr.adopt(turn),
         _ => unreachable!("an event of EVENTS"),
     }
+    turn.actions.clone()
 }
 
 /// A deadline by its name where it has one, else relative to the event.
@@ -207,9 +209,9 @@ fn deadline(at: Instant, before: Option<Instant>, rules: &Rules<'_>) -> String {
     let now = at_ms(NOW_MS);
     let two_secs = Interval::from_secs(2).unwrap();
     let names = [
-        ("INTERVAL", Interval::SECOND.duration()),
+        ("INTERVAL", Interval::SECOND.span()),
         ("SKEW", rules.skew(Interval::SECOND)),
-        ("INTERVAL + SKEW", Interval::SECOND.duration() + rules.skew(Interval::SECOND)),
+        ("INTERVAL + SKEW", Interval::SECOND.span() + rules.skew(Interval::SECOND)),
         ("DOWN", rules.down_interval(Interval::SECOND)),
         ("DOWN of 2 s", rules.down_interval(two_secs)),
     ];
@@ -292,8 +294,7 @@ fn table() -> String {
                 let rules = flags.rules();
                 let before = in_state(state, &rules);
                 let mut vr = before;
-                let mut actions = Actions::new();
-                happen(event, &mut vr, &rules, &mut actions);
+                let actions = happen(event, &mut vr, &rules);
                 outcomes.entry(outcome(&before, &vr, &rules, &actions)).or_default().push(flags.name());
             }
             writeln!(text, "\n{state} | {event}").unwrap();
@@ -333,9 +334,9 @@ fn law_03_spurious_is_harmless() {
             let Some(at) = vr.poll_at() else { continue };
             for before in [Duration::from_nanos(1), Duration::from_millis(3), Duration::from_secs(50)] {
                 let mut early = vr;
-                let mut actions = Actions::new();
-                early.timer(&rules, Instant::from_origin(at.since_origin() - before), &mut actions);
-                assert!(actions.is_empty(), "{state} {}", flags.name());
+                let mut turn = Turn::new(Instant::from_origin(at.since_origin() - before), rules);
+                early.timer(&mut turn);
+                assert!(turn.actions.is_empty(), "{state} {}", flags.name());
                 assert_eq!(early, vr, "{state} {}", flags.name());
             }
         }

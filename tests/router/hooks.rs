@@ -151,3 +151,25 @@ fn an_instance_that_is_taken_out_is_told_to_stop() {
     assert_eq!(notified(&bench).len(), 1);
     assert_eq!(told(&bench).0, "INSTANCE lan STOP");
 }
+
+/// The script that tells of its stop still runs when the instance comes back.
+#[test]
+fn an_instance_that_comes_back_waits_for_the_script_of_its_stop() {
+    let mut bench = Bench::new(&[hooked()]);
+    let [first] = notified(&bench)[..] else { panic!() };
+    bench.handle(Event::HookEnded(first));
+    let mut none = crate::bench::config(&[]);
+    bench.handle(Event::Prepare(&none));
+    let [stop] = notified(&bench)[..] else { panic!("{:?}", bench.effects) };
+    bench.handle(Event::Adopt(&mut none));
+    let mut again = crate::bench::config(&[hooked()]);
+    bench.handle(Event::Prepare(&again));
+    bench.handle(Event::Adopt(&mut again));
+    let meanwhile = bench.run_for(Duration::from_secs(4));
+    assert!(!meanwhile.iter().any(|(_, effect)| matches!(effect, Effect::Notify(..))));
+    bench.answer_dumps(&[(ETH0, "eth0", true, &[crate::bench::OUR_V4])]);
+    assert!(notified(&bench).is_empty(), "{:?}", bench.effects);
+    bench.handle(Event::HookEnded(stop));
+    assert_eq!(notified(&bench).len(), 1);
+    assert_eq!(told(&bench).0, "INSTANCE lan BACKUP");
+}

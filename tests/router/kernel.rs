@@ -17,7 +17,7 @@ fn fault(bench: &Bench) -> Fault {
 }
 
 fn source(bench: &Bench) -> Option<std::net::IpAddr> {
-    bench.router.view(Slot(0)).unwrap().rules.source
+    bench.router.view(Slot(0)).unwrap().rules.source.copied()
 }
 
 fn seen_again(bench: &mut Bench, addresses: &[&str]) {

@@ -31,7 +31,10 @@ pub struct Target {
     pub served_at: Nanos,
     /// Who answered it.
     pub served_by: Option<Mac>,
-    /// The longest time between two answered pings since [`Target::forget_outages`].
+    /// When the first ping was sent that nobody has answered, if one is waiting.
+    unserved_since: Option<Nanos>,
+    /// The longest time from the first ping without an answer to the next with one, since
+    /// [`Target::forget_outages`].
     outage_max: Nanos,
     /// How often another host answered than before.
     pub moves: u32,
@@ -47,6 +50,7 @@ impl Target {
             // It takes two pings to find out who has it.
             served_at: now + 2 * PING_PERIOD,
             served_by: None,
+            unserved_since: None,
             outage_max: 0,
             moves: 0,
         }
@@ -54,7 +58,8 @@ impl Target {
 
     /// The longest time without service since it was last forgotten, up to now.
     pub fn outage(&self, now: Nanos) -> Nanos {
-        self.outage_max.max(now.saturating_sub(self.served_at + PING_PERIOD + ROUND_TRIP_MAX))
+        let waiting = self.unserved_since.map_or(0, |since| now.saturating_sub(since + ROUND_TRIP_MAX));
+        self.outage_max.max(waiting)
     }
 
     /// Begins to measure anew.
@@ -68,7 +73,8 @@ impl Target {
         if sent_at <= self.served_at && self.served_by.is_some() {
             return;
         }
-        self.outage_max = self.outage_max.max(sent_at.saturating_sub(self.served_at + PING_PERIOD));
+        let since = self.unserved_since.take().unwrap_or(sent_at);
+        self.outage_max = self.outage_max.max(sent_at.saturating_sub(since));
         self.served_at = sent_at;
         if self.served_by != Some(mac) {
             trace!("    {} is now served by {mac}", self.address);
@@ -85,6 +91,11 @@ pub struct Client {
     /// After so long without an answer it asks anew who has the address, as neighbour unreachability detection
     /// does. Never, where announcements alone are to keep it right.
     pub asks_again_after: Nanos,
+    /// Between two pings to one address, and when the next ones are due.
+    pub period: Nanos,
+    pub next_ping_at: Nanos,
+    /// When it last pinged.
+    pub pinged_at: Nanos,
     pub targets: Vec<Target>,
 }
 
@@ -101,12 +112,21 @@ impl Client {
             own.into_iter().find(fits).unwrap()
         };
         let targets = targets.iter().map(|target| Target::new(*target, source(target), now)).collect();
-        Self { kernel, asks_again_after: NEVER, targets }
+        Self {
+            kernel,
+            asks_again_after: NEVER,
+            period: PING_PERIOD,
+            next_ping_at: NEVER,
+            pinged_at: now,
+            targets,
+        }
     }
 
     /// Pings every address, or asks who has it.
     pub fn ping(&mut self, now: Nanos, out: &mut Outbox) {
+        self.pinged_at = now;
         for target in &mut self.targets {
+            target.unserved_since.get_or_insert(now);
             if now.saturating_sub(target.served_at) > self.asks_again_after {
                 self.kernel.resolve(0, target.source, target.address, out);
             }

@@ -79,7 +79,7 @@ impl Link {
 }
 
 /// What of the daemon's doings fails, each time with this chance in a thousand.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Trouble {
     /// Sending a message: ENOBUFS.
     pub messages: u32,
@@ -599,8 +599,7 @@ impl Kernel {
         for link in self.links.iter().filter(|link| link.present) {
             datagram = datagram.link(&link.view(), sequence, true);
         }
-        self.tell(datagram, rng);
-        self.tell(Datagram::default().done(sequence), rng);
+        self.tell_list(datagram, sequence, rng);
     }
 
     fn dump_addresses(&mut self, sequence: u32, rng: &mut Rng) {
@@ -610,8 +609,19 @@ impl Kernel {
                 datagram = datagram.address(link.index, it, sequence, true);
             }
         }
-        self.tell(datagram, rng);
-        self.tell(Datagram::default().done(sequence), rng);
+        self.tell_list(datagram, sequence, rng);
+    }
+
+    /// A list is complete, or its end never comes: Linux waits for room before it goes on with one.
+    fn tell_list(&mut self, list: Datagram, sequence: u32, rng: &mut Rng) {
+        if chance(rng, self.trouble.overruns) {
+            self.overrun = self.listening;
+            return;
+        }
+        if self.listening {
+            self.datagrams.push_back(list.into_bytes());
+            self.datagrams.push_back(Datagram::default().done(sequence).into_bytes());
+        }
     }
 
     fn tell_link(&mut self, at: usize, rng: &mut Rng) {

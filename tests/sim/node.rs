@@ -42,6 +42,8 @@ pub struct Node {
     pub kernel: Kernel,
     pub clock: Clock,
     pub plans: Vec<Plan>,
+    /// What it was told before any reload.
+    pub first_plans: Vec<Plan>,
     /// Stopped by SIGSTOP: the kernel goes on, the daemon does not.
     pub stalled: bool,
     /// Every effect but adverts and hooks is performed twice (law 4).
@@ -50,6 +52,10 @@ pub struct Node {
     pub gathers: bool,
     /// When its next turn is.
     pub wake_at: Nanos,
+    /// A hook script runs for up to so long.
+    pub hook_max: Nanos,
+    /// Where every virtual router stood at the end of the last turn: link, VRID and family.
+    phases: Vec<(usize, u8, Family, Phase)>,
     daemon: Option<Daemon>,
 }
 
@@ -84,11 +90,14 @@ impl Node {
             number,
             kernel,
             clock,
+            first_plans: plans.clone(),
             plans,
             stalled: false,
             performs_twice: false,
             gathers: false,
             wake_at: NEVER,
+            hook_max: 500 * MS,
+            phases: Vec::new(),
             daemon: None,
         }
     }
@@ -113,6 +122,7 @@ impl Node {
     /// SIGKILL: the daemon is gone, its addresses stay.
     pub fn kill(&mut self) {
         self.daemon = None;
+        self.phases.clear();
         self.kernel.close_sockets();
         self.wake_at = NEVER;
     }
@@ -144,11 +154,6 @@ impl Node {
         self.daemon.is_some()
     }
 
-    /// The daemon's router.
-    pub fn router(&self) -> Option<&Router> {
-        self.daemon.as_ref().map(|daemon| &*daemon.router)
-    }
-
     /// Whether something waits for the daemon.
     pub fn has_input(&self) -> bool {
         self.is_running()
@@ -164,14 +169,19 @@ impl Node {
     /// Where the virtual router of one of our plans stands; `None` while no daemon runs or it has not
     /// taken up the plan.
     pub fn phase(&self, plan: &Plan, family: Family) -> Option<Phase> {
-        let router = self.router()?;
-        let view = router.slots().filter_map(|slot| router.view(slot)).find(|view| {
-            view.rules.family == family
-                && view.rules.vrid.get() == plan.vrid
-                && router.config().interface_name(view.instance.interface)
-                    == self.kernel.links[plan.link].name
-        })?;
-        Some(view.virtual_router().phase())
+        let mine = |it: &&(usize, u8, Family, Phase)| (it.0, it.1, it.2) == (plan.link, plan.vrid, family);
+        self.phases.iter().find(mine).map(|it| it.3)
+    }
+
+    fn note_phases(&mut self) {
+        let Some(router) = self.daemon.as_ref().map(|daemon| &*daemon.router) else { return };
+        let links = &self.kernel.links;
+        self.phases.clear();
+        self.phases.extend(router.slots().filter_map(|slot| router.view(slot)).filter_map(|view| {
+            let device = router.config().interface_name(view.instance.interface);
+            let link = links.iter().position(|link| link.name == device)?;
+            Some((link, view.rules.vrid.get(), view.rules.family, view.virtual_router().phase()))
+        }));
     }
 
     /// One turn of the daemon. Returns when the next one is due if nothing comes in before.
@@ -186,16 +196,19 @@ impl Node {
             instant,
             performs_twice: self.performs_twice,
             gathers: self.gathers,
+            hook_max: self.hook_max,
             events: 0,
         };
         turn.requests(around);
         turn.kernel_messages(around);
+        let has_other_events = turn.events > 0;
         turn.packets(around);
         turn.failures(around);
         turn.hooks(around);
         turn.timer(around);
         turn.flush(around);
         let idle = turn.events == 0;
+        around.checkers.bounded(self.number, &self.plans, has_other_events);
         daemon.idle_turns = if idle { daemon.idle_turns + 1 } else { 0 };
         assert!(daemon.idle_turns < IDLE_TURNS_MAX, "node {} spins", self.number);
         if daemon.router.is_finished() {
@@ -203,6 +216,7 @@ impl Node {
             self.kill();
             return NEVER;
         }
+        self.note_phases();
         self.next_turn(around)
     }
 
@@ -232,6 +246,7 @@ struct Turn<'a> {
     instant: Instant,
     performs_twice: bool,
     gathers: bool,
+    hook_max: Nanos,
     events: u32,
 }
 
@@ -245,7 +260,7 @@ impl Turn<'_> {
                     self.feed(around, Event::Start { keeps_marks });
                 }
                 Request::Reload(plans) => {
-                    let mut config = configuration(&plans);
+                    let config = configuration(&plans);
                     self.feed(around, Event::Prepare(&config));
                     // What is said from here on is said in the new words.
                     *self.plans = plans;
@@ -282,6 +297,11 @@ impl Turn<'_> {
                 }
                 (IpAddr::V6(_), IpAddr::V4(_)) => continue,
             };
+            if let Some(link) = self.kernel.by_index(received.index) {
+                let timers = &mut around.checkers.timers;
+                let may_be_deaf = self.kernel.is_troubled(around.now);
+                timers.heard(self.node, self.plans, link, self.instant, from, to, ttl, message, may_be_deaf);
+            }
             self.feed(around, Event::Packet(packet));
         }
     }
@@ -330,7 +350,7 @@ impl Turn<'_> {
             let effect = self.daemon.effects[at];
             trace!("  node {}: {effect:?}", self.node);
             if let Effect::Notify(owner, ticket) = effect {
-                let ends_at = around.now + around.rng.u64(MS..500 * MS);
+                let ends_at = around.now + around.rng.u64(0..self.hook_max);
                 self.daemon.hooks.push(Hook { ticket, ends_at });
                 let hook = self.daemon.router.hook(owner);
                 around.checkers.hooks.started(self.node, ticket, hook.as_ref());

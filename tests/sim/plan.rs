@@ -2,6 +2,7 @@
 //! from it. Everything a checker expects comes from here, never from the code under test.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use vipd::config::{
@@ -160,9 +161,21 @@ impl Plan {
         Nanos::from(self.centis) * 10 * MS
     }
 
-    /// The longest Skew_Time that the family's version makes of any priority of at least this one.
+    /// The priorities that the tracked links can make of the configured one.
+    pub fn priorities(&self) -> RangeInclusive<u8> {
+        if self.priority == 255 {
+            return 255..=255;
+        }
+        let sum = |weights: fn(i16) -> i16| -> u8 {
+            let sum: i32 = self.tracks.iter().map(|&(_, weight)| i32::from(weights(weight))).sum();
+            (i32::from(self.priority) + sum).clamp(1, 254) as u8
+        };
+        sum(|weight| weight.min(0))..=sum(|weight| weight.max(0))
+    }
+
+    /// The longest Skew_Time that the family's version makes of any priority that it can have.
     pub fn skew(&self) -> Nanos {
-        let distance = 256 - Nanos::from(self.priority);
+        let distance = 256 - Nanos::from(*self.priorities().start());
         let v3 = self.interval() * distance / 256;
         match self.version {
             Version::V2 => v3.max(SEC * distance / 256),

@@ -24,14 +24,24 @@ pub fn each<F: Fn(u64)>(scenario: F) {
 
 /// Runs the test called `name` for the seeds 0..`count`, or for the one that the environment names.
 pub fn some<F: Fn(u64)>(name: &'static str, count: u64, scenario: F) {
-    match number("VIPD_SIM_SEED") {
-        Some(seed) => {
-            TRACING.set(true);
-            listen_to_the_log();
-            run(name, seed, &scenario);
-        }
+    match asked_for() {
+        Some(seed) => run(name, seed, &scenario),
         None => (0..count).for_each(|seed| run(name, seed, &scenario)),
     }
+}
+
+/// The seed that the environment names, if it does: that run tells what happens in it.
+pub fn asked_for() -> Option<u64> {
+    let seed = number("VIPD_SIM_SEED")?;
+    TRACING.set(true);
+    listen_to_the_log();
+    Some(seed)
+}
+
+/// The steps that a replay is to keep (`VIPD_SIM_KEEP=0,3,4`), if not all.
+pub fn kept_steps() -> Option<Vec<usize>> {
+    let text = std::env::var("VIPD_SIM_KEEP").ok()?;
+    Some(text.split(',').map(|number| number.parse().expect("VIPD_SIM_KEEP is a list of numbers")).collect())
 }
 
 /// Number of runs of the random walk: `default`, or what the environment says.
@@ -69,7 +79,8 @@ pub fn say(line: &str) {
     println!("{:>10}.{:06} ms  {line}", now / MS, now % MS);
 }
 
-fn number(variable: &str) -> Option<u64> {
+/// A number from the environment.
+pub fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {text}")))
 }

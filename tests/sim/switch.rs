@@ -15,7 +15,7 @@ pub type Frame = Rc<[u8]>;
 pub type Port = usize;
 
 /// How well one direction of one port carries frames. All chances are per thousand.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Path {
     /// Frames that are lost.
     pub loss: u32,

@@ -22,9 +22,14 @@ use crate::switch::{Frame, Path, Port, Switch};
 /// Who is plugged in.
 #[derive(Debug, Clone, Copy)]
 enum Station {
-    Node { number: usize, link: usize },
+    Node {
+        number: usize,
+        link: usize,
+    },
     Client(usize),
     Stranger,
+    /// A stranger that only speaks.
+    Forger,
 }
 
 struct Segment {
@@ -81,6 +86,8 @@ pub struct World {
     /// What strangers have heard.
     pub heard: Vec<Frame>,
     client_segments: Vec<usize>,
+    /// How many times longer clients wait between pings while nothing has happened for long.
+    pub calm_factor: u64,
 }
 
 impl World {
@@ -99,6 +106,7 @@ impl World {
             outbox: Outbox::new(),
             heard: Vec::new(),
             client_segments: Vec::new(),
+            calm_factor: 1,
         }
     }
 
@@ -171,13 +179,20 @@ impl World {
         self.clients.push(Client::new(kernel, &targets, self.now));
         self.client_segments.push(segment);
         let first = self.now + self.rng.u64(0..PING_PERIOD);
-        self.later(first, What::Ping(number));
+        self.ping_at(number, first);
         number
     }
 
     /// A port for frames that no part of this world makes.
     pub fn add_stranger(&mut self, segment: usize) -> Port {
         self.plug_in(segment, Station::Stranger)
+    }
+
+    /// A segment's port for forged frames, where nobody listens.
+    pub fn forger(&mut self, segment: usize) -> Port {
+        let stations = &self.segments[segment].stations;
+        let known = stations.iter().position(|station| matches!(station, Station::Forger));
+        known.unwrap_or_else(|| self.plug_in(segment, Station::Forger))
     }
 
     fn plug_in(&mut self, segment: usize, station: Station) -> Port {
@@ -235,6 +250,7 @@ impl World {
     pub fn stall(&mut self, node: usize) {
         trace!("-- stall node {node}");
         self.nodes[node].stalled = true;
+        self.blur(node);
         self.disturb();
     }
 
@@ -242,6 +258,7 @@ impl World {
     pub fn resume(&mut self, node: usize) {
         trace!("-- resume node {node}");
         self.nodes[node].stalled = false;
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -250,6 +267,7 @@ impl World {
     pub fn reload(&mut self, node: usize, plans: Vec<Plan>) {
         trace!("-- reload node {node}");
         self.nodes[node].reload(plans);
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -261,6 +279,7 @@ impl World {
         let (segment, port) = (it.segment, it.port);
         self.segments[segment].switch.set_up(port, up);
         self.nodes[node].kernel.set_carrier(link, up, &mut self.rng);
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -269,6 +288,7 @@ impl World {
     pub fn administer(&mut self, node: usize, what: impl FnOnce(&mut Kernel, &mut Rng)) {
         trace!("-- administer node {node}");
         what(&mut self.nodes[node].kernel, &mut self.rng);
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -277,6 +297,7 @@ impl World {
     pub fn set_trouble(&mut self, node: usize, trouble: Trouble) {
         trace!("-- node {node}: {trouble:?}");
         self.nodes[node].kernel.set_trouble(trouble, self.now);
+        self.blur(node);
         self.disturb();
         self.wake_soon(node);
     }
@@ -296,7 +317,7 @@ impl World {
             let other_side = match station {
                 Station::Node { number, .. } => nodes.contains(number),
                 Station::Client(number) => clients.contains(number),
-                Station::Stranger => false,
+                Station::Stranger | Station::Forger => false,
             };
             segment.switch.set_side(port, u8::from(other_side));
         }
@@ -324,9 +345,20 @@ impl World {
         self.send(segment, port, &Rc::from(frame));
     }
 
+    fn blur(&mut self, node: usize) {
+        let node = &self.nodes[node];
+        self.checkers.timers.blur(node, node.clock.local(self.now));
+    }
+
     /// A fault that no verb above knows has begun or ended.
     pub fn disturb(&mut self) {
         self.checkers.segments.disturb(self.now);
+        for client in 0..self.clients.len() {
+            let soon = self.now + self.clients[client].period;
+            if self.clients[client].next_ping_at > soon {
+                self.ping_at(client, soon);
+            }
+        }
     }
 
     // Time.
@@ -450,6 +482,7 @@ impl World {
                 self.flush_client(number);
             }
             Station::Stranger => self.heard.push(Rc::clone(frame)),
+            Station::Forger => {}
         }
     }
 
@@ -475,13 +508,24 @@ impl World {
         self.wake(number, next);
     }
 
+    fn ping_at(&mut self, client: usize, at: Nanos) {
+        self.clients[client].next_ping_at = at;
+        self.later(at, What::Ping(client));
+    }
+
     fn ping(&mut self, number: usize) {
+        if self.clients[number].next_ping_at != self.now {
+            return;
+        }
         let segment = self.client_segments[number];
         self.observe();
         self.checkers.segments.serves(self.now, &self.nodes, segment, &self.clients[number]);
         self.clients[number].ping(self.now, &mut self.outbox);
         self.flush_client(number);
-        self.later(self.now + PING_PERIOD, What::Ping(number));
+        let period = self.clients[number].period;
+        let calm = self.checkers.segments.calm_for(self.now) > 2 * self.checkers.segments.service_bound();
+        let pause = if calm { period * self.calm_factor } else { period };
+        self.ping_at(number, self.now + pause);
     }
 
     fn note(&mut self, number: usize) {
@@ -492,7 +536,7 @@ impl World {
         let healthy = self.segments.iter().all(|segment| segment.switch.is_healthy())
             && self.nodes.iter().all(|node| !node.kernel.is_troubled(self.now));
         if !healthy {
-            self.disturb();
+            self.checkers.segments.still_disturbed(self.now);
         }
         self.checkers.segments.observe(self.now, &self.nodes);
     }
@@ -500,6 +544,7 @@ impl World {
     fn flush(&mut self, node: usize) {
         let mut outbox = core::mem::take(&mut self.outbox);
         for (link, frame) in outbox.drain(..) {
+            self.checkers.wire(&self.nodes[node], link, &frame);
             let it = &self.nodes[node].kernel.links[link];
             let (segment, port) = (it.segment, it.port);
             self.send(segment, port, &frame);
@@ -519,7 +564,11 @@ impl World {
 
     fn send(&mut self, segment: usize, from: Port, frame: &Frame) {
         let (now, queue, order) = (self.now, &mut self.queue, &mut self.order);
-        self.segments[segment].switch.forward(&mut self.rng, from, frame, |port, delay| {
+        let Segment { switch, stations } = &mut self.segments[segment];
+        switch.forward(&mut self.rng, from, frame, |port, delay| {
+            if matches!(stations[port], Station::Forger) {
+                return;
+            }
             *order += 1;
             let what = What::Arrives { segment, port, frame: Rc::clone(frame) };
             queue.push(Reverse(Coming { at: now + delay, order: *order, what }));

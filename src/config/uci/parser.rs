@@ -113,7 +113,7 @@ impl Parser<'_> {
         self.end_of_statement()?;
 
         let named = self.document.piece(name);
-        let prior = self.document.sections().find(|section| !named.is_empty() && section.name() == named);
+        let prior = self.document.sections().find(|section| !named.is_empty() && section.is_called(named));
         if let Some(prior) = prior {
             if prior.kind() != self.document.piece(kind) {
                 let first = prior.line();

@@ -1,5 +1,6 @@
 //! A switch with its ports.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -40,14 +41,8 @@ impl Segment {
         self.namespace.ip(&format!("link add {name} type veth peer name {device} netns {host_path}"));
         self.namespace.ip(&format!("link set {name} master switch up"));
         host.ip(&format!("link set {device} up"));
-        let index = self.namespace.ip(&format!("-o link show {name}"));
-        let index = index.split(':').next().and_then(|text| text.parse().ok());
-        Port {
-            namespace: Arc::clone(&self.namespace),
-            name,
-            index: index.expect("ip prints the index first"),
-            mac: mac_of(host, device),
-        }
+        let index = self.index_of(&name);
+        Port { namespace: Arc::clone(&self.namespace), name, index, mac: mac_of(host, device) }
     }
 
     /// Plugs `host` in and gives the device these addresses.
@@ -57,6 +52,29 @@ impl Segment {
             host.ip(&format!("address add {address} dev {device}"));
         }
         port
+    }
+
+    /// A socket for the cable of a machine that is no [`Host`]: a tap, which the machine opens by the port's
+    /// name (see [`Self::command`]) and which has carrier as long as it does.
+    #[allow(dead_code)] // The emulated boards' (tests/boards).
+    pub(crate) fn attach_machine(&self, mac: [u8; 6]) -> Port {
+        let name = format!("p{}", self.ports.fetch_add(1, Ordering::Relaxed));
+        self.namespace.ip(&format!("tuntap add {name} mode tap"));
+        self.namespace.ip(&format!("link set {name} master switch up"));
+        let index = self.index_of(&name);
+        Port { namespace: Arc::clone(&self.namespace), name, index, mac }
+    }
+
+    /// A command that runs where the switch is, and dies with the thread that starts it.
+    #[allow(dead_code)] // The emulated boards'.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        self.namespace.command(program)
+    }
+
+    fn index_of(&self, name: &str) -> u32 {
+        let line = self.namespace.ip(&format!("-o link show {name}"));
+        let index = line.split(':').next().and_then(|text| text.parse().ok());
+        index.expect("ip prints the index first")
     }
 
     /// Begins to record every frame that enters the switch.
@@ -69,6 +87,12 @@ impl Port {
     /// The port's number in the capture.
     pub(crate) fn index(&self) -> u32 {
         self.index
+    }
+
+    /// The name of the switch's device.
+    #[allow(dead_code)] // The emulated boards'.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The Ethernet address of the host's device.

@@ -7,7 +7,7 @@ use vipd::config::Family;
 use vipd::wire::vrrp::Version;
 
 use super::Advert;
-use crate::clock::Nanos;
+use crate::clock::{MS, Nanos, SEC};
 use crate::frame::{self, BROADCAST, Content};
 use crate::kernel::Kernel;
 use crate::plan::Plan;
@@ -34,7 +34,7 @@ pub fn advert(
     let plan = plans.iter().find(fits).ok_or("virtual router")?;
     let version = plan.version_of(family);
     check(version_type == (version.number() << 4) | 1, "version or type")?;
-    check(priority == 0 || priority_is_possible(plan, priority), "priority")?;
+    check(priority == 0 || plan.priorities().contains(&priority), "priority")?;
     source(plan, kernel, from)?;
     match plan.peers.iter().any(|peer| Family::of(*peer) == family) {
         true => check(plan.peers.contains(&to), "peer")?,
@@ -70,6 +70,66 @@ pub fn advert(
     Ok(Advert { at: 0, node: 0, link, vrid, to, priority })
 }
 
+/// The plan that a received message is for, and the master's interval that it tells, if a receiver must accept it
+/// (RFC 9568 §7.1, RFC 3768 §7.1; RX01 to RX18, RX23).
+pub fn admissible<'a>(
+    plans: &'a [Plan],
+    link: usize,
+    from: IpAddr,
+    to: IpAddr,
+    ttl: u8,
+    message: &[u8],
+) -> Option<(&'a Plan, Nanos)> {
+    let family = Family::of(from);
+    let &[version_type, vrid, _, count, byte4, byte5, _, _, ref rest @ ..] = message else { return None };
+    let fits =
+        |plan: &&Plan| plan.link == link && plan.vrid == vrid && plan.families().any(|it| it == family);
+    let plan = plans.iter().find(fits)?;
+    let is_unicast = plan.peers.iter().any(|peer| Family::of(*peer) == family);
+    let addressed = match is_unicast {
+        true => plan.peers.contains(&from) && to != GROUP_V4 && to != GROUP_V6,
+        false => ttl == 255 && (to == GROUP_V4 || to == GROUP_V6),
+    };
+    let version = plan.version_of(family);
+    let listed = usize::from(count) * if family == Family::V4 { 4 } else { 16 };
+    let (trailer, interval) = match version {
+        Version::V2 => (8, Nanos::from(byte5) * SEC),
+        Version::V3 => (0, Nanos::from(u16::from_be_bytes([byte4 & 0x0f, byte5])) * 10 * MS),
+    };
+    let right = version_type == (version.number() << 4) | 1
+        && count > 0
+        && rest.len() == listed + trailer
+        && interval > 0
+        && frame::vrrp_checksum_is_right(from, to, message);
+    let agreed = match version {
+        Version::V3 => true,
+        Version::V2 => {
+            let mut expected = [0; 8];
+            let password = plan.password.unwrap_or(&[]);
+            expected[..password.len()].copy_from_slice(password);
+            let known = plan.password.is_none() || rest.ends_with(&expected);
+            byte4 == u8::from(plan.password.is_some()) && known && interval == plan.interval()
+        }
+    };
+    (addressed && right && agreed).then_some((plan, interval))
+}
+
+/// What a node's kernel lets out, read from the wire: TTL, checksums and source (TX04, TX06, TX07, TX09).
+pub fn on_the_wire(kernel: &Kernel, link: usize, frame: &[u8]) -> Result<(), &'static str> {
+    let it = &kernel.links[link];
+    let opened = frame::open(frame)?;
+    check(opened.from == it.mac, "source MAC")?;
+    if let Content::Vrrp { from, to, ttl, message, .. } = opened.content {
+        check(ttl == 255, "TTL")?;
+        check(it.own.iter().any(|&(own, _)| own == from), "source")?;
+        check(frame::vrrp_checksum_is_right(from, to, message), "checksum")?;
+        if let Some(group) = frame::group_mac(to) {
+            check(opened.to == group, "destination MAC")?;
+        }
+    }
+    Ok(())
+}
+
 /// TX06, TX07: an address of the sending device that is nobody's virtual one, link-local over IPv6.
 fn source(plan: &Plan, kernel: &Kernel, from: IpAddr) -> Result<(), &'static str> {
     let own = kernel.links[plan.link].own.iter().any(|&(own, _)| own == from);
@@ -81,18 +141,6 @@ fn source(plan: &Plan, kernel: &Kernel, from: IpAddr) -> Result<(), &'static str
             check(!plan.peers.is_empty() || from.is_unicast_link_local(), "source that is not link-local")
         }
     }
-}
-
-fn priority_is_possible(plan: &Plan, priority: u8) -> bool {
-    let mut range = (i32::from(plan.priority), i32::from(plan.priority));
-    for &(_, weight) in &plan.tracks {
-        if weight < 0 {
-            range.0 += i32::from(weight);
-        } else {
-            range.1 += i32::from(weight);
-        }
-    }
-    (range.0..=range.1).contains(&i32::from(priority))
 }
 
 /// Holds a gratuitous ARP or an unsolicited neighbour advertisement against the plan (AD11, AD12, AD15),

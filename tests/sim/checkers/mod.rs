@@ -18,8 +18,10 @@ use crate::seed::trace;
 mod frames;
 mod hooks;
 mod segments;
+mod timers;
 
 pub use segments::{Segments, settled_after};
+pub use timers::Timers;
 
 /// An advertisement that left a daemon.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,13 @@ pub struct Transition {
     pub to: Option<Phase>,
 }
 
+/// What a node has let out in its present turn.
+#[derive(Debug, Default)]
+struct Load {
+    messages: usize,
+    frames: usize,
+}
+
 /// Everything that checks and remembers.
 #[derive(Debug, Default)]
 pub struct Checkers {
@@ -56,6 +65,11 @@ pub struct Checkers {
     pub transitions: Vec<Transition>,
     pub hooks: hooks::Hooks,
     pub segments: Segments,
+    pub timers: Timers,
+    load: Load,
+    /// Who became master and must have announced every address since when.
+    owing: Vec<(usize, usize, Family, Nanos)>,
+    announced: Vec<(usize, IpAddr, Nanos)>,
     phases: Vec<(usize, usize, Family, Option<Phase>)>,
 }
 
@@ -91,6 +105,7 @@ impl Checkers {
         let Some(link) = kernel.by_index(interface.0) else { return };
         let advert = frames::advert(plans, kernel, link, from, to, message)
             .unwrap_or_else(|what| panic!("node {node} sends an advert with a wrong {what}: {message:02x?}"));
+        self.load.messages += 1;
         let advert = Advert { at: now, node, link, ..advert };
         self.adverts.push(advert);
         self.advert_rate(&advert, plans);
@@ -109,7 +124,12 @@ impl Checkers {
         let Some(link) = kernel.by_index(interface.0) else { return };
         let address = frames::announcement(now, plans, kernel, link, frame)
             .unwrap_or_else(|what| panic!("node {node} announces with a wrong {what}: {frame:02x?}"));
+        self.load.frames += 1;
         let is_claimed = kernel.links[link].has(address);
+        match self.announced.iter_mut().find(|it| (it.0, it.1) == (node, address)) {
+            Some((_, _, at)) => *at = now,
+            None => self.announced.push((node, address, now)),
+        }
         self.announcements.push(Announcement { node, address, is_claimed });
     }
 
@@ -126,9 +146,31 @@ impl Checkers {
         }
     }
 
+    /// A frame leaves a node.
+    pub fn wire(&self, node: &Node, link: usize, frame: &[u8]) {
+        frames::on_the_wire(&node.kernel, link, frame).unwrap_or_else(|what| {
+            panic!("node {} sends a frame with a wrong {what}: {frame:02x?}", node.number)
+        });
+    }
+
+    /// A turn has brought nothing but packets and a timer, however many: what goes out is bounded all the same
+    /// (laws 5 and 11).
+    pub fn bounded(&mut self, node: usize, plans: &[Plan], has_other_events: bool) {
+        let load = core::mem::take(&mut self.load);
+        let messages: usize = plans.iter().map(|plan| plan.families().count() + plan.peers.len()).sum();
+        let addresses: usize = plans.iter().map(|plan| plan.v4.len() + plan.v6.len()).sum();
+        let repeat = plans.iter().map(|plan| usize::from(plan.announcements.repeat)).max().unwrap_or(0);
+        assert!(
+            has_other_events
+                || (load.messages <= 6 * messages && load.frames <= 3 * repeat.max(1) * addresses),
+            "law 5: node {node} lets {load:?} out in one turn"
+        );
+    }
+
     /// A node's turn has ended.
     pub fn turn_ended(&mut self, now: Nanos, node: &Node) {
-        self.note_phases(node);
+        self.note_phases(now, node);
+        self.timers.turn_ended(node, node.clock.local(now));
         if !node.is_quiescent(now) {
             return;
         }
@@ -137,11 +179,32 @@ impl Checkers {
                 addresses_follow_the_state(now, node, plan, family);
             }
         }
+        self.masters_have_announced(node);
         companions_move_together(node);
         self.hooks.newest_is_delivered(node);
     }
 
-    fn note_phases(&mut self, node: &Node) {
+    /// ST01, ST04, AD11, AD12: hosts hear of a new master at once.
+    fn masters_have_announced(&mut self, node: &Node) {
+        let mine = |it: &&(usize, usize, Family, Nanos)| it.0 == node.number;
+        for &(_, index, family, since) in self.owing.iter().filter(mine) {
+            let Some(plan) = node.plans.get(index) else { continue };
+            if node.phase(plan, family) != Some(Phase::Master) || !node.kernel.links[plan.link].running() {
+                continue;
+            }
+            for address in plan.addresses(family) {
+                let said = self.announced.iter().find(|it| (it.0, it.1) == (node.number, address));
+                assert!(
+                    said.is_some_and(|it| it.2 >= since),
+                    "node {} is master and has not announced {address}",
+                    node.number
+                );
+            }
+        }
+        self.owing.retain(|it| it.0 != node.number);
+    }
+
+    fn note_phases(&mut self, now: Nanos, node: &Node) {
         for (index, plan) in node.plans.iter().enumerate() {
             for family in plan.families() {
                 let to = node.phase(plan, family);
@@ -153,6 +216,10 @@ impl Checkers {
                     None => self.phases.push((node.number, index, family, to)),
                 }
                 trace!("node {} {} {family:?} -> {to:?}", node.number, plan.name);
+                self.segments.changed();
+                if to == Some(Phase::Master) {
+                    self.owing.push((node.number, index, family, now));
+                }
                 self.transitions.push(Transition { node: node.number, to });
             }
         }

@@ -3,7 +3,7 @@
 use vipd::config::Family;
 use vipd::vrrp::Phase;
 
-use crate::client::{Client, PING_PERIOD, ROUND_TRIP_MAX};
+use crate::client::{Client, ROUND_TRIP_MAX};
 use crate::clock::{MS, NEVER, Nanos, SEC};
 use crate::node::Node;
 use crate::plan::Plan;
@@ -22,6 +22,16 @@ struct Watch {
     family: Family,
     two_since: Option<Nanos>,
     none_since: Option<Nanos>,
+    /// The bounds of the slowest plans that were ever in force: what was learned from them lasts.
+    bounds: Bounds,
+}
+
+/// How long a virtual router may take to settle.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bounds {
+    two: Nanos,
+    none: Nanos,
+    service: Nanos,
 }
 
 /// The virtual routers of all segments.
@@ -30,6 +40,10 @@ pub struct Segments {
     watches: Vec<Watch>,
     /// When something was last wrong anywhere.
     disturbed_at: Nanos,
+    /// A state may have changed since we looked.
+    is_stale: bool,
+    /// When a bound runs out if nothing changes.
+    look_at: Nanos,
 }
 
 /// The longest time that any of these plans may take to agree on one master: silence, two that end it at
@@ -58,55 +72,92 @@ impl Segments {
     /// Something was done to the world, or is still wrong with it: what settles, settles from now.
     pub fn disturb(&mut self, now: Nanos) {
         self.disturbed_at = now;
+        self.is_stale = true;
     }
 
-    /// Looks at the masters of every virtual router; to be called whenever one may have changed.
+    /// What was disturbed is still wrong.
+    pub fn still_disturbed(&mut self, now: Nanos) {
+        self.disturbed_at = now;
+    }
+
+    /// A state has changed.
+    pub fn changed(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// For how long nothing has been wrong.
+    pub fn calm_for(&self, now: Nanos) -> Nanos {
+        now - self.disturbed_at
+    }
+
+    /// The longest time that any virtual router may take to serve everybody.
+    pub fn service_bound(&self) -> Nanos {
+        self.watches.iter().map(|watch| watch.bounds.service).max().unwrap_or(0)
+    }
+
+    /// Looks at the masters of every virtual router; to be called whenever one may have changed, and often.
     pub fn observe(&mut self, now: Nanos, nodes: &[Node]) {
+        if !self.is_stale && now < self.look_at {
+            return;
+        }
         self.learn(nodes);
+        self.is_stale = false;
+        self.look_at = NEVER;
         for watch in &mut self.watches {
-            let plans = plans_of(nodes, watch);
             let masters = masters_of(nodes, watch);
+            // What ends at this moment has lasted until now.
+            let (two, none) = (watch.two_since, watch.none_since);
             note(&mut watch.two_since, masters.len() > 1, now);
             note(&mut watch.none_since, masters.is_empty(), now);
             let calm = |since: Nanos| now - since.max(self.disturbed_at);
-            if let Some(since) = watch.two_since {
+            if let Some(since) = two {
                 assert!(
-                    calm(since) <= two_max(&plans),
-                    "{now}: {watch:?} has the masters {masters:?} for {} ms",
+                    calm(since) <= watch.bounds.two,
+                    "{now}: {watch:?} has two masters for {} ms, now {masters:?}",
                     (now - since) / MS
                 );
             }
-            if let Some(since) = watch.none_since.filter(|_| nodes.iter().any(|it| is_eligible(it, watch))) {
+            if let Some(since) = none.filter(|_| nodes.iter().any(|it| is_eligible(it, watch))) {
                 assert!(
-                    calm(since) <= none_max(&plans),
+                    calm(since) <= watch.bounds.none,
                     "{now}: {watch:?} has no master for {} ms",
                     (now - since) / MS
                 );
             }
+            let due = |since: Option<Nanos>, bound: Nanos| {
+                since.map_or(NEVER, |since| since.max(self.disturbed_at) + bound + 1)
+            };
+            let next = due(watch.two_since, watch.bounds.two).min(due(watch.none_since, watch.bounds.none));
+            self.look_at = self.look_at.min(next);
         }
     }
 
     /// Looks at a client of a segment just before it pings again.
     pub fn serves(&self, now: Nanos, nodes: &[Node], segment: usize, client: &Client) {
-        let plans: Vec<&Plan> =
-            nodes.iter().flat_map(|node| &node.plans).filter(|plan| plan.link == segment).collect();
+        let here = self.watches.iter().filter(|watch| watch.segment == segment);
+        let bound = here.map(|watch| watch.bounds.service).max().unwrap_or(0);
         let patience =
-            if client.asks_again_after == NEVER { 0 } else { client.asks_again_after + 2 * PING_PERIOD };
-        let settled_at = self.disturbed_at + service_max(&plans) + patience;
-        let answered_by = now.saturating_sub(PING_PERIOD + ROUND_TRIP_MAX);
-        if answered_by < settled_at {
+            if client.asks_again_after == NEVER { 0 } else { client.asks_again_after + 2 * client.period };
+        // The ping before this one must have been answered.
+        let settled_at = self.disturbed_at + bound + patience;
+        if client.pinged_at < settled_at || now < client.pinged_at + ROUND_TRIP_MAX {
             return;
         }
         for target in &client.targets {
-            let played = nodes.iter().any(|node| {
-                let plays =
-                    |plan: &&Plan| plan.addresses(Family::of(target.address)).contains(&target.address);
-                node.takes_part()
-                    && node.plans.iter().any(|plan| plays(&plan))
-                    && self.watches.iter().any(|watch| watch.segment == segment && is_eligible(node, watch))
-            });
+            let played = || {
+                nodes.iter().any(|node| {
+                    let plays =
+                        |plan: &&Plan| plan.addresses(Family::of(target.address)).contains(&target.address);
+                    node.takes_part()
+                        && node.plans.iter().any(|plan| plays(&plan))
+                        && self
+                            .watches
+                            .iter()
+                            .any(|watch| watch.segment == segment && is_eligible(node, watch))
+                })
+            };
             assert!(
-                !played || target.served_at >= answered_by,
+                target.served_at >= client.pinged_at || !played(),
                 "{now}: a client is not served by {} since {} ms",
                 target.address,
                 (now - target.served_at) / MS
@@ -121,10 +172,18 @@ impl Segments {
                 let key = (plan.link, plan.vrid, family);
                 if !self.watches.iter().any(|it| (it.segment, it.vrid, it.family) == key) {
                     let (segment, vrid, family) = key;
-                    let watch = Watch { segment, vrid, family, two_since: None, none_since: None };
-                    self.watches.push(watch);
+                    let (two_since, none_since) = (None, None);
+                    let bounds = Bounds::default();
+                    self.watches.push(Watch { segment, vrid, family, two_since, none_since, bounds });
                 }
             }
+        }
+        for watch in &mut self.watches {
+            let plans = plans_of(nodes, watch);
+            let bounds = &mut watch.bounds;
+            bounds.two = bounds.two.max(two_max(&plans));
+            bounds.none = bounds.none.max(none_max(&plans));
+            bounds.service = bounds.service.max(service_max(&plans));
         }
     }
 }

@@ -1,0 +1,23 @@
+//! One target a file.
+
+mod advert;
+mod choices;
+mod config;
+mod control;
+mod frame;
+mod netlink;
+mod router;
+mod segment;
+mod uci;
+
+pub use advert::advert;
+pub use config::config;
+pub use control::control;
+pub use frame::frame;
+pub use netlink::netlink;
+pub use router::router;
+pub use segment::segment;
+pub use uci::uci;
+
+/// Takes any bytes, and panics at what must not be.
+pub type Target = fn(&[u8]);

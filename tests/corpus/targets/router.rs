@@ -1,0 +1,514 @@
+//! A whole router that is told anything: packets, kernel messages that contradict each other, reloads, time that
+//! stands still and time that leaps. There is no world behind it that could be right, so what must hold is what holds
+//! in spite of lies; where the world is true, [`super::segment`] asks for more.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+use std::sync::OnceLock;
+
+use vipd::config::schema;
+use vipd::config::uci::Document;
+use vipd::config::{Config, Family};
+use vipd::limits;
+use vipd::perform::{self, Outlet, Unsent};
+use vipd::router::{Effect, Effects, Event, Failure, HookOwner, Packet, Parcel, Router, Ticket};
+use vipd::status::{PACKET_BYTES_MAX, Reply};
+use vipd::time::{Instant, Interval};
+use vipd::vrrp::Phase;
+use vipd::wire::frame::Ipv4Packet;
+use vipd::wire::rtnl::{self, Message};
+use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
+use vipd::wire::{IfIndex, Mac};
+
+use super::advert::verdict;
+use super::choices::Choices;
+use crate::frame::{self, Content};
+use crate::netlink::{Wish, requests};
+
+/// Events of one run.
+const EVENTS_MAX: usize = 300;
+
+const CONFIGS: [&str; 6] = [
+    "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\n\
+     list virtual_ipaddress 10.0.0.1/24\n",
+    "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\n\
+     option advert_int 0.1\noption priority 150\noption notify /bin/true\nlist virtual_ipaddress 10.0.0.1/24\n\
+     list virtual_ipaddress fe80::1/64\nlist virtual_ipaddress 2001:db8::1/64\nlist track_interface 'eth1 weight -60'\n",
+    "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption nopreempt 1\n\
+     option auth_type PASS\noption auth_pass 1111\noption notify /bin/true\n\
+     list virtual_ipaddress 10.0.0.1/32\nlist virtual_ipaddress '10.0.1.1/24 dev eth1'\n\
+     config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption preempt_delay 3\n\
+     list virtual_ipaddress 10.0.2.1/24\nlist track_interface eth0\n\
+     config vrrp_sync_group g\nlist group a\nlist group b\noption notify /bin/false\n",
+    "config vrrp_instance b\noption interface eth1\noption virtual_router_id 8\noption priority 255\n\
+     option garp_master_refresh 2\noption garp_interval 0.2\nlist virtual_ipaddress 10.0.0.11/24\n",
+    "config globals g\noption vrrp_startup_delay 2\noption vrrp_version 3\n\
+     config vrrp_instance u\noption interface eth0\noption virtual_router_id 9\noption unicast_src_ip 10.0.0.11\n\
+     list unicast_peer 10.0.0.12\nlist unicast_peer 10.0.0.13\nlist virtual_ipaddress 10.0.0.1/24\n\
+     option checksum rfc9568\noption dont_track_primary 1\noption advert_int 0.01\n",
+    "",
+];
+
+const DEVICES: [&str; 3] = ["eth0", "eth1", "other"];
+const MAC: Mac = Mac([2, 0, 0, 0, 0, 0x11]);
+
+fn configs() -> &'static [Config] {
+    static READ: OnceLock<Vec<Config>> = OnceLock::new();
+    READ.get_or_init(|| {
+        let mut document = Box::new(Document::new());
+        let read = |text: &&str| {
+            document.buffer()[..text.len()].copy_from_slice(text.as_bytes());
+            document.parse(text.len()).unwrap();
+            let mut config = Config::new();
+            assert!(schema::read(&document, &[], &mut config, &mut |_| {}), "{text}");
+            config
+        };
+        CONFIGS.iter().map(read).collect()
+    })
+}
+
+/// Decisions: which configuration, then event after event.
+pub fn router(bytes: &[u8]) {
+    let mut choices = Choices::new(bytes);
+    let config = &configs()[choices.below(CONFIGS.len())];
+    let mut bench = Bench::new();
+    bench.handle(Event::Adopt(config));
+    bench.handle(Event::Start { keeps_marks: choices.is_so() });
+    for _ in 0..EVENTS_MAX {
+        if choices.is_over() {
+            break;
+        }
+        bench.step(&mut choices);
+    }
+    bench.end();
+}
+
+/// What identifies a virtual router over reloads.
+type Identity = (String, u8, Family);
+
+struct Bench {
+    router: Box<Router>,
+    effects: Box<Effects>,
+    now: Instant,
+    /// Claimed and not released since.
+    claimed: Vec<Identity>,
+    /// Scripts that run, and whose they are.
+    hooks: Vec<(Ticket, String)>,
+    /// The last list that was asked for.
+    sequence: u32,
+    /// It is asked for, and not told to the end: what a reload brought has not been looked at.
+    is_asking: bool,
+    is_stopping: bool,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            router: Box::new(Router::new()),
+            effects: Box::new(Effects::new()),
+            now: Instant::from_origin(Duration::from_secs(1000)),
+            claimed: Vec::new(),
+            hooks: Vec::new(),
+            sequence: 0,
+            is_asking: false,
+            is_stopping: false,
+        }
+    }
+
+    fn step(&mut self, choices: &mut Choices<'_>) {
+        match choices.below(20) {
+            0 | 1 => self.pass(choices),
+            2 | 3 => self.timer(),
+            4 => self.spurious_timer(),
+            5..=8 => self.forged(choices),
+            9 => self.raw_packet(choices),
+            10 | 11 => self.link(choices),
+            12 | 13 => self.address(choices),
+            14 | 15 => {
+                let torn = choices.below(8) == 1;
+                self.handle(Event::Kernel(Message::Done { sequence: self.sequence, torn }));
+            }
+            16 => self.datagram(choices.some()),
+            17 => self.rare(choices),
+            18 => {
+                let ticket = match self.hooks.first() {
+                    Some((ticket, _)) => *ticket,
+                    None => Ticket(choices.number()),
+                };
+                self.handle(Event::HookEnded(ticket));
+            }
+            _ => {
+                let config = &configs()[choices.below(CONFIGS.len())];
+                self.handle(Event::Prepare(config));
+                self.handle(Event::Adopt(config));
+            }
+        }
+    }
+
+    fn pass(&mut self, choices: &mut Choices<'_>) {
+        let unit = choices.one_of(&[1, 10, 100, 1000, 60_000]);
+        self.now = self.now + Duration::from_millis(unit * u64::from(choices.byte()));
+    }
+
+    /// Goes to the next deadline. What was due is done then: nothing stays due.
+    fn timer(&mut self) {
+        let Some(due) = self.router.poll_at() else { return };
+        self.now = self.now.max(due);
+        for _ in 0..8 {
+            self.handle(Event::Timer);
+            if self.router.poll_at().is_none_or(|at| at > self.now) {
+                return;
+            }
+        }
+        panic!("a deadline stays due");
+    }
+
+    /// Law 3.
+    fn spurious_timer(&mut self) {
+        let due = self.router.poll_at();
+        if due.is_none_or(|at| at > self.now) {
+            let before = self.phases();
+            self.handle(Event::Timer);
+            assert!(self.effects.is_empty(), "law 3: a spurious timer has effects");
+            assert_eq!((self.router.poll_at(), self.phases()), (due, before), "law 3");
+        }
+    }
+
+    /// An advertisement that is right but for what the bytes make wrong.
+    fn forged(&mut self, choices: &mut Choices<'_>) {
+        let slots: Vec<_> = self.router.slots().filter_map(|slot| self.router.view(slot)).collect();
+        let Some(view) = slots.get(choices.below(slots.len().max(1))) else { return };
+        let (family, group) = (view.rules.family, view.group());
+        let (source, own): (IpAddr, IpAddr) = match family {
+            Family::V4 => {
+                let host = choices.one_of(&[12, 9, 13, 11, 200]);
+                (Ipv4Addr::new(10, 0, 0, host).into(), Ipv4Addr::new(10, 0, 0, 11).into())
+            }
+            Family::V6 => {
+                let host = choices.one_of(&[0x12, 9, 0x13, 0x11, 0x200]);
+                let address = |host| IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, host));
+                (address(host), address(0x11))
+            }
+        };
+        let outgoing = Outgoing {
+            version: if choices.below(8) == 1 { Version::V3 } else { view.rules.version },
+            vrid: view.rules.vrid,
+            priority: choices.byte(),
+            interval: match choices.below(4) {
+                1 => Interval::from_centis(choices.number() % 4096).unwrap_or(Interval::SECOND),
+                _ => view.rules.interval,
+            },
+            password: view
+                .instance
+                .password
+                .filter(|_| choices.below(8) != 1)
+                .or(Password::new(b"x"))
+                .filter(|_| view.instance.password.is_some() || choices.below(8) == 1),
+            checksum: choices.one_of(&[ChecksumForm::PseudoHeader, ChecksumForm::MessageOnly]),
+            source,
+            destination: if choices.below(8) == 1 { own } else { group.unwrap_or(own) },
+        };
+        let interface = view.link.unwrap_or(IfIndex(1));
+        let mut message = [0; 512];
+        let addresses = view.addresses().map(|(_, it)| it.address);
+        let len = outgoing.emit(addresses, &mut message).unwrap();
+        if choices.below(8) == 1 {
+            message[usize::from(choices.byte()) % len] ^= choices.byte();
+        }
+        let ttl = if choices.below(8) == 1 { choices.byte() } else { 255 };
+        self.deliver(interface, source, outgoing.destination, ttl, &message[..len]);
+    }
+
+    fn deliver(&mut self, interface: IfIndex, source: IpAddr, destination: IpAddr, ttl: u8, message: &[u8]) {
+        let is_right = verdict(message, source, destination).is_ok();
+        match (source, destination) {
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let packet = Packet::V6 { interface, source, destination, hop_limit: ttl, message };
+                self.packet(packet, is_right);
+            }
+            (IpAddr::V4(_), _) | (_, IpAddr::V4(_)) => {
+                let whole = frame::vrrp(MAC, MAC, source, destination, ttl, message);
+                let packet = Packet::V4 { interface, packet: &whole[14..] };
+                self.packet(packet, is_right);
+            }
+        }
+    }
+
+    fn raw_packet(&mut self, choices: &mut Choices<'_>) {
+        let interface = IfIndex(choices.byte().into());
+        if choices.is_so() {
+            let packet = choices.some();
+            let is_right = Ipv4Packet::parse(packet)
+                .is_ok_and(|it| verdict(it.payload, it.source.into(), it.destination.into()).is_ok());
+            self.packet(Packet::V4 { interface, packet }, is_right);
+        } else {
+            let (source, destination) = (choices.array::<16>().into(), choices.array::<16>().into());
+            let (hop_limit, message) = (choices.byte(), choices.some());
+            let is_right = verdict(message, IpAddr::V6(source), IpAddr::V6(destination)).is_ok();
+            self.packet(Packet::V6 { interface, source, destination, hop_limit, message }, is_right);
+        }
+    }
+
+    /// Law 10: what is wrong in itself touches nothing.
+    fn packet(&mut self, packet: Packet<'_>, is_right: bool) {
+        let before = (self.phases(), self.router.poll_at());
+        self.handle(Event::Packet(packet));
+        if !is_right {
+            assert!(self.effects.is_empty(), "law 10: a defective packet has effects");
+            assert_eq!((self.phases(), self.router.poll_at()), before, "law 10");
+        }
+    }
+
+    fn link(&mut self, choices: &mut Choices<'_>) {
+        let name = choices.one_of(&DEVICES);
+        let index = IfIndex(u32::from(choices.byte() % 4));
+        let message = match choices.below(8) {
+            0 => Message::LinkGone(index),
+            1 => Message::Link(rtnl::Link { index, name, mac: None, running: true }),
+            how => Message::Link(rtnl::Link { index, name, mac: Some(MAC), running: how > 2 }),
+        };
+        self.handle(Event::Kernel(message));
+    }
+
+    fn address(&mut self, choices: &mut Choices<'_>) {
+        let config = self.router.config();
+        let address: IpAddr = match choices.below(8) {
+            0 | 1 => Ipv4Addr::new(10, 0, 0, 11).into(),
+            2 | 3 => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x11).into(),
+            4 => Ipv4Addr::from(choices.array::<4>()).into(),
+            _ => match config.addresses.get(choices.below(config.addresses.len().max(1))) {
+                Some(it) => it.address,
+                None => Ipv4Addr::LOCALHOST.into(),
+            },
+        };
+        let how = choices.byte();
+        let interface = IfIndex(u32::from(how & 3));
+        let (usable, marked) = (how & 4 == 0, how & 8 != 0);
+        let prefix_len = if how & 16 == 0 { 24 } else { choices.byte() };
+        let address = rtnl::Address { interface, address, prefix_len, usable, marked };
+        let gone = how & 32 != 0;
+        self.handle(Event::Kernel(if gone {
+            Message::AddressGone(address)
+        } else {
+            Message::Address(address)
+        }));
+    }
+
+    fn datagram(&mut self, bytes: &[u8]) {
+        for message in rtnl::messages(bytes) {
+            self.handle(Event::Kernel(message));
+        }
+    }
+
+    fn rare(&mut self, choices: &mut Choices<'_>) {
+        let interface = IfIndex(choices.byte().into());
+        let errno = i32::from(choices.number());
+        let what = [
+            Parcel::Message(Family::V4),
+            Parcel::Message(Family::V6),
+            Parcel::Frame,
+            Parcel::Netlink,
+            Parcel::Join,
+        ];
+        let event = match choices.below(10) {
+            0 => Event::Overrun,
+            1 => {
+                self.is_stopping = true;
+                Event::Stop
+            }
+            2 => Event::Kernel(Message::Refused { sequence: self.sequence, errno, address: None }),
+            3 => {
+                let address = self
+                    .router
+                    .config()
+                    .addresses
+                    .first()
+                    .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |it| it.address);
+                let address =
+                    rtnl::Address { interface, address, prefix_len: 24, usable: true, marked: true };
+                Event::Kernel(Message::Refused { sequence: 0, errno, address: Some(address) })
+            }
+            4 => Event::HookEnded(Ticket(choices.number())),
+            _ => Event::Failed(Failure { interface, what: choices.one_of(&what), errno }),
+        };
+        if let Event::HookEnded(ticket) = event {
+            self.hooks.retain(|(other, _)| *other != ticket);
+        }
+        self.handle(event);
+    }
+
+    fn handle(&mut self, event: Event<'_>) {
+        if let Event::HookEnded(ticket) = event {
+            self.hooks.retain(|(other, _)| *other != ticket);
+        }
+        if let Event::Adopt(new) = event {
+            self.forget_taken_out(new);
+        }
+        if matches!(event, Event::Kernel(Message::Done { sequence, .. }) if sequence == self.sequence) {
+            self.is_asking = false;
+        }
+        self.effects.clear();
+        let mut effects = core::mem::take(&mut self.effects);
+        let is_prepared = matches!(event, Event::Prepare(_));
+        self.router.handle(self.now, event, &mut effects);
+        let bound = self.router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX
+            + self.router.config().addresses.len()
+            + 8;
+        assert!(effects.len() <= bound, "law 5: {} effects", effects.len());
+        for effect in &*effects {
+            self.note(*effect);
+            let _ = perform::perform(&self.router, *effect, &mut Reader { config: self.router.config() });
+        }
+        self.effects = effects;
+        if !is_prepared {
+            self.look();
+        }
+    }
+
+    fn note(&mut self, effect: Effect) {
+        match effect {
+            Effect::Claim(slot) => {
+                let identity = self.identity(slot);
+                if !self.claimed.contains(&identity) {
+                    self.claimed.push(identity);
+                }
+            }
+            Effect::Release(slot) => {
+                let identity = self.identity(slot);
+                self.claimed.retain(|other| *other != identity);
+            }
+            Effect::Notify(owner, ticket) => {
+                // Its script may have gone with a reload: then there is nothing to start, and it has ended at once.
+                let name = self.router.hook(owner).map(|hook| hook.name);
+                let whose = match (name, owner) {
+                    (None, _) => format!("nobody {}", ticket.0),
+                    (Some(name), HookOwner::Instance(_)) => format!("instance {name}"),
+                    (Some(name), HookOwner::Group(_)) => format!("group {name}"),
+                };
+                assert!(self.hooks.iter().all(|(_, other)| *other != whose), "hooks of {whose} overlap");
+                self.hooks.push((ticket, whose));
+            }
+            Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) => {
+                self.sequence = sequence;
+                self.is_asking = true;
+            }
+            Effect::Announce { slot, repeat } => {
+                assert!(repeat > 0);
+                assert!(self.claimed.contains(&self.identity(slot)), "announced, and not claimed");
+            }
+            Effect::Join(_) | Effect::Advertise { .. } | Effect::Withdraw { .. } => {}
+        }
+    }
+
+    /// Whom a reload takes out is forgotten while its script runs.
+    fn forget_taken_out(&mut self, new: &Config) {
+        let instances = new.instances.iter().map(|it| format!("instance {}", new.text(it.name)));
+        let names: Vec<_> =
+            instances.chain(new.groups.iter().map(|it| format!("group {}", new.text(it.name)))).collect();
+        self.hooks.retain(|(_, whose)| names.contains(whose) || whose.starts_with("nobody"));
+    }
+
+    fn identity(&self, slot: vipd::router::Slot) -> Identity {
+        let view = self.router.view(slot).expect("an effect's slot");
+        let device = self.router.config().interface_name(view.instance.interface);
+        (device.into(), view.rules.vrid.get(), view.rules.family)
+    }
+
+    fn phases(&self) -> Vec<Phase> {
+        let views = self.router.slots().filter_map(|slot| self.router.view(slot));
+        views.map(|view| view.virtual_router().phase()).collect()
+    }
+
+    /// Claimed if, and only if, master; and what moves together stands together, once the kernel has said what
+    /// there is.
+    fn look(&self) {
+        let mut groups = [None; limits::GROUPS_MAX];
+        for slot in self.router.slots() {
+            let view = self.router.view(slot).unwrap();
+            let (phase, identity) = (view.virtual_router().phase(), self.identity(slot));
+            assert_eq!(phase == Phase::Master, self.claimed.contains(&identity), "{identity:?} is {phase:?}");
+            assert!(!self.is_stopping || phase == Phase::Initialize, "{identity:?} goes on after the end");
+            if self.is_asking {
+                continue;
+            }
+            for other in self.router.slots() {
+                let other = self.router.view(other).unwrap();
+                if other.rules.name == view.rules.name {
+                    assert_eq!(other.virtual_router().phase(), phase, "torn families of {identity:?}");
+                }
+            }
+            if let Some(group) = view.instance.group {
+                assert_eq!(*groups[usize::from(group.0)].get_or_insert(phase), phase, "a torn group");
+            }
+        }
+        assert!(self.claimed.len() <= self.router.slots().count());
+    }
+
+    fn end(&mut self) {
+        for slot in self.router.slots() {
+            let mut reply = Reply::Record(self.router.status(self.now, slot).unwrap());
+            let mut packet = [0; PACKET_BYTES_MAX];
+            let len = reply.emit(&mut packet).unwrap();
+            assert_eq!(Reply::parse(&packet[..len]), Some(reply));
+        }
+        self.is_stopping = true;
+        self.handle(Event::Stop);
+        while let Some((ticket, _)) = self.hooks.first().cloned() {
+            self.handle(Event::HookEnded(ticket));
+        }
+        assert!(self.claimed.is_empty());
+    }
+}
+
+/// Reads everything that leaves.
+struct Reader<'a> {
+    config: &'a Config,
+}
+
+impl Reader<'_> {
+    fn is_virtual(&self, address: IpAddr) -> bool {
+        self.config.addresses.iter().any(|it| it.address == address)
+    }
+}
+
+impl Outlet for Reader<'_> {
+    fn join(&mut self, _: IfIndex, group: IpAddr) -> Result<(), Unsent> {
+        assert!(group.is_multicast());
+        Ok(())
+    }
+
+    fn message(&mut self, _: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Unsent> {
+        assert_eq!(verdict(payload, from, to), Ok(()), "from {from} to {to}: {payload:02x?}");
+        assert!(payload.len() <= limits::MESSAGE_BYTES_MAX);
+        assert!(!from.is_multicast() && !from.is_unspecified());
+        assert!(
+            Vrid::new(payload[1]).is_some_and(|vrid| self.config.instances.iter().any(|it| it.vrid == vrid))
+        );
+        Ok(())
+    }
+
+    fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
+        let opened = frame::open(frame).unwrap();
+        assert_eq!(opened.from, MAC);
+        let address = match opened.content {
+            Content::Arp { reply: false, sender, .. } => sender.into(),
+            Content::Advertisement(it) => it.target.into(),
+            other => panic!("{other:?}"),
+        };
+        assert!(self.is_virtual(address), "{address} is announced");
+        Ok(())
+    }
+
+    fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
+        for request in requests(request) {
+            match request.wish {
+                Wish::AddAddress { new, .. } => {
+                    assert!(self.is_virtual(new.address) && new.mark == rtnl::ADDRESS_MARK);
+                }
+                Wish::DeleteAddress { address, .. } => assert!(self.is_virtual(address)),
+                Wish::DumpLinks | Wish::DumpAddresses => {}
+            }
+        }
+        Ok(())
+    }
+}

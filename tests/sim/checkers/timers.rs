@@ -1,0 +1,201 @@
+//! Who becomes master has waited for as long as the RFCs say, by its own clock: not a nanosecond less, and not
+//! noticeably more (RFC 9568 §6.1, §6.4.2; RFC 3768 §6.1).
+
+use core::net::IpAddr;
+
+use vipd::config::Family;
+use vipd::time::Instant;
+use vipd::vrrp::Phase;
+use vipd::wire::vrrp::Version;
+
+use super::frames;
+use crate::clock::{MS, NEVER, Nanos, SEC};
+use crate::node::Node;
+use crate::plan::Plan;
+
+/// A process that is to wake up does so within this.
+const LATE: Nanos = 5 * MS;
+
+/// A quotient may be rounded once more than ours.
+const ROUNDING: Nanos = 2;
+
+/// What a virtual router waits for.
+#[derive(Debug, Clone)]
+struct Timer {
+    node: usize,
+    link: usize,
+    vrid: u8,
+    family: Family,
+    phase: Option<Phase>,
+    /// The master's interval, as far as it can be said: from, to.
+    interval: (Nanos, Nanos),
+    /// When the down timer runs out, by the node's clock: not before, not after.
+    due: (Nanos, Nanos),
+    /// When a resignation last shortened the wait.
+    shortened_at: Nanos,
+}
+
+/// The down timers of all nodes.
+#[derive(Debug, Default, Clone)]
+pub struct Timers {
+    timers: Vec<Timer>,
+}
+
+/// Skew_Time.
+fn skew(plan: &Plan, family: Family, interval: Nanos, priority: u8) -> Nanos {
+    let distance = 256 - Nanos::from(priority);
+    match plan.version_of(family) {
+        Version::V2 => SEC * distance / 256,
+        Version::V3 => interval * distance / 256,
+    }
+}
+
+/// Earliest and latest end of a wait that begins now: so many intervals and the skew.
+fn wait(plan: &Plan, family: Family, now: Nanos, intervals: u64, interval: (Nanos, Nanos)) -> (Nanos, Nanos) {
+    let (low, high) = plan.priorities().into_inner();
+    let end =
+        |interval: Nanos, priority: u8| now + intervals * interval + skew(plan, family, interval, priority);
+    (end(interval.0, high), end(interval.1, low))
+}
+
+/// By the node's own clock.
+fn local(instant: Instant) -> Nanos {
+    instant.since_origin().as_nanos() as Nanos
+}
+
+impl Timers {
+    /// A daemon reads a message of IP protocol 112. One whose kernel does not tell it all `may_be_deaf`: it does
+    /// not know for which device the message is.
+    #[allow(clippy::too_many_arguments, reason = "this is all that a packet has")]
+    pub fn heard(
+        &mut self,
+        node: usize,
+        plans: &[Plan],
+        link: usize,
+        instant: Instant,
+        from: IpAddr,
+        to: IpAddr,
+        ttl: u8,
+        message: &[u8],
+        may_be_deaf: bool,
+    ) {
+        let now = local(instant);
+        let family = Family::of(from);
+        let Some((plan, interval)) = frames::admissible(plans, link, from, to, ttl, message) else { return };
+        let Some(timer) = self.find(node, plan, family) else { return };
+        let priority = message[2];
+        if priority == 0 {
+            let (low, high) = wait(plan, family, now, 0, timer.interval);
+            timer.due = (timer.due.0.min(low), timer.due.1.min(high));
+            timer.shortened_at = now;
+            let together = |it: &&Plan| it.group.is_some() && it.group == plan.group || it.name == plan.name;
+            for other in plans.iter().filter(together) {
+                for family in other.families() {
+                    self.doubt(node, other, family, now);
+                }
+            }
+            return;
+        }
+        if may_be_deaf {
+            timer.interval = (timer.interval.0.min(interval), timer.interval.1.max(interval));
+            timer.due.1 = NEVER;
+        } else if !plan.preempt || priority >= *plan.priorities().end() {
+            timer.interval = (interval, interval);
+            timer.due = wait(plan, family, now, 3, timer.interval);
+        } else if priority >= *plan.priorities().start() || !plan.preempt_delay.is_zero() {
+            timer.due.1 = NEVER;
+        }
+    }
+
+    /// The master of something that moves together with it has resigned.
+    fn doubt(&mut self, node: usize, plan: &Plan, family: Family, now: Nanos) {
+        if let Some(timer) = self.find(node, plan, family) {
+            let (low, _) = wait(plan, family, now, 1, timer.interval);
+            timer.due.0 = timer.due.0.min(low);
+            timer.shortened_at = now;
+        }
+    }
+
+    /// Something is done to a node that may make it begin anew.
+    pub fn blur(&mut self, node: &Node, instant: Instant) {
+        let now = local(instant);
+        for plan in node.plans.iter().chain(&node.first_plans) {
+            for family in plan.families() {
+                let Some(timer) = self.find(node.number, plan, family) else { continue };
+                let own = plan.interval();
+                timer.interval = (timer.interval.0.min(own), timer.interval.1.max(own));
+                let (low, _) = wait(plan, family, now, 3, timer.interval);
+                timer.due = (timer.due.0.min(low), NEVER);
+            }
+        }
+    }
+
+    /// A node's turn has ended.
+    pub fn turn_ended(&mut self, node: &Node, instant: Instant) {
+        let now = local(instant);
+        for plan in &node.plans {
+            for family in plan.families() {
+                self.follow(node, plan, family, now);
+            }
+        }
+    }
+
+    fn follow(&mut self, node: &Node, plan: &Plan, family: Family, now: Nanos) {
+        let phase = node.phase(plan, family);
+        let own = (plan.interval(), plan.interval());
+        let Some(timer) = self.find(node.number, plan, family) else {
+            self.timers.push(Timer {
+                node: node.number,
+                link: plan.link,
+                vrid: plan.vrid,
+                family,
+                phase,
+                interval: own,
+                due: wait(plan, family, now, 3, own),
+                shortened_at: NEVER,
+            });
+            return;
+        };
+        let before = core::mem::replace(&mut timer.phase, phase);
+        match (before, phase) {
+            (Some(Phase::Backup), Some(Phase::Master)) => timer.in_time(plan, now),
+            (None | Some(Phase::Initialize), Some(Phase::Master)) => {
+                assert_eq!(plan.priority, 255, "node {} is master without having waited", node.number);
+            }
+            (None | Some(Phase::Initialize | Phase::Master), Some(Phase::Backup)) => {
+                timer.interval = match before {
+                    // Which interval it last learned, and whether it uses it again, depends on why it yields.
+                    Some(Phase::Master) => (timer.interval.0.min(own.0), timer.interval.1.max(own.1)),
+                    Some(Phase::Initialize | Phase::Backup) | None => own,
+                };
+                timer.due = wait(plan, family, now, 3, timer.interval);
+                if timer.shortened_at == now {
+                    timer.due.0 = wait(plan, family, now, 0, timer.interval).0;
+                }
+            }
+            (_, None | Some(Phase::Initialize)) => timer.shortened_at = NEVER,
+            (Some(Phase::Backup), Some(Phase::Backup)) | (Some(Phase::Master), Some(Phase::Master)) => {}
+        }
+    }
+
+    fn find(&mut self, node: usize, plan: &Plan, family: Family) -> Option<&mut Timer> {
+        let key = (node, plan.link, plan.vrid, family);
+        self.timers.iter_mut().find(|it| (it.node, it.link, it.vrid, it.family) == key)
+    }
+}
+
+impl Timer {
+    fn in_time(&self, plan: &Plan, now: Nanos) {
+        let early = self.due.0.saturating_sub(now);
+        let node = self.node;
+        assert!(early <= ROUNDING, "timers: node {node} takes {} over {early} ns too early", plan.name);
+        let alone = plan.group.is_none() && plan.families().count() == 1;
+        let late = now.saturating_sub(self.due.1);
+        assert!(
+            !alone || late <= LATE,
+            "timers: node {node} takes {} over {} ms too late",
+            plan.name,
+            late / MS
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! What happens to a house, step by step, chosen from a seed before anything happens: so a failure can be played
+//! again with fewer steps.
+
+use fastrand::Rng;
+use vipd::vrrp::Phase;
+
+use crate::clock::{MS, Nanos, SEC};
+use crate::fault::{self, Fault};
+use crate::plan::Plan;
+use crate::seed::{self, trace};
+use crate::shape::Shape;
+use crate::world::World;
+
+/// What processes add to the times of the protocol.
+const EPSILON: Nanos = 50 * MS;
+
+/// Clocks may go wrong by a twentieth.
+const CLOCK_PER_CENT: Nanos = 106;
+
+/// Announcements are repeated at most once a second (law 11), so hosts that a second master has misled may have
+/// to wait for so long.
+const ANNOUNCEMENT_PAUSE: Nanos = 1100 * MS;
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Something goes wrong, and some time passes: faults may come on top of each other.
+    Suffer(Fault, Nanos),
+    /// Everything is mended and settles, and then everything must be well.
+    Recover,
+    /// One thing goes wrong in a house that is well: clients must be served again in time. Then it is mended,
+    /// and they must be served in time again.
+    Single(Fault),
+    /// Nothing happens, and nothing may change. Now and then a defective packet comes by.
+    Rest(Nanos),
+}
+
+/// Time that was simulated, by what happened in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ledger {
+    pub runs: u64,
+    pub faults: u64,
+    pub transitions: u64,
+    pub adverts: u64,
+    pub suffered: Nanos,
+    pub single: Nanos,
+    pub rested: Nanos,
+}
+
+impl Ledger {
+    pub fn total(&self) -> Nanos {
+        self.suffered + self.single + self.rested
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.faults += other.faults;
+        self.transitions += other.transitions;
+        self.adverts += other.adverts;
+        self.suffered += other.suffered;
+        self.single += other.single;
+        self.rested += other.rested;
+    }
+}
+
+/// A house and what happens to it.
+#[derive(Debug, Clone)]
+pub struct Script {
+    seed: u64,
+    shape: Shape,
+    pub steps: Vec<Step>,
+}
+
+impl Script {
+    /// One storm, and what is left of it.
+    pub fn short(seed: u64, intervals: &[u16]) -> Self {
+        let mut rng = seed::generator(!seed);
+        let shape = Shape::random(&mut rng, intervals);
+        let mut steps = Vec::new();
+        storm(&mut rng, &shape, &mut steps);
+        steps.push(Step::Single(Fault::random_single(&shape, &mut rng)));
+        Self { seed, shape, steps }
+    }
+
+    /// Storms, single faults and quiet times in turn.
+    pub fn long(seed: u64, intervals: &[u16], chapters: u32) -> Self {
+        let mut rng = seed::generator(!seed);
+        let shape = Shape::random(&mut rng, intervals);
+        let longest = shape.longest_wait();
+        let mut steps = vec![Step::Recover];
+        for _ in 0..chapters {
+            storm(&mut rng, &shape, &mut steps);
+            for _ in 0..rng.u32(2..6) {
+                steps.push(Step::Single(Fault::random_single(&shape, &mut rng)));
+            }
+            steps.push(Step::Rest(rng.u64(2 * longest..30 * longest)));
+        }
+        Self { seed, shape, steps }
+    }
+
+    /// Plays those steps that are `kept`, and panics where a checker does.
+    pub fn play(&self, kept: impl Fn(usize) -> bool) -> Ledger {
+        let mut world = self.shape.build(self.seed);
+        let mut ledger = Ledger { runs: 1, ..Ledger::default() };
+        let mut is_hurt = true;
+        for (number, step) in self.steps.iter().enumerate().filter(|(number, _)| kept(*number)) {
+            trace!("-- step {number}: {step:?}");
+            step.play(&mut world, &mut ledger, &mut is_hurt);
+            ledger.transitions += world.changes() as u64;
+            ledger.adverts += world.checkers.adverts.len() as u64;
+            world.forget();
+        }
+        ledger
+    }
+}
+
+impl Step {
+    fn play(&self, world: &mut World, ledger: &mut Ledger, is_hurt: &mut bool) {
+        let began = world.now;
+        let wants_health = matches!(self, Self::Single(_) | Self::Rest(_));
+        if core::mem::replace(is_hurt, matches!(self, Self::Suffer(..))) && wants_health {
+            // The step that would have mended it was left out.
+            recover(world);
+        }
+        match self {
+            Self::Suffer(fault, span) => {
+                fault.apply(world);
+                world.run(*span);
+                ledger.faults += 1;
+                ledger.suffered += world.now - began;
+            }
+            Self::Recover => {
+                recover(world);
+                ledger.suffered += world.now - began;
+            }
+            Self::Single(fault) => {
+                suffer_alone(fault, world);
+                ledger.faults += 2;
+                ledger.single += world.now - began;
+            }
+            Self::Rest(span) => {
+                rest(world, *span);
+                ledger.rested += world.now - began;
+            }
+        }
+    }
+}
+
+/// Faults on top of each other, and what is left when everything is mended.
+fn storm(rng: &mut Rng, shape: &Shape, steps: &mut Vec<Step>) {
+    let longest = shape.longest_wait();
+    for _ in 0..rng.u32(3..14) {
+        let span = match rng.u8(0..4) {
+            0 => rng.u64(0..MS),
+            1 => rng.u64(0..longest / 2),
+            2 => rng.u64(0..2 * longest),
+            _ => longest + rng.u64(0..3 * SEC),
+        };
+        steps.push(Step::Suffer(Fault::random(shape, rng), span));
+    }
+    steps.push(Step::Recover);
+}
+
+fn recover(world: &mut World) {
+    fault::mend(world);
+    settle(world);
+    everything_is_well(world);
+}
+
+/// Lets every bound run out, that of a client that asks again included.
+fn settle(world: &mut World) {
+    world.settle();
+    world.run(2 * SEC);
+    world.settle();
+}
+
+fn suffer_alone(fault: &Fault, world: &mut World) {
+    world.forget();
+    fault.apply(world);
+    settle(world);
+    served_in_time(world, &format!("{fault:?}"), 0);
+    world.forget();
+    fault::mend(world);
+    settle(world);
+    served_in_time(world, &format!("the end of {fault:?}"), ANNOUNCEMENT_PAUSE);
+    everything_is_well(world);
+}
+
+/// The promise: 3 × interval + skew + ε after any single fault.
+fn served_in_time(world: &World, after: &str, more: Nanos) {
+    let plans: Vec<&Plan> = world.nodes.iter().flat_map(|node| &node.first_plans).collect();
+    let interval = plans.iter().map(|plan| plan.interval()).max().unwrap_or(0);
+    // A reload may have made any priority, and with it any skew.
+    let skew = interval.max(SEC);
+    let period = world.clients.iter().map(|client| client.period).max().unwrap_or(0);
+    let bound = (3 * interval + skew) * CLOCK_PER_CENT / 100 + EPSILON + 2 * period + more;
+    let outage = world.outage();
+    assert!(
+        outage <= bound,
+        "after {after} a client was not served for {} ms, at most {} are allowed",
+        outage / MS,
+        bound / MS
+    );
+}
+
+fn rest(world: &mut World, span: Nanos) {
+    // The settling of the step before has let everything come to an end, late announcements too.
+    settle(world);
+    world.forget();
+    let end = world.now + span;
+    while world.now < end {
+        let pause = world.rng.u64(1..span.max(8) / 4).min(end - world.now);
+        world.run(pause);
+        let segment = world.rng.usize(0..world.segments());
+        let priority = world.rng.u8(..);
+        Fault::Forge { segment, priority, defective: true }.apply(world);
+        assert_eq!(world.changes(), 0, "a state changed while nothing happened");
+        world.checkers.adverts.clear();
+    }
+}
+
+/// One master for every virtual router, and all others wait; where everybody preempts, nobody of higher priority is
+/// left waiting.
+fn everything_is_well(world: &World) {
+    for node in &world.nodes {
+        for plan in &node.plans {
+            for family in plan.families() {
+                let phase = node.phase(plan, family);
+                let number = node.number;
+                assert!(
+                    matches!(phase, Some(Phase::Master | Phase::Backup)),
+                    "node {number} is {phase:?} for {} {family:?} when all is mended",
+                    plan.name
+                );
+                let master = world.master_of(plan, family);
+                assert!(master.is_some(), "{} {family:?} has not one master when all is mended", plan.name);
+                highest_priority_wins(world, master.unwrap_or(0), plan);
+            }
+        }
+    }
+}
+
+fn highest_priority_wins(world: &World, master: usize, plan: &Plan) {
+    let plan_of = |node: usize| {
+        let mut plans = world.nodes[node].plans.iter();
+        plans.find(|it| (it.link, it.vrid) == (plan.link, plan.vrid))
+    };
+    let all_preempt = world.nodes.iter().flat_map(|node| &node.plans).all(|it| it.preempt);
+    if let (Some(ours), true) = (plan_of(master), all_preempt) {
+        // Links are up, so what they can give is given.
+        let ours = *ours.priorities().end();
+        for node in 0..world.nodes.len() {
+            let theirs = plan_of(node).map_or(0, |plan| *plan.priorities().end());
+            assert!(theirs <= ours, "node {node} waits with {theirs} behind {ours}");
+        }
+    }
+}
