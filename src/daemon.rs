@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   +-> 1 let go what was gathered, then what was logged; wait until the next deadline
-//!   |   2 signals     stop, reload, ended scripts
-//!   |   3 the kernel  links and addresses
-//!   |   4 packets     all that were waiting, before any timer: a starved backup must not steal
-//!   |   5 failures    of effects of the last turn
-//!   |   6 timers      after another look for packets, if one of them could make a master
-//!   +-- 7 control     status, reload
+//!   |   2 signals     stop, reload
+//!   |   3 scripts     those that have ended
+//!   |   4 the kernel  links and addresses
+//!   |   5 packets     all that were waiting, before any timer: a starved backup must not steal
+//!   |   6 failures    of effects of the last turn
+//!   |   7 timers      after another look for packets, if one of them could make a master
+//!   +-- 8 control     status, reload
 //! ```
 //!
 //! Both sides meet here and nowhere else: [`linux`] knows descriptors and bytes, [`crate::router`] knows VRRP.
@@ -21,14 +22,15 @@ use crate::cli::{Command, Exit};
 use crate::limits::{CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX};
 use crate::linux::batch::Inbox;
 use crate::linux::control::Listener;
+use crate::linux::launcher::Launcher;
 use crate::linux::memory::{self, Scratch};
 use crate::linux::netlink::Received;
 use crate::linux::outlet::{Arena, Kernel};
 use crate::linux::poll::{self, Waiting};
 use crate::linux::signals::{Signal, Signals};
-use crate::linux::{self, clock};
+use crate::linux::{self, clock, privilege};
 use crate::router::{Effects, Event, Router};
-use crate::say::{error, info};
+use crate::say::{error, info, warn};
 use crate::time::Instant;
 use crate::wire::rtnl;
 
@@ -36,7 +38,7 @@ mod hands;
 mod load;
 mod serve;
 
-use hands::{Hands, Scripts};
+use hands::{Hands, Unstarted};
 pub use load::{Report, Trouble, load};
 use serve::Clients;
 
@@ -56,7 +58,7 @@ static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
 pub struct Memory {
     /// For the configuration that is being read.
     scratch: Scratch,
-    scripts: Scripts,
+    unstarted: Unstarted,
     clients: Clients,
     arena: Arena,
     effects: Effects,
@@ -73,7 +75,7 @@ impl Memory {
     pub const fn new() -> Self {
         Self {
             scratch: Scratch::new(),
-            scripts: Scripts::new(),
+            unstarted: Unstarted::new(),
             clients: Clients::new(),
             arena: Arena::new(),
             effects: Effects::new(),
@@ -96,20 +98,30 @@ impl Default for Memory {
 
 /// Runs until SIGTERM or SIGINT, and answers with the exit code.
 pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
-    let Memory { router, scratch, effects, arena, inbox, scripts, clients } = memory;
+    let Memory { router, scratch, effects, arena, inbox, unstarted, clients } = memory;
     // What is wrong with the configuration is said before anything is touched.
     if let Err(trouble) = load(scratch, command, &mut load::to_log(command)) {
         trouble.log(command);
         return Exit::Wrong;
     }
-    let (signals, kernel, listener) = match open(arena, command) {
+    let is_realtime = scratch.config.globals.realtime;
+    let Opened { launcher, kernel, listener, signals } = match open(arena, command, is_realtime) {
         Ok(opened) => opened,
         Err(error) => {
             error!("{error}");
             return Exit::Refused;
         }
     };
-    let hands = Hands { router, effects, kernel, scripts, is_behind: false, troubles: 0 };
+    let hands = Hands {
+        router,
+        effects,
+        kernel,
+        launcher,
+        can_launch: true,
+        unstarted,
+        is_behind: false,
+        troubles: 0,
+    };
     let mut daemon =
         Daemon { command, hands, listener, signals, scratch, inbox, clients, is_torn: false, ends_at: None };
     let result = daemon.run();
@@ -123,14 +135,31 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
     }
 }
 
-/// Opens everything that needs privilege, before the loop begins.
+/// What is open before the loop begins.
+struct Opened<'a> {
+    launcher: Launcher,
+    kernel: Kernel<'a>,
+    listener: Listener,
+    signals: Signals,
+}
+
+/// Opens everything that needs privilege, and gives up all of it that the loop does not.
 fn open<'a>(
     arena: &'a mut Arena,
     command: &Command<'_>,
-) -> Result<(Signals, Kernel<'a>, Listener), linux::Error> {
+    is_realtime: bool,
+) -> Result<Opened<'a>, linux::Error> {
+    let launcher = Launcher::start()?;
     let kernel = Kernel::open(arena)?;
     let listener = Listener::bind(command.socket)?;
-    Ok((Signals::install()?, kernel, listener))
+    let signals = Signals::install()?;
+    if is_realtime {
+        privilege::become_realtime()?;
+    }
+    if let Err(error) = privilege::drop_all_others() {
+        warn!("goes on with more privileges than needed: {error}");
+    }
+    Ok(Opened { launcher, kernel, listener, signals })
 }
 
 struct Daemon<'a> {
@@ -150,6 +179,7 @@ struct Daemon<'a> {
 /// Which descriptors have something.
 struct Ready {
     signals: bool,
+    scripts: bool,
     kernel: bool,
     packets: bool,
     control: bool,
@@ -177,16 +207,19 @@ impl Daemon<'_> {
             if ready.signals {
                 self.take_signals(); // 2
             }
+            if ready.scripts {
+                self.hands.take_ended(); // 3
+            }
             if ready.kernel {
-                self.take_kernel_messages(); // 3
+                self.take_kernel_messages(); // 4
             }
             if ready.packets {
-                self.take_packets(); // 4
+                self.take_packets(); // 5
             }
-            self.hands.take_failures(); // 5
-            self.take_timers(); // 6
+            self.hands.take_failures(); // 6
+            self.take_timers(); // 7
             if ready.control {
-                self.serve(); // 7
+                self.serve(); // 8
             }
         }
         self.hands.kernel.flush();
@@ -223,14 +256,16 @@ impl Daemon<'_> {
         let kernel = &self.hands.kernel;
         let v4 = Waiting::to_read(&kernel.v4);
         let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
-        let mut all: Vec<Waiting, { 5 + CONTROL_CLIENTS_MAX }> = Vec::new();
+        let mut all: Vec<Waiting, { 6 + CONTROL_CLIENTS_MAX }> = Vec::new();
         let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
-        all.extend([signals, netlink, v4, v6, Waiting::to_read(&self.listener)]);
+        let scripts = self.hands.scripts();
+        all.extend([signals, scripts, netlink, v4, v6, Waiting::to_read(&self.listener)]);
         all.extend(self.clients.interests());
         poll::wait(&mut all, timeout)?;
         let mut over = all.iter().map(|waiting| waiting.is_over());
         Ok(Ready {
             signals: over.next() == Some(true),
+            scripts: over.next() == Some(true),
             kernel: over.next() == Some(true),
             packets: (over.next() == Some(true)) | (over.next() == Some(true)),
             control: over.any(|is_over| is_over),
@@ -248,7 +283,8 @@ impl Daemon<'_> {
                     // It is in the log, and nobody waits for an answer.
                     let _ = self.reload(&mut load::to_log(self.command));
                 }
-                Signal::Child => self.hands.reap(),
+                // The launcher's end: its socket tells.
+                Signal::Child => {}
             }
         }
     }

@@ -245,6 +245,9 @@ pub struct Group {
 pub struct Globals {
     /// `option enabled`, default 1. When 0, no instance takes part.
     pub enabled: bool,
+    /// `option realtime`, default 0: run ahead of all other processes (SCHED_FIFO) with memory that is not paged out.
+    /// Read at start only.
+    pub realtime: bool,
     /// `router_id`; empty: the host's name.
     pub router_id: Text,
     /// `vrrp_startup_delay`: how long to wait before taking part.
@@ -260,6 +263,7 @@ pub struct Globals {
 impl Globals {
     const DEFAULT: Self = Self {
         enabled: true,
+        realtime: false,
         router_id: Text::EMPTY,
         startup_delay: Duration::ZERO,
         multicast_v4: Ipv4Addr::new(224, 0, 0, 18),
@@ -270,6 +274,7 @@ impl Globals {
     /// All bits zero; see [`Config::new`].
     const ZERO: Self = Self {
         enabled: false,
+        realtime: false,
         router_id: Text::EMPTY,
         startup_delay: Duration::ZERO,
         multicast_v4: Ipv4Addr::UNSPECIFIED,

@@ -65,8 +65,9 @@ pub fn read(
     reader.is_usable
 }
 
-static GLOBAL_NUMBERS: [Numeric; 3] = [
+static GLOBAL_NUMBERS: [Numeric; 4] = [
     Numeric::flag("enabled", true),
+    Numeric::flag("realtime", false),
     Numeric::whole("vrrp_version", [2, 3], 2),
     Numeric::millis("vrrp_startup_delay", 3600),
 ];
@@ -145,8 +146,9 @@ impl<'d> Reader<'d, '_> {
                 [section.line() as i32, 0],
             );
         }
-        let [enabled, version, startup_delay] = self.numbers(section, &GLOBAL_NUMBERS);
+        let [enabled, realtime, version, startup_delay] = self.numbers(section, &GLOBAL_NUMBERS);
         self.config.globals.enabled = enabled != 0;
+        self.config.globals.realtime = realtime != 0;
         self.config.globals.startup_delay = reader::duration(startup_delay);
         self.default_version = reader::version(version, Version::V2);
         if let Some(id) = self.scalar(section, "router_id") {

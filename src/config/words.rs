@@ -37,9 +37,9 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "globals",
         standing: Standing::Built,
-        built: "enabled router_id vrrp_version vrrp_startup_delay vrrp_mcast_group4 vrrp_mcast_group6 \
+        built: "enabled realtime router_id vrrp_version vrrp_startup_delay vrrp_mcast_group4 vrrp_mcast_group6 \
                 alt_config_file notify",
-        later: "realtime",
+        later: "",
         idle: &[
             ("notification_email notification_email_from smtp_server smtp_connect_timeout", MAIL),
             ("linkbeat_use_polling", "the kernel reports every change of a link"),

@@ -6,16 +6,18 @@ use heapless::Vec;
 
 use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX};
 use crate::linux::batch::Packets;
-use crate::linux::hook::{self, Environment, Pid};
+use crate::linux::hook::Environment;
+use crate::linux::launcher::Launcher;
 use crate::linux::outlet::Kernel;
+use crate::linux::poll::Waiting;
 use crate::linux::{self, clock};
 use crate::perform::perform;
 use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Parcel, Router, Ticket};
 use crate::say::{error, warn};
 use crate::wire::{Full, IfIndex};
 
-/// Hook scripts that run, and (without a process) those that could not be started.
-pub(super) type Scripts = Vec<(Option<Pid>, Ticket), { INSTANCES_MAX + GROUPS_MAX }>;
+/// Hook scripts that could not even be asked for.
+pub(super) type Unstarted = Vec<Ticket, { INSTANCES_MAX + GROUPS_MAX }>;
 
 /// OpenWrt's way to all scripts of a subsystem takes the subsystem as its argument.
 const HOTPLUG_CALL: &CStr = c"/sbin/hotplug-call";
@@ -24,7 +26,10 @@ pub(super) struct Hands<'a> {
     pub(super) router: &'a mut Router,
     pub(super) effects: &'a mut Effects,
     pub(super) kernel: Kernel<'a>,
-    pub(super) scripts: &'a mut Scripts,
+    pub(super) launcher: Launcher,
+    /// The launcher is still there.
+    pub(super) can_launch: bool,
+    pub(super) unstarted: &'a mut Unstarted,
     /// Effects that could not even be handed to the kernel, and are to be told.
     pub(super) is_behind: bool,
     /// Errors of receiving, which end nothing.
@@ -39,9 +44,10 @@ impl Hands<'_> {
         self.router.handle(clock::now(), event, self.effects);
         for effect in self.effects.iter() {
             if let Effect::Notify(owner, ticket) = *effect {
-                let pid = start(self.router, owner);
-                // There is room: an owner has one at a time.
-                let _ = self.scripts.push((pid, ticket));
+                if !launch(&self.launcher, self.router, owner, ticket) {
+                    // There is room: an owner has one at a time.
+                    let _ = self.unstarted.push(ticket);
+                }
             } else {
                 // A failure comes back as an event on the next turn (law 7), as what fails later in the kernel does.
                 self.is_behind |= perform(self.router, *effect, &mut self.kernel).is_err();
@@ -52,7 +58,7 @@ impl Hands<'_> {
 
     /// Whether there is something to tell that no descriptor will wake us for.
     pub(super) fn have_failures(&self) -> bool {
-        self.is_behind || self.kernel.has_failures() || self.scripts.iter().any(|(pid, _)| pid.is_none())
+        self.is_behind || self.kernel.has_failures() || !self.unstarted.is_empty()
     }
 
     /// Tells the router what could not be done. New failures wait for the next turn.
@@ -65,9 +71,8 @@ impl Hands<'_> {
             let Some(failure) = self.kernel.take_failure() else { break };
             self.act(Event::Failed(failure));
         }
-        for _ in 0..self.scripts.len() {
-            let Some(position) = self.scripts.iter().position(|(pid, _)| pid.is_none()) else { break };
-            let (_, ticket) = self.scripts.swap_remove(position);
+        for _ in 0..self.unstarted.len() {
+            let Some(ticket) = self.unstarted.pop() else { break };
             self.act(Event::HookEnded(ticket));
         }
     }
@@ -95,37 +100,54 @@ impl Hands<'_> {
         }
     }
 
+    /// Where the end of a script is told.
+    pub(super) fn scripts(&self) -> Waiting {
+        if self.can_launch { Waiting::to_read(&self.launcher) } else { Waiting::NEVER }
+    }
+
     /// Tells the router which scripts have ended.
-    pub(super) fn reap(&mut self) {
-        for ended in hook::reap() {
-            if let Some(position) = self.scripts.iter().position(|(pid, _)| *pid == Some(ended.pid)) {
-                let (_, ticket) = self.scripts.swap_remove(position);
-                self.act(Event::HookEnded(ticket));
+    pub(super) fn take_ended(&mut self) {
+        while self.can_launch {
+            match self.launcher.take() {
+                Ok(Some(ended)) => {
+                    let ticket = Ticket(ended.job);
+                    if let Some(trouble) = ended.trouble {
+                        match self.router.owner_of(ticket).and_then(|owner| self.router.hook(owner)) {
+                            Some(hook) => warn!("hook {hook}: {}: {trouble}", hook.script),
+                            None => warn!("the hook of an instance that was taken out: {trouble}"),
+                        }
+                    }
+                    self.act(Event::HookEnded(ticket));
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    error!("{error}: no script is started until vipd is");
+                    self.can_launch = false;
+                }
             }
         }
     }
 }
 
-/// Starts the script of an owner; `None` if that is not possible, which is said in the log.
+/// Asks for the script of an owner; `false` if that is not possible, which is said in the log.
 #[inline(never)]
-fn start(router: &Router, owner: HookOwner) -> Option<Pid> {
-    let hook = router.hook(owner)?;
+fn launch(launcher: &Launcher, router: &Router, owner: HookOwner, ticket: Ticket) -> bool {
+    let Some(hook) = router.hook(owner) else { return false };
     let mut path = Vec::<u8, { PATH_BYTES_MAX + 1 }>::new();
-    path.extend_from_slice(hook.script.as_bytes()).ok()?;
-    path.push(0).ok()?;
-    let path = CStr::from_bytes_with_nul(&path).ok()?;
+    if path.extend_from_slice(hook.script.as_bytes()).is_err() || path.push(0).is_err() {
+        return false;
+    }
+    let Ok(path) = CStr::from_bytes_with_nul(&path) else { return false };
     let Ok(environment) = environment(&hook) else {
         warn!("hook {hook}: its environment is too long");
-        return None;
+        return false;
     };
     let arguments: &[&CStr] = if path == HOTPLUG_CALL { &[path, c"vipd"] } else { &[path] };
-    match hook::start(arguments, &environment) {
-        Ok(pid) => Some(pid),
-        Err(error) => {
-            warn!("hook {hook}: {}: {error}", hook.script);
-            None
-        }
+    let result = launcher.launch(ticket.0, arguments, &environment);
+    if let Err(error) = &result {
+        warn!("hook {hook}: {}: {error}", hook.script);
     }
+    result.is_ok()
 }
 
 /// What a script is told: ACTION, TYPE and NAME as OpenWrt's keepalived tells it, and more.

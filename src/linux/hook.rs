@@ -1,26 +1,28 @@
-//! Scripts: started with a fixed environment, never waited for, reaped when they end.
+//! Scripts: started with a fixed environment, in a process group of their own, and reaped when they end.
 
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{c_char, c_int};
 use core::fmt::{self, Write as _};
-use core::ptr;
 use std::os::fd::AsRawFd;
 
 use heapless::Vec;
 
 use super::call::{self, Descriptor, call, call3, pointer, pointer_mut};
-use super::{Errno, Error, signals};
+use super::{Errno, signals};
 use crate::wire::Full;
 
-const VARIABLES_MAX: usize = 12;
-const ENVIRONMENT_BYTES_MAX: usize = 768;
-const ARGUMENTS_MAX: usize = 4;
+/// Environment variables that a script has at most.
+pub(super) const VARIABLES_MAX: usize = 12;
+/// Arguments that a script has at most, its own path among them.
+pub(super) const ARGUMENTS_MAX: usize = 4;
+/// Bytes of an environment.
+pub(super) const ENVIRONMENT_BYTES_MAX: usize = 768;
 
 /// The environment of a script: nothing of ours passes to it but what is set here.
 #[derive(Debug, Default)]
 pub struct Environment {
     /// `NAME=value` and a zero byte, one after another.
     text: Vec<u8, ENVIRONMENT_BYTES_MAX>,
-    starts: Vec<u16, VARIABLES_MAX>,
+    count: u8,
 }
 
 impl Environment {
@@ -41,16 +43,13 @@ impl Environment {
         let start = self.text.len();
         let written = self.write(name, value);
         let variable = self.text.get(start..).unwrap_or(&[]);
-        if written.is_err() || variable.contains(&0) || self.starts.is_full() {
+        let is_full = usize::from(self.count) >= VARIABLES_MAX;
+        if written.is_err() || variable.contains(&0) || is_full || self.text.push(0).is_err() {
             self.text.truncate(start);
             return Err(Full);
         }
-        if self.text.push(0).is_err() {
-            self.text.truncate(start);
-            return Err(Full);
-        }
-        let start = u16::try_from(start).map_err(|_| Full)?;
-        self.starts.push(start).map_err(|_| Full)
+        self.count += 1;
+        Ok(())
     }
 
     fn write(&mut self, name: &str, value: fmt::Arguments<'_>) -> fmt::Result {
@@ -59,40 +58,22 @@ impl Environment {
         self.text.write_fmt(value)
     }
 
-    /// Pointers to the variables, and a null pointer.
-    fn pointers(&self) -> [*mut c_char; VARIABLES_MAX + 1] {
-        let mut pointers = [ptr::null_mut(); VARIABLES_MAX + 1];
-        for (pointer, start) in pointers.iter_mut().zip(&self.starts) {
-            if let Some(variable) = self.text.get(usize::from(*start)..) {
-                *pointer = variable.as_ptr().cast_mut().cast();
-            }
-        }
-        pointers
+    /// `NAME=value` and a zero byte, one after another.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.text
     }
 }
 
 /// A process that was started here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pid(pub i32);
+pub(super) struct Pid(pub(super) i32);
 
-/// Starts the program `argv[0]`, a path, with these arguments (at most four) and environment: in a process
-/// group of its own, with no signal blocked, ignored or handled, with our standard descriptors and no other.
+/// Starts the program that the first argument names, a path: in a process group of its own, with no signal blocked,
+/// ignored or handled, with our standard descriptors and no other.
 ///
-/// # Errors
-/// ENOENT, EACCES and so on if there is no such program; E2BIG if there are more arguments.
-pub fn start(argv: &[&CStr], environment: &Environment) -> Result<Pid, Error> {
-    try_start(argv, environment).map_err(|errno| Error { call: "starting the script", errno })
-}
-
-fn try_start(argv: &[&CStr], environment: &Environment) -> Result<Pid, Errno> {
-    if argv.is_empty() || argv.len() > ARGUMENTS_MAX {
-        return Err(Errno::E2BIG);
-    }
-    let mut arguments = [ptr::null_mut::<c_char>(); ARGUMENTS_MAX + 1];
-    for (pointer, argument) in arguments.iter_mut().zip(argv) {
-        *pointer = argument.as_ptr().cast_mut();
-    }
-    let variables = environment.pointers();
+/// # Safety
+/// Both arrays end with a null pointer; what is before it points to strings that end with a zero byte.
+pub(super) unsafe fn start(arguments: &[*mut c_char], variables: &[*mut c_char]) -> Result<Pid, Errno> {
     let mut ends: [c_int; 2] = [0; 2];
     // SAFETY: the kernel writes two numbers to the live ones given.
     unsafe { call3(libc::SYS_pipe2, pointer_mut(&mut ends), libc::O_CLOEXEC as usize, 0) }?;
@@ -100,8 +81,8 @@ fn try_start(argv: &[&CStr], environment: &Environment) -> Result<Pid, Errno> {
     // SAFETY: a fork(2); of all threads, of which there is one, the child has this one.
     let pid = unsafe { call3(libc::SYS_clone, libc::SIGCHLD as usize, 0, 0) }?;
     if pid == 0 {
-        // SAFETY: this is the child; both arrays end with a null pointer, all strings end with a zero byte.
-        unsafe { become_script(&arguments, &variables, &writer) };
+        // SAFETY: this is the child; the arrays are as the caller promises.
+        unsafe { become_script(arguments, variables, &writer) };
     }
     // From here on only the child can write, until its program begins.
     drop(writer);
@@ -137,101 +118,24 @@ unsafe fn become_script(arguments: &[*mut c_char], variables: &[*mut c_char], wr
     }
 }
 
-/// A process that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// Which.
-    pub pid: Pid,
-    /// How.
-    pub how: How,
+/// A process that has ended since the last call.
+pub(super) fn reap() -> Option<Pid> {
+    let arguments = [usize::MAX, 0, libc::WNOHANG as usize, 0, 0, 0];
+    // SAFETY: nothing is asked but whether one has ended.
+    let pid = unsafe { call(libc::SYS_wait4, &arguments) }.ok()?;
+    (pid != 0).then_some(Pid(pid as i32))
 }
 
-/// How a process has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// With this exit code.
-    Code(u8),
-    /// By this signal.
-    Signal(u8),
-}
-
-/// The processes that have ended since the last call.
-pub fn reap() -> impl Iterator<Item = Ended> {
-    core::iter::from_fn(|| {
-        let mut status: c_int = 0;
-        let arguments = [usize::MAX, pointer_mut(&mut status), libc::WNOHANG as usize, 0, 0, 0];
-        // SAFETY: the kernel writes one number to the live one given.
-        let pid = unsafe { call(libc::SYS_wait4, &arguments) }.ok().filter(|pid| *pid != 0)?;
-        let how = if libc::WIFEXITED(status) {
-            How::Code(libc::WEXITSTATUS(status) as u8)
-        } else {
-            How::Signal(libc::WTERMSIG(status) as u8)
-        };
-        let pid = Pid(pid as i32);
-        Some(Ended { pid, how })
-    })
+/// Kills the process group that a script leads.
+pub(super) fn kill(script: Pid) {
+    // SAFETY: no memory is concerned. It fails if there is none left, which is as well.
+    let _ = unsafe { call3(libc::SYS_kill, script.0.wrapping_neg() as usize, libc::SIGKILL as usize, 0) };
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::namespace;
     use super::*;
-    use core::time::Duration;
     use std::string::String;
-    use std::time::Instant;
-
-    /// Reaping takes any child of the process, hence a process of its own.
-    #[test]
-    fn a_script_has_the_environment_and_the_arguments_and_is_reaped() {
-        namespace::alone(|| {
-            let path = std::env::temp_dir().join(std::format!("vipd-hook-{}", std::process::id()));
-            let mut environment = Environment::new();
-            environment.set("ACTION", format_args!("NOTIFY_{}", "MASTER")).unwrap();
-            environment.set("OUT", format_args!("{}", path.display())).unwrap();
-            let script = c"{ env; echo \"$0\"; ps -o pgid= -p $$; echo $$; } > \"$OUT\"; exit 7";
-            let pid = start(&[c"/bin/sh", c"-c", script, c"vipd"], &environment).unwrap();
-            let ended = wait_for_one();
-            assert_eq!(ended, Ended { pid, how: How::Code(7) });
-            assert_eq!(reap().next(), None);
-            let text = std::fs::read_to_string(&path).unwrap();
-            std::fs::remove_file(&path).unwrap();
-            assert!(text.contains("ACTION=NOTIFY_MASTER\n"), "{text}");
-            assert!(text.contains("PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"), "{text}");
-            assert!(!text.contains("CARGO"), "{text}");
-            let lines: std::vec::Vec<_> = text.lines().collect();
-            let [.., name, group, own] = lines[..] else {
-                panic!("{text}");
-            };
-            assert_eq!(name, "vipd");
-            assert_eq!(group.trim(), own);
-            assert_eq!(own, std::format!("{}", pid.0));
-
-            let pid = start(&[c"/bin/sh", c"-c", c"kill -9 $$"], &environment).unwrap();
-            assert_eq!(wait_for_one(), Ended { pid, how: How::Signal(9) });
-        });
-    }
-
-    fn wait_for_one() -> Ended {
-        let begun = Instant::now();
-        loop {
-            if let Some(ended) = reap().next() {
-                return ended;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(20));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    #[test]
-    fn a_script_that_is_not_there_is_an_error() {
-        let environment = Environment::new();
-        let error = start(&[c"/nonexistent/script"], &environment).unwrap_err();
-        assert_eq!(error.errno, Errno::ENOENT);
-        let error = start(&[c"/"], &environment).unwrap_err();
-        assert_eq!(error.errno, Errno::EACCES);
-        let error = start(&[], &environment).unwrap_err();
-        assert_eq!(error.errno, Errno::E2BIG);
-    }
 
     #[test]
     fn a_variable_that_does_not_fit_is_not_set_at_all() {
@@ -246,8 +150,7 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, VARIABLES_MAX - 1);
-        assert!(environment.pointers()[VARIABLES_MAX].is_null());
-        let text = String::from_utf8(environment.text.to_vec()).unwrap();
+        let text = String::from_utf8(environment.bytes().to_vec()).unwrap();
         assert_eq!(text.matches("N=1\0").count(), count);
     }
 }

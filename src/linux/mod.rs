@@ -9,6 +9,7 @@
 //! | [`outlet`] | the three together, as [`perform::Outlet`](crate::perform::Outlet) |
 //! | [`signals`], [`poll`] | what interrupts the loop, and its one place to wait |
 //! | [`hook`], [`control`], [`log`] | scripts; the control socket, both ends; where log lines go |
+//! | [`privilege`], [`launcher`] | what the process may do; who starts the scripts that may do more |
 //! | [`entry`], [`output`], [`file`](mod@file), [`memory`] | the process itself: arguments, output, files, its one large block |
 //!
 //! Every descriptor is close-on-exec and, the client's end of the control socket aside, non-blocking.
@@ -27,6 +28,7 @@ pub mod file;
 #[cfg(vipd_heap_is_a_link_error)]
 mod heap;
 pub mod hook;
+pub mod launcher;
 pub mod log;
 pub mod memory;
 pub mod netlink;
@@ -34,6 +36,7 @@ pub mod outlet;
 pub mod output;
 pub mod packet;
 pub mod poll;
+pub mod privilege;
 pub mod raw;
 pub mod signals;
 mod socket;
@@ -67,13 +70,17 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// Errors in words, and what to do about them where that is known.
-const REASONS: [(i32, &str); 22] = [
+const REASONS: [(i32, &str); 26] = [
     (libc::EPERM, "not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW"),
     (libc::EACCES, "permission denied: run as root"),
     (libc::ENOENT, "no such file"),
     (libc::ENODEV, NO_DEVICE),
     (libc::ENXIO, NO_DEVICE),
     (libc::ENETDOWN, "the network device is down"),
+    (libc::EMFILE, "too many open files: raise the limit (ulimit -n)"),
+    (libc::ETIMEDOUT, "it took too long and was killed"),
+    (libc::ECONNRESET, "it has gone"),
+    (libc::EPIPE, "it has gone"),
     (libc::EADDRINUSE, "the address is in use: is another vipd running there?"),
     (libc::EADDRNOTAVAIL, "the address is not there"),
     (libc::EEXIST, "it is there already"),

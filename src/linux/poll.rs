@@ -16,6 +16,9 @@ const WAIT_SECS_MAX: u64 = 86_400;
 pub struct Waiting(libc::pollfd);
 
 impl Waiting {
+    /// For nothing at all.
+    pub const NEVER: Self = Self(libc::pollfd { fd: -1, events: 0, revents: 0 });
+
     /// Until there is something to read.
     #[must_use]
     pub fn to_read(descriptor: &impl AsRawFd) -> Self {

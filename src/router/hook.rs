@@ -189,6 +189,13 @@ impl fmt::Display for Hook<'_> {
 }
 
 impl Router {
+    /// Whose run this is; `None` if a reload has taken the owner out meanwhile.
+    #[must_use]
+    pub fn owner_of(&self, run: Ticket) -> Option<HookOwner> {
+        let is_it = |report: &Report| matches!(report.run, Run::Running(it) | Run::Outdated(it) if it == run);
+        HookOwner::at(self.reports.all.iter().position(is_it)?, &self.config)
+    }
+
     /// What the hook script of this owner is to be told now; `None` if it has none.
     #[must_use]
     pub fn hook(&self, owner: HookOwner) -> Option<Hook<'_>> {

@@ -15,6 +15,7 @@ mod addresses;
 mod bench;
 mod calls;
 mod command;
+mod faults;
 mod floods;
 mod harness;
 mod hooks;
@@ -27,6 +28,7 @@ mod selfcheck;
 mod stalls;
 mod status;
 mod together;
+mod weather;
 mod wire;
 
 /// Runs before `main`, while there is one thread: only then may a process enter a user namespace.

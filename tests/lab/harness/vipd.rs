@@ -62,6 +62,11 @@ impl Vipd {
         &mut self.process
     }
 
+    /// The number of the daemon's first process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn log(&self) -> String {
         self.process.log()
     }

@@ -161,7 +161,8 @@ impl Checkers {
         let addresses: usize = plans.iter().map(|plan| plan.v4.len() + plan.v6.len()).sum();
         let repeat = plans.iter().map(|plan| usize::from(plan.announcements.repeat)).max().unwrap_or(0);
         assert!(
-            has_other_events || (load.messages <= 6 * messages && load.frames <= 3 * repeat.max(1) * addresses),
+            has_other_events
+                || (load.messages <= 6 * messages && load.frames <= 3 * repeat.max(1) * addresses),
             "law 5: node {node} lets {load:?} out in one turn"
         );
     }

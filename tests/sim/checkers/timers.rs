@@ -53,9 +53,8 @@ fn skew(plan: &Plan, family: Family, interval: Nanos, priority: u8) -> Nanos {
 /// Earliest and latest end of a wait that begins now: so many intervals and the skew.
 fn wait(plan: &Plan, family: Family, now: Nanos, intervals: u64, interval: (Nanos, Nanos)) -> (Nanos, Nanos) {
     let (low, high) = plan.priorities().into_inner();
-    let end = |interval: Nanos, priority: u8| {
-        now + intervals * interval + skew(plan, family, interval, priority)
-    };
+    let end =
+        |interval: Nanos, priority: u8| now + intervals * interval + skew(plan, family, interval, priority);
     (end(interval.0, high), end(interval.1, low))
 }
 
