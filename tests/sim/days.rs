@@ -15,8 +15,8 @@ const NAME: &str = "days::whatever_happens_in_many_days_nobody_waits_for_long";
 
 const DAY: Nanos = 86_400 * SEC;
 
-/// The intervals of a run's virtual routers, in centiseconds.
-const INTERVALS: [u16; 10] = [1, 10, 50, 100, 200, 500, 1000, 1000, 2000, 4000];
+/// The intervals of a run's virtual routers, in centiseconds: mostly a second or two, some ten milliseconds.
+const INTERVALS: [u16; 14] = [1, 5, 10, 50, 100, 100, 100, 100, 200, 200, 200, 500, 500, 1000];
 
 /// Storms, single faults and quiet times of one run.
 const CHAPTERS: u32 = 3;

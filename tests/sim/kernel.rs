@@ -132,6 +132,8 @@ pub struct Kernel {
     /// `promote_secondaries`: an IPv4 primary that is removed leaves its place to a secondary. Where it does not,
     /// releasing a virtual address can take the administrator's own with it.
     pub promotes_secondaries: bool,
+    /// Grows with whatever it has to tell.
+    pub epoch: u64,
     /// Answers to this host's pings.
     pub replies: Vec<EchoReply>,
     /// What the daemon has not read yet.
@@ -152,6 +154,7 @@ impl Kernel {
             troubled_until: 0,
             keeps_marks,
             promotes_secondaries: false,
+            epoch: 0,
             replies: Vec::new(),
             datagrams: VecDeque::new(),
             packets: VecDeque::new(),
@@ -631,6 +634,7 @@ impl Kernel {
     }
 
     fn tell(&mut self, datagram: Datagram, rng: &mut Rng) {
+        self.epoch += 1;
         if !self.listening {
             return;
         }

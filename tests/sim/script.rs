@@ -77,7 +77,7 @@ impl Script {
         let mut rng = seed::generator(!seed);
         let shape = Shape::random(&mut rng, intervals);
         let mut steps = Vec::new();
-        storm(&mut rng, &shape, &mut steps);
+        storm(&mut rng, &shape, 14, &mut steps);
         steps.push(Step::Rest(2 * shape.longest_wait()));
         steps.push(Step::Single(Fault::random_single(&shape, &mut rng)));
         Self { seed, shape, steps }
@@ -90,11 +90,11 @@ impl Script {
         let longest = shape.longest_wait();
         let mut steps = vec![Step::Recover];
         for _ in 0..chapters {
-            storm(&mut rng, &shape, &mut steps);
+            storm(&mut rng, &shape, 60, &mut steps);
             for _ in 0..rng.u32(2..6) {
                 steps.push(Step::Single(Fault::random_single(&shape, &mut rng)));
             }
-            steps.push(Step::Rest(rng.u64(2 * longest..30 * longest)));
+            steps.push(Step::Rest(rng.u64(2 * longest..24 * longest)));
         }
         Self { seed, shape, steps }
     }
@@ -147,10 +147,10 @@ impl Step {
     }
 }
 
-/// Faults on top of each other, and what is left when everything is mended.
-fn storm(rng: &mut Rng, shape: &Shape, steps: &mut Vec<Step>) {
+/// Faults on top of each other, at the most so many, and what is left when everything is mended.
+fn storm(rng: &mut Rng, shape: &Shape, most: u32, steps: &mut Vec<Step>) {
     let longest = shape.longest_wait();
-    for _ in 0..rng.u32(3..14) {
+    for _ in 0..rng.u32(most / 4..most) {
         let span = match rng.u8(0..4) {
             0 => rng.u64(0..MS),
             1 => rng.u64(0..longest / 2),
@@ -172,7 +172,6 @@ fn recover(world: &mut World) {
 fn settle(world: &mut World) {
     world.settle();
     world.run(2 * SEC);
-    world.settle();
 }
 
 fn suffer_alone(fault: &Fault, world: &mut World) {

@@ -169,7 +169,9 @@ fn random_role(rng: &mut Rng, number: usize, centis: u16, count: usize) -> Plan 
 /// Gives a role to most of the nodes.
 fn play(rng: &mut Rng, nodes: &mut [NodeShape], role: &Plan, number: usize, link: usize) {
     let all_equal = rng.u8(0..4) == 0;
-    let owner = (number == 0 && role.v6.is_empty() && rng.u8(0..6) == 0).then(|| rng.usize(0..nodes.len()));
+    // An owner that has lost its other addresses speaks from the virtual one, which unicast peers do not know.
+    let may_own = number == 0 && role.v6.is_empty() && role.peers.is_empty();
+    let owner = (may_own && rng.u8(0..4) == 0).then(|| rng.usize(0..nodes.len()));
     let everybody = rng.bool();
     for (node, shape) in nodes.iter_mut().enumerate() {
         let plays = everybody || node < 2 || owner == Some(node) || rng.u8(0..4) != 0;
@@ -189,7 +191,7 @@ fn play(rng: &mut Rng, nodes: &mut [NodeShape], role: &Plan, number: usize, link
 fn assigned(rng: &mut Rng, role: &Plan, node: usize, all_equal: bool) -> Plan {
     let mut plan = role.clone().priority(if all_equal { 100 } else { rng.u8(1..=254) });
     plan.preempt = rng.u8(0..4) != 0;
-    if rng.u8(0..8) == 0 {
+    if rng.u8(0..24) == 0 {
         plan.preempt_delay = Duration::from_secs(rng.u64(1..20));
     }
     plan.announcements.delay_secs = rng.u16(0..=5);

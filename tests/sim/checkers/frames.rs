@@ -117,8 +117,12 @@ pub fn admissible<'a>(
 /// What a node's kernel lets out, read from the wire: TTL, checksums and source (TX04, TX06, TX07, TX09).
 pub fn on_the_wire(kernel: &Kernel, link: usize, frame: &[u8]) -> Result<(), &'static str> {
     let it = &kernel.links[link];
+    check(frame.get(6..12) == Some(&it.mac.0[..]), "source MAC")?;
+    // IPv4's protocol and IPv6's next header: what is not VRRP is the kernel's own.
+    if frame.get(23) != Some(&112) && frame.get(20) != Some(&112) {
+        return Ok(());
+    }
     let opened = frame::open(frame)?;
-    check(opened.from == it.mac, "source MAC")?;
     if let Content::Vrrp { from, to, ttl, message, .. } = opened.content {
         check(ttl == 255, "TTL")?;
         check(it.own.iter().any(|&(own, _)| own == from), "source")?;

@@ -21,8 +21,8 @@ struct Run {
 #[derive(Debug, Default)]
 pub struct Hooks {
     runs: Vec<Run>,
-    /// Scripts started in all.
-    pub started: u64,
+    /// Grows with every script that starts or ends.
+    pub epoch: u64,
 }
 
 impl Hooks {
@@ -30,7 +30,7 @@ impl Hooks {
     pub fn started(&mut self, node: usize, ticket: Ticket, hook: Option<&Hook<'_>>) {
         let hook = hook.unwrap_or_else(|| panic!("node {node} runs a hook that says nothing"));
         let told = hook.standing.name();
-        self.started += 1;
+        self.epoch += 1;
         let same = |run: &&mut Run| (run.node, run.kind, &*run.name) == (node, hook.kind, hook.name);
         if let Some(run) = self.runs.iter_mut().find(same) {
             assert!(!run.runs, "two hooks at once: {run:?} and {told}");
@@ -46,6 +46,7 @@ impl Hooks {
         let same = |run: &&mut Run| run.node == node && run.ticket == ticket && run.runs;
         if let Some(run) = self.runs.iter_mut().find(same) {
             run.runs = false;
+            self.epoch += 1;
         }
     }
 

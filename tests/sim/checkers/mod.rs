@@ -71,6 +71,8 @@ pub struct Checkers {
     owing: Vec<(usize, usize, Family, Nanos)>,
     announced: Vec<(usize, IpAddr, Nanos)>,
     phases: Vec<(usize, usize, Family, Option<Phase>)>,
+    /// What had happened when each node was last looked at.
+    looked: Vec<Option<(u64, u64)>>,
 }
 
 impl Checkers {
@@ -169,11 +171,20 @@ impl Checkers {
 
     /// A node's turn has ended.
     pub fn turn_ended(&mut self, now: Nanos, node: &Node) {
-        self.note_phases(now, node);
-        self.timers.turn_ended(node, node.clock.local(now));
-        if !node.is_quiescent(now) {
+        let has_moved = self.note_phases(now, node);
+        if has_moved {
+            self.timers.turn_ended(node, node.clock.local(now));
+        }
+        self.looked.resize(self.looked.len().max(node.number + 1), None);
+        let epochs = Some((node.kernel.epoch, self.hooks.epoch));
+        // Most turns only read an advert that is like the one before.
+        if !node.is_quiescent(now) || (!has_moved && self.looked[node.number] == epochs) {
+            if has_moved {
+                self.looked[node.number] = None;
+            }
             return;
         }
+        self.looked[node.number] = epochs;
         for plan in &node.plans {
             for family in plan.families() {
                 addresses_follow_the_state(now, node, plan, family);
@@ -204,7 +215,8 @@ impl Checkers {
         self.owing.retain(|it| it.0 != node.number);
     }
 
-    fn note_phases(&mut self, now: Nanos, node: &Node) {
+    fn note_phases(&mut self, now: Nanos, node: &Node) -> bool {
+        let mut has_moved = false;
         for (index, plan) in node.plans.iter().enumerate() {
             for family in plan.families() {
                 let to = node.phase(plan, family);
@@ -221,8 +233,10 @@ impl Checkers {
                     self.owing.push((node.number, index, family, now));
                 }
                 self.transitions.push(Transition { node: node.number, to });
+                has_moved = true;
             }
         }
+        has_moved
     }
 
     /// When this node became master of anything, since the last [`Checkers::forget`].
