@@ -44,7 +44,9 @@ fn law_01_time_enters_by_argument() {
     for (place, line) in shipped_lines() {
         let reads = ["Instant::now", "SystemTime", "clock_gettime", "gettimeofday", "libc::time("];
         if reads.iter().any(|word| line.contains(word)) {
-            assert!(place.contains("/src/linux/clock.rs:"), "{place} reads a clock: {line}");
+            // The list of what the kernel grants names the call, and does not make it.
+            let may = ["/src/linux/clock.rs:", "/src/linux/privilege.rs:"];
+            assert!(may.iter().any(|file| place.contains(file)), "{place} reads a clock: {line}");
         }
     }
 }
