@@ -3,6 +3,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::call;
 use crate::config::Config;
 use crate::config::uci::Document;
 use crate::router::Router;
@@ -115,7 +116,9 @@ unsafe extern "C" {
 /// The value that fills them is one with these contents as well.
 unsafe fn free(first: *mut u8, len: usize) {
     // SAFETY: by contract. Where the kernel refuses, nothing is lost.
-    unsafe { libc::madvise(first.cast(), len, libc::MADV_DONTNEED) };
+    let _ = unsafe {
+        call::call3(libc::SYS_madvise, first.expose_provenance(), len, libc::MADV_DONTNEED as usize)
+    };
 }
 
 impl Default for Scratch {

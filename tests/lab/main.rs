@@ -23,6 +23,7 @@ mod interop;
 mod kinds;
 mod lone;
 mod many;
+mod ram;
 mod reload;
 mod selfcheck;
 mod stalls;

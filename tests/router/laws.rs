@@ -43,10 +43,9 @@ fn shipped_lines() -> Vec<(String, String)> {
 fn law_01_time_enters_by_argument() {
     for (place, line) in shipped_lines() {
         let reads = ["Instant::now", "SystemTime", "clock_gettime", "gettimeofday", "libc::time("];
-        if reads.iter().any(|word| line.contains(word)) {
-            // The list of what the kernel grants names the call, and does not make it.
-            let may = ["/src/linux/clock.rs:", "/src/linux/privilege.rs:"];
-            assert!(may.iter().any(|file| place.contains(file)), "{place} reads a clock: {line}");
+        // Whether a call is granted is not a reading.
+        if reads.iter().any(|word| line.contains(word)) && !place.contains("/src/linux/privilege.rs:") {
+            assert!(place.contains("/src/linux/clock.rs:"), "{place} reads a clock: {line}");
         }
     }
 }
