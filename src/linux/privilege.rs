@@ -167,6 +167,7 @@ const OPEN: c_long = libc::SYS_open;
 const OPEN: c_long = -1;
 
 /// A foreign instruction set is refused; of a call that opens something, the arguments decide.
+#[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
 const HEAD: [libc::sock_filter; 24] = [
     step(LOAD, offset_of!(libc::seccomp_data, arch) as u32, 0, 0),
     step(IF_EQUAL, ARCHITECTURE, 1, 0),
