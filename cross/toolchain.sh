@@ -178,6 +178,9 @@ cross_environment() {
     case $purpose in
     ship)
         flags+=" --cfg vipd_heap_is_a_link_error -Zunstable-options -Cpanic=immediate-abort"
+        # What relocation leaves read-only would be a page of its own, written at the start of the program; and there
+        # is no relocation.
+        flags+=" -Crelro-level=off"
         flags+=" -Cforce-unwind-tables=no -Clink-arg=-Wl,-z,max-page-size=4096 -Clink-arg=-Wl,-T,$PWD/cross/size.ld"
         flags+=" $(size_flags "$target" | tr '\n' ' ')"
         BUILD_STD=('-Zbuild-std=std,panic_abort' -Zbuild-std-features=optimize_for_size)

@@ -200,6 +200,7 @@ const OPTIONS: &[(&str, u8, Setting)] = &[
 ///
 /// # Errors
 /// [`Usage`] for the first word that is not understood.
+#[inline(never)] // What it fills is large, and is to be there once.
 pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a>, Usage<'a>> {
     let nothing = Usage { sentence: "say what to do: run, check, status or reload", word: "" };
     let word = text(words.next().ok_or(nothing)?)?;

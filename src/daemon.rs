@@ -100,18 +100,20 @@ impl Default for Memory {
 /// Runs until SIGTERM or SIGINT, and answers with the exit code.
 pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
     let Memory { router, scratch, effects, arena, inbox, unstarted, clients } = memory;
+    // Split off first: it keeps what there is in memory at this moment.
+    let launcher = match Launcher::start() {
+        Ok(launcher) => launcher,
+        Err(error) => return refused(&error),
+    };
     // What is wrong with the configuration is said before anything is touched.
     if let Err(trouble) = load(scratch, command, &mut load::to_log(command)) {
         trouble.log(command);
         return Exit::Wrong;
     }
     let is_realtime = scratch.config.globals.realtime;
-    let Opened { launcher, kernel, listener, signals } = match open(arena, command, is_realtime) {
+    let Opened { kernel, listener, signals } = match open(arena, command, is_realtime) {
         Ok(opened) => opened,
-        Err(error) => {
-            error!("{error}");
-            return Exit::Refused;
-        }
+        Err(error) => return refused(&error),
     };
     let hands = Hands {
         router,
@@ -129,16 +131,17 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
     daemon.listener.remove();
     match result {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            error!("{error}");
-            Exit::Refused
-        }
+        Err(error) => refused(&error),
     }
+}
+
+fn refused(error: &linux::Error) -> Exit {
+    error!("{error}");
+    Exit::Refused
 }
 
 /// What is open before the loop begins.
 struct Opened<'a> {
-    launcher: Launcher,
     kernel: Kernel<'a>,
     listener: Listener,
     signals: Signals,
@@ -150,7 +153,6 @@ fn open<'a>(
     command: &Command<'_>,
     is_realtime: bool,
 ) -> Result<Opened<'a>, linux::Error> {
-    let launcher = Launcher::start()?;
     let kernel = Kernel::open(arena)?;
     let listener = Listener::bind(command.socket)?;
     let signals = Signals::install()?;
@@ -160,7 +162,7 @@ fn open<'a>(
     if let Err(error) = privilege::drop_all_others() {
         warn!("goes on with more privileges than needed: {error}");
     }
-    Ok(Opened { launcher, kernel, listener, signals })
+    Ok(Opened { kernel, listener, signals })
 }
 
 struct Daemon<'a> {

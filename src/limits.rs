@@ -66,7 +66,7 @@ pub const IPV4_HEADER_BYTES_MAX: usize = 60;
 pub const PACKET_BYTES_MAX: usize = IPV4_HEADER_BYTES_MAX + MESSAGE_BYTES_MAX;
 
 /// Packets that one system call can bring in. Their room also takes the kernel's messages, one datagram at a time.
-pub const PACKETS_PER_BATCH_MAX: usize = 8;
+pub const PACKETS_PER_BATCH_MAX: usize = 6;
 
 /// Messages or frames that one system call can let go. More of them take another call.
 pub const SENDS_PER_BATCH_MAX: usize = 16;
@@ -88,7 +88,7 @@ pub const FAILURES_MAX: usize = 16;
 ///
 /// More than the socket's receive buffer can hold ([`SOCKET_BUFFER_BYTES`]), so a turn that begins
 /// after a stall sees every advertisement that was waiting before it lets a deadline fire.
-pub const PACKETS_PER_TURN_MAX: usize = 512;
+pub const PACKETS_PER_TURN_MAX: usize = 516;
 
 /// Bytes of a raw socket's receive buffer. The kernel charges at least 512 bytes for any packet and
 /// doubles what it is asked for, so at most 2 × this / 512 packets can wait.

@@ -117,7 +117,8 @@ impl Vipd {
 
 fn launch(binary: &std::path::Path, host: &Host, workspace: &Workspace, extra: &[String]) -> Process {
     let mut command = host.command(&binary.to_string_lossy());
-    command.arg("run").arg("-c").arg(workspace.path("config"));
+    // As init starts it.
+    command.env_clear().arg("run").arg("-c").arg(workspace.path("config"));
     command.arg("--socket").arg(workspace.path("socket"));
     command.args(["--log", "stderr"]).args(extra);
     let log = workspace.path(&format!("vipd-{}.log", host.name()));
