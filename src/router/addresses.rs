@@ -73,7 +73,7 @@ impl Router {
         if matches!(presence, Presence::Ours { .. }) && !is_master {
             push_withdrawal(turn, position, address.prefix_len);
         }
-        if is_master && was_absent && core::mem::take(&mut self.sync.is_refused) {
+        if is_master && was_absent && self.sync.is_refused {
             // What the kernel refused for a while is there now, and the segment does not know it yet.
             if let Some(slot) = self.holder_slot(position) {
                 self.with(turn, slot, Verb::AnnounceAgain);

@@ -168,6 +168,8 @@ impl Router {
             }
             member.fresh = false;
         }
+        // It stays so until a list finds nothing missing: any number of addresses may have been refused.
+        let was_refused = core::mem::take(&mut self.sync.is_refused);
         for slot in self.slots() {
             let Some(view) = self.view(slot) else { continue };
             // A device may have been made anew behind our back, and memberships went with the old one.
@@ -178,10 +180,11 @@ impl Router {
                 self.presence.get(position) == Some(&Presence::Absent)
                     && self.links.index(address.interface).is_some()
             });
-            if misses && self.sync.is_refused {
+            if misses && was_refused {
                 // It may be refused again: claim it, and announce it when it is there.
                 if view.virtual_router().phase() == Phase::Master {
                     turn.push(Effect::Claim(slot));
+                    self.sync.is_refused = true;
                 }
             } else if misses {
                 self.with(turn, slot, Verb::PutBack);

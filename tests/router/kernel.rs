@@ -315,6 +315,28 @@ fn a_refused_address_is_claimed_again_and_not_announced_until_it_is_there() {
     );
 }
 
+/// Two virtual routers, and the kernel had no memory for either: the segments of both must hear of it.
+#[test]
+fn every_refused_address_is_announced_when_it_is_there() {
+    let other = Spec { name: "other", vrid: 8, addresses: vec!["10.0.0.2"], ..Spec::default() };
+    let mut bench = Bench::master(&[Spec::default(), other]);
+    bench.run_for(Duration::from_secs(10));
+    for address in ["10.0.0.1", "10.0.0.2"] {
+        let address = Some(kernel_address(ETH0, address, true));
+        bench.handle(Event::Kernel(Message::Refused { sequence: 0, errno: 12, address }));
+    }
+    let asks = |bench: &Bench| bench.effects.iter().any(|effect| matches!(effect, Effect::DumpLinks(_)));
+    while !asks(&bench) {
+        bench.now = bench.router.poll_at().unwrap();
+        bench.handle(Event::Timer);
+    }
+    bench.answer_dumps(&[(ETH0, "eth0", true, &[OUR_V4])]);
+    for (slot, address) in [(Slot(0), "10.0.0.1"), (Slot(1), "10.0.0.2")] {
+        bench.address(ETH0, address, true);
+        assert!(bench.effects.contains(&Effect::Announce { slot, repeat: 5 }), "{:?}", bench.effects);
+    }
+}
+
 /// The configuration said /32 before the crash and says /24 now.
 #[test]
 fn ad23_an_address_left_with_another_prefix_length_is_taken_back_as_it_is() {
