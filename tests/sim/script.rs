@@ -90,7 +90,7 @@ impl Script {
         let longest = shape.longest_wait();
         let mut steps = vec![Step::Recover];
         for _ in 0..chapters {
-            storm(&mut rng, &shape, 60, &mut steps);
+            storm(&mut rng, &shape, 45, &mut steps);
             for _ in 0..rng.u32(2..6) {
                 steps.push(Step::Single(Fault::random_single(&shape, &mut rng)));
             }

@@ -98,16 +98,17 @@ impl Timers {
             }
             return;
         }
-        if may_be_deaf {
-            timer.interval = (timer.interval.0.min(interval), timer.interval.1.max(interval));
-            timer.due.1 = NEVER;
-        } else if !plan.preempt || priority >= *plan.priorities().end() {
+        let is_rightful = !plan.preempt || priority >= *plan.priorities().end();
+        if is_rightful && !may_be_deaf {
             timer.interval = (interval, interval);
             timer.due = wait(plan, family, now, 3, timer.interval);
-        } else if priority >= *plan.priorities().start() || !plan.preempt_delay.is_zero() {
-            // It may be suffered, and its interval learned when that of a better one has run out.
+        } else if is_rightful || priority >= *plan.priorities().start() || !plan.preempt_delay.is_zero() {
+            // It may have been heard or not, be rightful or not, and its interval learned if it is suffered.
             timer.interval = (timer.interval.0.min(interval), timer.interval.1.max(interval));
-            timer.due.1 = NEVER;
+            let (low, _) = wait(plan, family, now, 3, timer.interval);
+            let is_suffered = !is_rightful && priority < *plan.priorities().start();
+            let low = if is_suffered { timer.due.0 } else { timer.due.0.min(low) };
+            timer.due = (low, NEVER);
         }
     }
 
