@@ -118,6 +118,13 @@ print_table() {
           printf "%-10s %-20s %7s %7s %7s %7s %7s  %s\n", $2, $3, $5, $6, $7, $8, $9, $4 }' || true
 }
 
+# What the peers have installed, as peers.sh last recorded it.
+print_peers() {
+    awk -F, 'NR > 1 && $3 != "package" { all[$1] += $5; libc[$1] += $5 * ($3 == "libc") }
+        END { for (peer in all) printf "%-31s %7d  without libc %d\n", peer " (Debian, x86-64)", all[peer], all[peer] - libc[peer] }' \
+        "$REPORT/peers.csv" | sort
+}
+
 # The lines of one kind, as words: board, target, features, file, text, rodata, data, bss.
 weights() {
     awk -F, -v kind="$2" '$1 == kind { print $2, $3, $4, $5, $6, $7, $8, $9 }' "$1"
@@ -235,7 +242,14 @@ main() {
     local from='' record=false set=false raise=false prices=false status=0 targets=()
     while [ "$#" -gt 0 ]; do
         case $1 in
-        --from) from=${2?--from needs a file} && shift ;;
+        --from)
+            from=${2-}
+            if [ ! -f "$from" ]; then
+                echo "--from: no file $from" >&2
+                return 2
+            fi
+            shift
+            ;;
         --record) record=true ;;
         --set-ceilings) set=true ;;
         --raise) raise=true ;;
@@ -262,6 +276,7 @@ main() {
         measure "$from" "set board" "${targets[@]}"
     fi
     print_table "$from"
+    print_peers
     ! $set || set_ceilings "$from" "$raise"
     ! $record || record "$from"
     compare_with_goals "$from"

@@ -19,6 +19,7 @@ use core::time::Duration;
 use heapless::Vec;
 
 use crate::cli::{Command, Exit};
+use crate::config::problem::Problem;
 use crate::limits::{CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX};
 use crate::linux::batch::Inbox;
 use crate::linux::control::Listener;
@@ -293,7 +294,12 @@ impl Daemon<'_> {
 
     /// Reads the configuration again: a bad one changes nothing.
     fn reload(&mut self, report: &mut Report<'_>) -> Result<(), Trouble> {
-        let result = load(self.scratch, self.command, report);
+        let mut result = load(self.scratch, self.command, report);
+        let was_empty = self.hands.router.config().instances.is_empty();
+        if result.is_ok() && self.scratch.document.is_empty() && !was_empty {
+            report(Problem::EMPTY_FILE);
+            result = Err(Trouble::Wrong);
+        }
         match &result {
             Ok(()) => {
                 self.hands.act(Event::Prepare(&self.scratch.config));

@@ -16,6 +16,7 @@ pub(crate) fn say(level: Level, line: fmt::Arguments<'_>) {
 }
 
 /// Something went wrong that a person must see to.
+#[cfg(feature = "linux")]
 macro_rules! error {
     ($($line:tt)+) => { $crate::say::say(::log::Level::Error, format_args!($($line)+)) };
 }

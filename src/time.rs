@@ -56,11 +56,10 @@ impl Instant {
         // The one that both nanoseconds have too many cancels out.
         let (nanos, before) = (self.nanos_and_one.get(), earlier.nanos_and_one.get());
         let secs = self.secs - earlier.secs;
-        if nanos >= before {
-            Duration::new(u64::from(secs), nanos - before)
-        } else {
-            Duration::new(u64::from(secs - 1), nanos + NANOS_PER_SEC - before)
-        }
+        let (secs, nanos) =
+            if nanos >= before { (secs, nanos - before) } else { (secs - 1, nanos + NANOS_PER_SEC - before) };
+        // Always below: the compiler is told, or `new` could panic.
+        Duration::new(u64::from(secs), nanos.min(NANOS_PER_SEC - 1))
     }
 
     /// `nanos` are below [`NANOS_PER_SEC`].

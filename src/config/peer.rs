@@ -111,13 +111,13 @@ impl<'d> Reader<'d, '_> {
         let mut sources = (None, None);
         let mut names = ["unicast_src_ip", "mcast_src_ip"];
         if !halves.has_unicast() {
-            if let Some(value) = first(section, "unicast_src_ip") {
-                self.warn(value.line, "there is no unicast_peer: multicast is used, from this address", &[]);
-            }
             names.reverse();
         }
         for name in names {
             self.source(section, name, halves, &mut sources);
+        }
+        if let Some(value) = first(section, "unicast_src_ip").filter(|_| !halves.has_unicast()) {
+            self.warn(value.line, "there is no unicast_peer: multicast is used, from this address", &[]);
         }
         sources
     }

@@ -52,6 +52,16 @@ impl<'a> Problem<'a> {
         Self { line, severity, sentence, words, numbers }
     }
 
+    /// A running daemon is to read a file in which nothing is: a writer has emptied it and is not done, or the disk was
+    /// full.
+    pub const EMPTY_FILE: Problem<'static> = Problem::new(
+        1,
+        Severity::Error,
+        "the file is empty: to take all instances out, write a section of globals alone",
+        &[],
+        [0, 0],
+    );
+
     fn word(&self, index: usize) -> &[u8] {
         self.words.get(index).copied().unwrap_or(&[])
     }

@@ -198,6 +198,12 @@ impl Document {
         Sections { document: self, next: 0 }
     }
 
+    /// Whether there is no section.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sections.is_empty()
+    }
+
     /// The first line, from 1, on which libuci's grammar drops words without a complaint: what follows a
     /// `;` that stands directly after an unquoted word.
     #[must_use]

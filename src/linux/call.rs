@@ -30,6 +30,7 @@ impl Errno {
     pub const EADDRINUSE: Self = Self(libc::EADDRINUSE);
     pub const ECONNABORTED: Self = Self(libc::ECONNABORTED);
     pub const ECONNRESET: Self = Self(libc::ECONNRESET);
+    pub const ECANCELED: Self = Self(libc::ECANCELED);
     pub const ENOBUFS: Self = Self(libc::ENOBUFS);
     pub const ETIMEDOUT: Self = Self(libc::ETIMEDOUT);
     pub const ECONNREFUSED: Self = Self(libc::ECONNREFUSED);

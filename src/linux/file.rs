@@ -33,9 +33,11 @@ pub(super) fn has_interface(socket: &Descriptor, interface: IfIndex) -> bool {
     let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
     request.ifr_ifru.ifru_ifindex = interface.0 as _;
     // SAFETY: the kernel writes a name to the live request given.
-    unsafe {
-        call3(libc::SYS_ioctl, socket.number(), libc::SIOCGIFNAME as usize, pointer_mut(&mut request)).is_ok()
-    }
+    let asked = unsafe {
+        call3(libc::SYS_ioctl, socket.number(), libc::SIOCGIFNAME as usize, pointer_mut(&mut request))
+    };
+    // Whatever else goes wrong, it may be there.
+    asked != Err(Errno::ENODEV)
 }
 
 /// What the kernel says of itself and of the host.

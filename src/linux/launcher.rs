@@ -30,7 +30,7 @@ const REQUEST_BYTES_MAX: usize = 3 + ENVIRONMENT_BYTES_MAX + PATH_BYTES_MAX + 32
 pub struct Ended {
     /// Which, in the words of who asked for it.
     pub job: u16,
-    /// Why it could not be started; ETIMEDOUT: it was killed because it ran for too long.
+    /// Why it could not be started; ECANCELED: it was killed because it ran for too long.
     pub trouble: Option<Errno>,
 }
 
@@ -158,7 +158,7 @@ fn serve_until_gone(mut signals: Signals, socket: &Descriptor) {
         while let Some(pid) = hook::reap() {
             if let Some(index) = scripts.iter().position(|script| script.pid == pid) {
                 let script = scripts.swap_remove(index);
-                tell(socket, script.job, if script.is_late { Errno::ETIMEDOUT } else { Errno(0) });
+                tell(socket, script.job, if script.is_late { Errno::ECANCELED } else { Errno(0) });
             }
         }
         kill_late(&mut scripts);

@@ -78,7 +78,7 @@ const REASONS: [(i32, &str); 26] = [
     (libc::ENXIO, NO_DEVICE),
     (libc::ENETDOWN, "the network device is down"),
     (libc::EMFILE, "too many open files: raise the limit (ulimit -n)"),
-    (libc::ETIMEDOUT, "it took too long and was killed"),
+    (libc::ECANCELED, "it ran for more than a minute and was killed"),
     (libc::ECONNRESET, "it has gone"),
     (libc::EPIPE, "it has gone"),
     (libc::EADDRINUSE, "the address is in use: is another vipd running there?"),

@@ -167,7 +167,8 @@ const OPEN: c_long = libc::SYS_open;
 const OPEN: c_long = -1;
 
 /// A foreign instruction set is refused; of a call that opens something, the arguments decide.
-const HEAD: [libc::sock_filter; 19] = [
+#[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
+const HEAD: [libc::sock_filter; 24] = [
     step(LOAD, offset_of!(libc::seccomp_data, arch) as u32, 0, 0),
     step(IF_EQUAL, ARCHITECTURE, 1, 0),
     step(RETURN, REFUSED, 0, 0),
@@ -176,6 +177,12 @@ const HEAD: [libc::sock_filter; 19] = [
     step(IF_EQUAL, libc::SYS_socket as u32, 0, 4),
     step(LOAD, argument(0), 0, 0),
     step(IF_EQUAL, libc::AF_UNIX as u32, 0, 1),
+    step(RETURN, GRANTED, 0, 0),
+    step(RETURN, REFUSED, 0, 0),
+    // Whether a device is still there.
+    step(IF_EQUAL, libc::SYS_ioctl as u32, 0, 4),
+    step(LOAD, argument(1), 0, 0),
+    step(IF_EQUAL, libc::SIOCGIFNAME as u32, 0, 1),
     step(RETURN, GRANTED, 0, 0),
     step(RETURN, REFUSED, 0, 0),
     step(IF_EQUAL, libc::SYS_openat as u32, 0, 4),
@@ -258,6 +265,7 @@ mod tests {
             (libc::SYS_bind, [0, 0, 0]),
             (libc::SYS_setuid, [1, 0, 0]),
             (libc::SYS_kill, [1, 0, 0]),
+            (libc::SYS_ioctl, [2, libc::SIOCSIFFLAGS as usize, 0]),
             (libc::SYS_ptrace, [0, 0, 0]),
             (libc::SYS_unshare, [libc::CLONE_NEWNET as usize, 0, 0]),
             (libc::SYS_mount, [0, 0, 0]),

@@ -143,7 +143,7 @@ impl Router {
             let instance = member.instance_in(old);
             if instance.is_some_and(|ours| Identity::of(old, ours, member.family).find(new).is_some()) {
                 position += 1;
-            } else {
+            } else if position < members.len() {
                 members.swap_remove(position);
             }
         }

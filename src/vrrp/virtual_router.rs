@@ -377,11 +377,13 @@ impl VirtualRouter {
         if rightful {
             *preempt_at = None;
         }
-        // Otherwise it is discarded and the timer runs on (ST08).
-        if rightful || suffered {
+        let until = turn.now + turn.rules.down_interval(master_interval);
+        // Otherwise it is discarded and the timer runs on (ST08). One that is only suffered does not shorten the
+        // wait for a better one with a longer interval.
+        if rightful || (suffered && until > *down_at) {
             self.master_interval = master_interval;
             *silent = false;
-            *down_at = turn.now + turn.rules.down_interval(master_interval);
+            *down_at = until;
         }
     }
 

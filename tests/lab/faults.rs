@@ -228,6 +228,7 @@ fn a_configuration_that_is_cut_short_is_refused() {
         let output = lone.vipd.ask(&["reload"]);
         assert_eq!(output.status.code(), Some(1), "{len} bytes of the file were taken");
     }
+    thread::sleep(SETTLED);
     lone.was_master_since(from);
     fs::write(lone.vipd.workspace().path("config"), &whole).unwrap();
     assert_eq!(lone.vipd.ask(&["reload"]).status.code(), Some(0));
@@ -296,4 +297,118 @@ fn fifty_flaps_in_a_second_end_in_one_master() {
     }
     eprintln!("fifty flaps in {:?}", now() - began);
     pair.wait_only(0, "after the flaps");
+}
+
+/// What the daemon keeps, what its scripts have, and that nothing it does is among what it may not do.
+#[test]
+fn the_daemon_keeps_two_capabilities_and_its_scripts_keep_all() {
+    let missing = [crate::harness::program("strace").is_none().then(|| "strace is not installed".to_owned())];
+    let Some(_bench) = Bench::take(Load::Light, &missing) else { return };
+    let workspace = Workspace::new();
+    let trace = workspace.path("trace");
+    let told = workspace.path("told");
+    let hook = workspace.write("hook", &format!("#!/bin/sh\ncp /proc/self/status {}\n", told.display()));
+    make_executable(&hook);
+    let script =
+        format!("#!/bin/sh\nexec strace -f -o {} {} \"$@\"\n", trace.display(), Vipd::binary().display());
+    let wrapper = workspace.write("wrapper", &script);
+    make_executable(&wrapper);
+    let lan = Segment::new();
+    let capture = lan.capture();
+    let host = Host::new("router");
+    let port = lan.attach_with(&host, "eth0", &["10.0.0.1/24"]);
+    let config = config(200, &[VIP, "fe80::100/64"]) + &format!("\toption notify '{}'\n", hook.display());
+    let vipd = Vipd::start_binary(wrapper, &host, &config, &[]);
+    let mut lone = Lone { lan, capture, host, port, vipd };
+    lone.wait_master(VIP);
+    let scripts = eventually("the script has run", SECOND * 5, || {
+        fs::read_to_string(&told).ok().filter(|status| status.contains("Seccomp:"))
+    });
+    let field = |status: &str, name: &str| -> String {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    let own = fs::read_to_string("/proc/self/status").unwrap();
+    assert_eq!(field(&scripts, "CapEff:"), field(&own, "CapEff:"), "a script may do what we may");
+    assert_eq!(field(&scripts, "NoNewPrivs:"), field(&own, "NoNewPrivs:"));
+    assert_eq!(field(&scripts, "Seccomp:"), field(&own, "Seccomp:"));
+
+    // Everything that a daemon does in its life.
+    lone.host.ip("addr del 10.0.0.100/24 dev eth0");
+    lone.wait_address(VIP, true);
+    lone.port.unplug();
+    lone.wait_address(VIP, false);
+    lone.port.plug();
+    lone.wait_address(VIP, true);
+    assert_eq!(lone.vipd.ask(&["reload"]).status.code(), Some(0));
+    assert_eq!(lone.vipd.ask(&["status"]).status.code(), Some(0));
+    // strace's one child.
+    let id = lone.vipd.id();
+    let daemon = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap().trim().to_owned();
+    let status = fs::read_to_string(format!("/proc/{daemon}/status")).unwrap();
+    assert_eq!(field(&status, "CapEff:"), "0000000000003000", "CAP_NET_ADMIN and CAP_NET_RAW");
+    assert_eq!(field(&status, "CapPrm:"), "0000000000003000");
+    assert_eq!(field(&status, "NoNewPrivs:"), "1");
+    assert_eq!(field(&status, "Seccomp:"), "2");
+    lone.vipd.process().terminate();
+    // strace passes the signal on to nobody: it is the daemon's own that ends.
+    // SAFETY: the process is the one that strace has started for this test.
+    unsafe { libc::kill(daemon.parse().unwrap(), libc::SIGTERM) };
+    lone.vipd.process().wait(SECOND * 10);
+    let text = fs::read_to_string(&trace).unwrap();
+    let refused: Vec<&str> = text.lines().filter(|line| line.contains("EPERM")).collect();
+    assert!(refused.is_empty(), "the filter refuses what the daemon needs: {refused:#?}");
+}
+
+/// Every processor is wanted by others: the address stays where it is, and with `option realtime` so does every advert
+/// of a fast instance.
+#[test]
+fn processors_that_are_all_busy_move_nothing() {
+    let Some(_bench) = Bench::take(Load::Whole, &[]) else { return };
+    for (realtime, seconds) in [(false, "1"), (true, "0.01")] {
+        let text = |priority| {
+            let globals = if realtime { "config globals\n\toption realtime '1'\n" } else { "" };
+            globals.to_owned() + &config(priority, &[VIP]).replace("'0.1'", &format!("'{seconds}'"))
+        };
+        let lan = Segment::new();
+        let capture = lan.capture();
+        let hosts = [Host::new("first"), Host::new("second")];
+        let ports = [
+            lan.attach_with(&hosts[0], "eth0", &["10.0.0.1/24"]),
+            lan.attach_with(&hosts[1], "eth0", &["10.0.0.2/24"]),
+        ];
+        let _first = Vipd::start(&hosts[0], &text(200));
+        capture.wait_advert(&ports[0], VRID, Duration::ZERO, SECOND * 10);
+        let _second = Vipd::start(&hosts[1], &text(100));
+        thread::sleep(SECOND);
+        let hogs = Hogs::start();
+        let from = now();
+        thread::sleep(SECOND * 6);
+        let adverts = capture.adverts(&ports[0], VRID, from);
+        let stolen = capture.adverts(&ports[1], VRID, from);
+        drop(hogs);
+        assert!(stolen.is_empty(), "realtime {realtime}: the backup took over: {stolen:?}");
+        let expected = if realtime { 600 } else { 6 };
+        assert!(adverts.len() + expected / 20 + 1 >= expected, "{} of {expected} adverts", adverts.len());
+    }
+}
+
+/// Two processes for each processor that do nothing but run.
+struct Hogs(Vec<std::process::Child>);
+
+impl Hogs {
+    fn start() -> Self {
+        let count = thread::available_parallelism().unwrap().get() * 2;
+        let hog = || std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        Self((0..count).map(|_| hog()).collect())
+    }
+}
+
+impl Drop for Hogs {
+    fn drop(&mut self) {
+        for hog in &mut self.0 {
+            let _ = hog.kill();
+            let _ = hog.wait();
+        }
+    }
 }

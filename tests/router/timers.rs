@@ -317,6 +317,23 @@ fn st21_preempt_delay_runs_from_the_first_losing_advert_and_never_delays_a_takeo
     assert_eq!(down_in(&bench), Duration::from_micros(609_375), "nor is a resignation");
 }
 
+/// A contender's adverts come more often than the rightful master's, which lives: nobody may take over from it.
+#[test]
+fn st21_a_master_that_is_only_suffered_does_not_shorten_the_wait_for_a_better_one() {
+    let spec = Spec { preempt_delay: Duration::from_secs(10), ..Spec::default() };
+    let mut bench = Bench::new(&[spec]);
+    let slow =
+        |outgoing| vipd::wire::vrrp::Outgoing { interval: Interval::from_secs(3).unwrap(), ..outgoing };
+    bench.hear_with(7, 200, "10.0.0.9", slow, ETH0);
+    let patience = down_in(&bench);
+    assert!(patience > Duration::from_secs(9));
+    bench.hear(7, 50, "10.0.0.8");
+    assert_eq!(down_in(&bench), patience);
+    bench.run_for(Duration::from_secs(8));
+    bench.hear(7, 50, "10.0.0.8");
+    assert_eq!(down_in(&bench), Duration::from_micros(3_609_375), "now it is the only one");
+}
+
 /// Vrrpd issue 17: hosts that learned the loser return only when the winner announces again.
 #[test]
 fn st22_a_master_announces_again_when_a_contender_was_heard() {

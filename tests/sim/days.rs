@@ -3,8 +3,8 @@
 //! `VIPD_SIM_DAYS=100 cargo test --test sim days -- --nocapture` lives through so many days, on as many threads as
 //! the machine has processors, and says how they were spent. A plain `cargo test` takes one day.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::{Nanos, SEC};
 use crate::minimise;

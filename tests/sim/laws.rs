@@ -92,8 +92,9 @@ fn law_06_a_starved_backup_does_not_steal_the_address() {
             world.run((3 * shape.down()).max(10 * SEC));
             world.resume(1);
             world.settle();
-            assert_eq!(world.changes(), 0);
-            assert_eq!(world.checkers.adverts.iter().filter(|it| it.node == 1).count(), 0);
+            assert_eq!(world.changes(), 0, "law 6: nothing changes");
+            let said = world.checkers.adverts.iter().filter(|it| it.node == 1).count();
+            assert_eq!(said, 0, "law 6: it says nothing");
         }
     });
 }

@@ -21,7 +21,13 @@
 //! ```
 #![allow(missing_docs, reason = "nobody outside sees it")]
 #![allow(unreachable_pub, reason = "`pub` says what a part offers to the others")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    reason = "it is a test"
+)]
 
 mod checkers;
 mod client;

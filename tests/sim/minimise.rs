@@ -26,7 +26,7 @@ pub fn check(name: &'static str, seed: u64, script: &Script) -> Ledger {
         Err(failure) => {
             let command = format!("VIPD_SIM_SEED={seed} cargo test --test sim {name} -- --exact");
             eprintln!("replay: {command}");
-            if !seed::tracing() {
+            if !seed::tracing() && !seed::wants_haste() {
                 let kept = smallest(script);
                 let list: Vec<String> = kept.iter().map(usize::to_string).collect();
                 eprintln!("{} of {} steps suffice:", kept.len(), script.steps.len());

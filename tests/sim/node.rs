@@ -260,7 +260,7 @@ impl Turn<'_> {
                     self.feed(around, Event::Start { keeps_marks });
                 }
                 Request::Reload(plans) => {
-                    let config = configuration(&plans);
+                    let mut config = configuration(&plans);
                     self.feed(around, Event::Prepare(&config));
                     // What is said from here on is said in the new words.
                     *self.plans = plans;

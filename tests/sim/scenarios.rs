@@ -1051,3 +1051,42 @@ fn lost_kernel_messages_are_asked_for_again() {
         assert!(world.serves(0));
     });
 }
+
+/// ST21. A contender that both outrank, but that speaks more often than the master, is heard while the master naps
+/// between two of its own advertisements.
+#[test]
+fn a_master_that_is_only_suffered_does_not_shorten_the_wait_for_a_better_one() {
+    seed::each(|seed| {
+        let waits = Plan::v3().priority(100).preempt_delay(Duration::from_secs(10));
+        let mut world = settled(World::of(seed, [Plan::v3().priority(200).centis(500), waits.clone()]));
+        let port = world.add_stranger(0);
+        for _ in 0..5 {
+            world.forget();
+            world.run_until(6 * SEC, "an advert", |world| !world.checkers.adverts.is_empty());
+            world.stall(0);
+            world.inject(0, port, &Forgery::of(&waits, Family::V4, 50).frame());
+            world.run(4 * SEC);
+            world.resume(0);
+            world.run(2 * SEC);
+        }
+        assert_eq!(world.checkers.takeovers(1), 0);
+        assert_eq!(world.master(), 0);
+    });
+}
+
+/// Two scripts of one instance at once, if the table of hooks forgets who has gone: the checker would see it.
+#[test]
+fn an_instance_that_comes_back_waits_for_the_script_of_its_stop() {
+    of_pairs(|world| {
+        for node in [0, 1] {
+            world.nodes[node].hook_max = 20 * SEC;
+            let plans = world.nodes[node].plans.clone();
+            world.reload(node, vec![]);
+            world.run(10 * MS);
+            world.reload(node, plans);
+        }
+        world.settle();
+        world.run(40 * SEC);
+        assert_eq!(world.master(), 0);
+    });
+}

@@ -72,12 +72,13 @@ pub struct Script {
 }
 
 impl Script {
-    /// One storm, and what is left of it.
+    /// One storm, a rest, and a fault more.
     pub fn short(seed: u64, intervals: &[u16]) -> Self {
         let mut rng = seed::generator(!seed);
         let shape = Shape::random(&mut rng, intervals);
         let mut steps = Vec::new();
         storm(&mut rng, &shape, &mut steps);
+        steps.push(Step::Rest(2 * shape.longest_wait()));
         steps.push(Step::Single(Fault::random_single(&shape, &mut rng)));
         Self { seed, shape, steps }
     }

@@ -44,6 +44,11 @@ pub fn kept_steps() -> Option<Vec<usize>> {
     Some(text.split(',').map(|number| number.parse().expect("VIPD_SIM_KEEP is a list of numbers")).collect())
 }
 
+/// Whether a failure need not be made smaller (`VIPD_SIM_HASTE=1`).
+pub fn wants_haste() -> bool {
+    number("VIPD_SIM_HASTE").is_some_and(|wants| wants > 0)
+}
+
 /// Number of runs of the random walk: `default`, or what the environment says.
 pub fn runs(default: u64) -> u64 {
     number("VIPD_SIM_RUNS").unwrap_or(default)

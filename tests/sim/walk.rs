@@ -1,4 +1,4 @@
-//! Random walks: a random house, one storm and one fault more. There is no story and nothing is expected on the
+//! Random walks: a random house, a storm, a rest and one fault more. There is no story and nothing is expected on the
 //! way but what the checkers demand; at the end everything is mended, and then everything must be well.
 //!
 //! [`days`](crate::days) has the same at length.
@@ -11,7 +11,7 @@ use crate::seed;
 const RUNS: u64 = 400;
 
 /// The intervals of a walk's virtual routers, in centiseconds.
-const INTERVALS: [u16; 5] = [1, 5, 10, 50, 100];
+const INTERVALS: [u16; 6] = [1, 5, 10, 50, 100, 200];
 
 #[test]
 fn whatever_happens_one_master_is_left_and_clients_are_served() {

@@ -110,11 +110,12 @@ fn adopt(config: &Config) {
     let mut router = Box::new(Router::new());
     let mut effects = Box::new(Effects::new());
     let now = Instant::from_origin(Duration::from_secs(100));
+    let (mut first, mut again) = (Box::new(config.clone()), Box::new(config.clone()));
     let events = [
-        Event::Adopt(config),
+        Event::Adopt(&mut first),
         Event::Start { keeps_marks: true },
         Event::Prepare(config),
-        Event::Adopt(config),
+        Event::Adopt(&mut again),
     ];
     for event in events {
         effects.clear();

@@ -22,7 +22,7 @@ pub fn control(bytes: &[u8]) {
         // A number that is not there, and the byte of a priority, stand in more bytes than they need.
         Reply::Record(_) | Reply::Problem { .. } => {}
         Reply::Stray(_) | Reply::File(_) | Reply::Reloaded(_) | Reply::End => {
-            assert_eq!(written[..len], *bytes)
+            assert_eq!(written[..len], *bytes);
         }
     }
 }

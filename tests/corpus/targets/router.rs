@@ -72,7 +72,7 @@ pub fn router(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let config = &configs()[choices.below(CONFIGS.len())];
     let mut bench = Bench::new();
-    bench.handle(Event::Adopt(config));
+    bench.handle(Event::Adopt(&mut config.clone()));
     bench.handle(Event::Start { keeps_marks: choices.is_so() });
     for _ in 0..EVENTS_MAX {
         if choices.is_over() {
@@ -140,7 +140,7 @@ impl Bench {
             _ => {
                 let config = &configs()[choices.below(CONFIGS.len())];
                 self.handle(Event::Prepare(config));
-                self.handle(Event::Adopt(config));
+                self.handle(Event::Adopt(&mut config.clone()));
             }
         }
     }
@@ -341,7 +341,7 @@ impl Bench {
         if let Event::HookEnded(ticket) = event {
             self.hooks.retain(|(other, _)| *other != ticket);
         }
-        if let Event::Adopt(new) = event {
+        if let Event::Adopt(new) = &event {
             self.forget_taken_out(new);
         }
         if matches!(event, Event::Kernel(Message::Done { sequence, .. }) if sequence == self.sequence) {
@@ -493,7 +493,12 @@ impl Outlet for Reader<'_> {
         let address = match opened.content {
             Content::Arp { reply: false, sender, .. } => sender.into(),
             Content::Advertisement(it) => it.target.into(),
-            other => panic!("{other:?}"),
+            other @ (Content::Arp { .. }
+            | Content::Solicitation { .. }
+            | Content::Echo { .. }
+            | Content::Vrrp { .. }) => {
+                panic!("{other:?}")
+            }
         };
         assert!(self.is_virtual(address), "{address} is announced");
         Ok(())

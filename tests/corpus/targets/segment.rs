@@ -79,7 +79,8 @@ fn step(world: &mut World, stranger: Port, choices: &mut Choices<'_>) {
             world.set_cable(node, 0, up);
         }
         8 => administer(world, node, choices.byte()),
-        9 => {
+        // What fails the first time may succeed the second, and then twice is not once.
+        9 if !world.nodes[node].performs_twice => {
             let mut chance = || u32::from(choices.byte()) * 4;
             let (messages, frames, requests) = (chance(), chance(), chance());
             let trouble = Trouble { messages, frames, requests, refusals: chance(), overruns: chance() };
@@ -134,7 +135,7 @@ fn intrude(world: &mut World, stranger: Port, choices: &mut Choices<'_>) {
     };
     let mut bytes = match choices.below(4) {
         0 => choices.some().to_vec(),
-        _ => adverts().last().unwrap_or(&[]).to_vec(),
+        _ => adverts().next_back().unwrap_or(&[]).to_vec(),
     };
     for _ in 0..choices.below(4) {
         let (at, flip) = (usize::from(choices.byte()), choices.byte());

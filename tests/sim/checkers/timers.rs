@@ -12,6 +12,7 @@ use super::frames;
 use crate::clock::{MS, NEVER, Nanos, SEC};
 use crate::node::Node;
 use crate::plan::Plan;
+use crate::seed::trace;
 
 /// A process that is to wake up does so within this.
 const LATE: Nanos = 5 * MS;
@@ -84,6 +85,7 @@ impl Timers {
         let Some((plan, interval)) = frames::admissible(plans, link, from, to, ttl, message) else { return };
         let Some(timer) = self.find(node, plan, family) else { return };
         let priority = message[2];
+        trace!("    node {node} {} {family:?} hears {priority} from {from}, every {interval} ns", plan.name);
         if priority == 0 {
             let (low, high) = wait(plan, family, now, 0, timer.interval);
             timer.due = (timer.due.0.min(low), timer.due.1.min(high));
@@ -103,6 +105,8 @@ impl Timers {
             timer.interval = (interval, interval);
             timer.due = wait(plan, family, now, 3, timer.interval);
         } else if priority >= *plan.priorities().start() || !plan.preempt_delay.is_zero() {
+            // It may be suffered, and its interval learned when that of a better one has run out.
+            timer.interval = (timer.interval.0.min(interval), timer.interval.1.max(interval));
             timer.due.1 = NEVER;
         }
     }
