@@ -111,6 +111,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_restart_syscall,
     libc::SYS_exit,
     libc::SYS_exit_group,
+    libc::SYS_getpid,
     libc::SYS_geteuid,
     libc::SYS_uname,
     libc::SYS_unlinkat,
