@@ -6,10 +6,12 @@
 #
 # It installs what it needs: a compiler with its standard library's source and zig, the linker (see
 # cross/toolchain.sh). The first build of a target takes minutes, the next ones seconds.
-# VIPD_CROSS_STRIP=false keeps the symbols, to see where the bytes are.
+# Beside it lies the same with its symbols, vipd.symbols, whose path VIPD_CROSS_STRIP=false prints.
+# VIPD_CROSS_MIPS16=true makes MIPS binaries of the short instructions, a fifth smaller (see cross/mips16.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . cross/toolchain.sh
+. cross/mips16.sh
 
 usage() {
     sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
@@ -59,15 +61,26 @@ main() {
     FEATURES=${VIPD_CROSS_FEATURES-$FEATURES}
     cross_environment "$TARGET" ship
     echo "board $board for $TARGET, features $FEATURES, $("$RUSTC" --version)" >&2
-    # The linker strips, not the profile: a change of the profile would compile the standard library anew.
-    local strip="-Clink-arg=-Wl,--strip-all"
-    [ "${VIPD_CROSS_STRIP:-true}" = true ] || strip=-Cstrip=none
-    cargo rustc --locked --quiet --profile ship --target "$TARGET" "${BUILD_STD[@]}" \
-        --no-default-features --features "$FEATURES" --bin vipd -- "$strip" >&2
     local folder=$CARGO_TARGET_DIR/boards/$board/$TARGET
     mkdir -p "$folder"
-    cp "$CARGO_TARGET_DIR/$TARGET/ship/vipd" "$folder/vipd"
-    echo "$folder/vipd"
+    case $TARGET,${VIPD_CROSS_MIPS16:-false} in
+    mips*,true)
+        build --emit="llvm-bc=$folder/vipd.bc,link"
+        link_mips16 "$TARGET" "$folder/vipd.bc" "$folder/vipd.symbols"
+        ;;
+    *)
+        build
+        cp "$CARGO_TARGET_DIR/$TARGET/ship/vipd" "$folder/vipd.symbols"
+        ;;
+    esac
+    strip_program "$folder/vipd.symbols" "$folder/vipd"
+    if [ "${VIPD_CROSS_STRIP:-true}" = true ]; then echo "$folder/vipd"; else echo "$folder/vipd.symbols"; fi
+}
+
+# Compiles and links with more words for rustc.
+build() {
+    cargo rustc --locked --quiet --profile ship --target "$TARGET" "${BUILD_STD[@]}" \
+        --no-default-features --features "$FEATURES" --bin vipd -- "$@" >&2
 }
 
 main "$@"

@@ -93,11 +93,14 @@ install_packages() {
         return 1
     fi
     echo "installing ${missing[*]}" >&2
-    {
+    mkdir -p "$CROSS_HOME"
+    (
+        # Two builds at once do not install at once.
+        flock 9
         DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 update -q &&
             DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
                 install -qy --no-install-recommends "${missing[@]}"
-    } >&2
+    ) 9>"$CROSS_HOME/apt.lock" >&2
 }
 
 # Whether the compiler's sysroot has the source of its standard library.
@@ -133,21 +136,33 @@ debian_rustc() {
     dpkg -L rustc-web 2>/dev/null | grep -m1 '/bin/rustc$' || echo /nonexistent
 }
 
-# Fetches zig, which links for every target and brings musl, and writes a linker for each.
+# Fetches zig, which links for every target and brings musl, and writes a linker for each. Two builds at once do so once.
 find_zig() {
     local stamp=$CROSS_HOME/ready-$ZIGLANG
-    [ -e "$stamp" ] && return 0
+    [ "$stamp" -nt cross/toolchain.sh ] && return 0
     mkdir -p "$CROSS_HOME/bin"
+    (
+        flock 9
+        [ "$stamp" -nt cross/toolchain.sh ] && exit 0
+        [ -e "$stamp" ] || fetch_zig || exit 1
+        write_linkers && touch "$stamp"
+    ) 9>"$CROSS_HOME/zig.lock"
+}
+
+fetch_zig() {
     install_packages python3 python3
     python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages /nonexistent python3-venv
-    python3 -m venv "$CROSS_HOME/venv" >&2
-    "$CROSS_HOME/venv/bin/pip" install -q "ziglang==$ZIGLANG" >&2
-    local zig target cpu
+    python3 -m venv "$CROSS_HOME/venv" >&2 && "$CROSS_HOME/venv/bin/pip" install -q "ziglang==$ZIGLANG" >&2
+}
+
+write_linkers() {
+    local zig target cpu linker
     zig=$("$CROSS_HOME/venv/bin/python" -c \
-        'import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), "zig"))')
+        'import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), "zig"))') || return 1
     for target in "${CROSS_TARGETS[@]}"; do
         cpu=$(zig_cpu "$target")
-        cat >"$CROSS_HOME/bin/cc-$target" <<LINKER
+        linker=$CROSS_HOME/bin/cc-$target
+        cat >"$linker.new" <<LINKER
 #!/bin/bash
 export ZIG_GLOBAL_CACHE_DIR='$CROSS_HOME/zig-cache'
 words=()
@@ -155,11 +170,25 @@ for word in "\$@"; do
     # The standard library asks for it always; a program that cannot unwind has no use for it.
     [ "\$word" = -lunwind ] && [ -n "\${VIPD_NO_UNWIND-}" ] || words+=("\$word")
 done
-exec '$zig' cc -target $(zig_target "$target") ${cpu:+-mcpu=$cpu} "\${words[@]}"
+# zig compiles a musl for each way to optimise and to strip, and for each current directory, where debugging information
+# is said to come from: one, a small one, is to do for every program.
+cd '$CROSS_HOME' || exit
+exec '$zig' cc -target $(zig_target "$target") ${cpu:+-mcpu=$cpu} -Os -g "\${words[@]}"
 LINKER
-        chmod +x "$CROSS_HOME/bin/cc-$target"
+        # All at once: another build may be using it.
+        chmod +x "$linker.new" && mv "$linker.new" "$linker" || return 1
     done
-    touch "$stamp"
+}
+
+# Copies a program without its symbols. rustup's tool knows every machine; else Debian has one that does.
+strip_program() {
+    local sysroot tool
+    sysroot=$(rustc --print sysroot 2>/dev/null) || sysroot=/nonexistent
+    for tool in "$sysroot"/lib/rustlib/*/bin/rust-objcopy; do
+        [ -x "$tool" ] && LD_LIBRARY_PATH=$sysroot/lib "$tool" --strip-all "$1" "$2" && return 0
+    done
+    install_packages /usr/share/doc/binutils-multiarch binutils-multiarch
+    objcopy --strip-all "$1" "$2"
 }
 
 # Sets cargo's environment for one target and one purpose, and BUILD_STD, the words that cargo needs besides:
@@ -194,6 +223,7 @@ cross_environment() {
     # Cargo hands a configuration file's flags over only where the environment has none.
     export RUSTFLAGS=$flags
     # One set of folders for every board: the standard library is built once for a target.
-    export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/cross-$purpose
+    CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-target}/cross-$purpose")
+    export CARGO_TARGET_DIR
     export BUILD_STD
 }

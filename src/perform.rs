@@ -4,9 +4,10 @@ use core::net::IpAddr;
 
 use static_assertions::const_assert;
 
-use crate::config::VirtualAddress;
+use crate::config::{Family, VirtualAddress};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::router::{Effect, Router, Slot, View};
+use crate::vrrp::Rules;
 use crate::wire::frame::{self, FRAME_BYTES_MAX};
 use crate::wire::rtnl::{self, NewAddress};
 use crate::wire::vrrp::Outgoing;
@@ -73,7 +74,8 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
     match effect {
         Effect::Join(slot) => join(router, slot, outlet),
         Effect::Advertise { slot, priority } => advertise(router, slot, priority, outlet),
-        Effect::Claim(slot) => each_address(router, slot, Task::Claim, outlet),
+        Effect::Claim(slot) => install(router, slot, false, outlet),
+        Effect::Renew(slot) => install(router, slot, true, outlet),
         Effect::Release(slot) => each_address(router, slot, Task::Release, outlet),
         Effect::Withdraw { address, prefix_len } => {
             one_address(router, usize::from(address), Task::Withdraw { prefix_len }, outlet)
@@ -148,13 +150,34 @@ fn dump(
 /// What is to be done with a virtual address.
 #[derive(Clone, Copy)]
 enum Task {
-    Claim,
+    Install {
+        /// 0: for ever.
+        lifetime_secs: u16,
+        /// Only if it is there.
+        is_renewal: bool,
+        without_route: bool,
+    },
     Release,
     /// As it is installed, by whose hand ever.
     Withdraw {
         prefix_len: u8,
     },
     Announce,
+}
+
+/// Adds every address, or renews those that are there: one that is missing is the router's to put back and announce.
+///
+/// Where a permanent IPv6 address is given a lifetime, Linux gives it to the route of its prefix too, and the route goes
+/// with it, although the device's own address needs it (seen with 6.18). It leaves the route alone if the address has
+/// lost it before.
+fn install(router: &Router, slot: Slot, is_renewal: bool, outlet: &mut impl Outlet) -> Result<(), Unsent> {
+    let Rules { family, lifetime_secs, .. } = router.view(slot).ok_or(Unsent)?.rules;
+    let task = |without_route| Task::Install { lifetime_secs, is_renewal, without_route };
+    let mut result = Ok(());
+    if family == Family::V6 && lifetime_secs > 0 && !is_renewal {
+        result = each_address(router, slot, task(true), outlet);
+    }
+    result.and(each_address(router, slot, task(false), outlet))
 }
 
 fn each_address(router: &Router, slot: Slot, task: Task, outlet: &mut impl Outlet) -> Result<(), Unsent> {
@@ -176,15 +199,17 @@ fn one_address(router: &Router, position: usize, task: Task, outlet: &mut impl O
     let mut buffer = [0; REQUEST_BYTES_MAX];
     let len = match task {
         // An address that stands there by somebody else's hand is left alone.
-        Task::Claim | Task::Release if !router.owns_address(position) => return Ok(()),
-        Task::Claim => {
+        Task::Install { .. } | Task::Release if !router.owns_address(position) => return Ok(()),
+        Task::Install { is_renewal: true, .. } if !router.has_address(position) => return Ok(()),
+        Task::Install { lifetime_secs, without_route, .. } => {
             let new = NewAddress {
                 interface,
                 address: *address,
                 prefix_len: *prefix_len,
                 scope: *scope,
                 label: config.text(*label),
-                lifetime_secs: None,
+                lifetime_secs: (lifetime_secs > 0).then_some(u32::from(lifetime_secs)),
+                without_route,
             };
             rtnl::add_address(&new, NO_SEQUENCE, &mut buffer)?
         }

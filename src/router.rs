@@ -19,7 +19,7 @@ use heapless::Vec;
 use crate::config::{Config, Family, FamilyConfig, Instance, InterfaceId, Peer, VirtualAddress};
 use crate::limits;
 use crate::say::warn;
-use crate::time::{Instant, earlier};
+use crate::time::{Instant, Span, earlier};
 use crate::vrrp::counters::count;
 use crate::vrrp::{self, Action, Counters, Fault, Rules, State, VirtualRouter};
 use crate::wire::vrrp::{Advert, PRIORITY_OWNER, Version};
@@ -149,6 +149,8 @@ pub enum Effect {
     },
     /// Add every virtual address. Those that are there stay.
     Claim(Slot),
+    /// Give every virtual address of ours that is there its lifetime anew.
+    Renew(Slot),
     /// Remove every virtual address that we have added.
     Release(Slot),
     /// Remove one virtual address: an index into [`Config::addresses`], as it is installed.
@@ -175,6 +177,9 @@ pub enum Effect {
 
 /// The effects of one event.
 pub type Effects = Vec<Effect, { limits::EFFECTS_MAX }>;
+
+/// How late an advertisement is if we were not running.
+const LATE: Span = Span::from_millis(10);
 
 /// A virtual router and what the router as a whole knows about it.
 #[derive(Debug, Clone, Copy)]
@@ -289,13 +294,14 @@ impl Router {
         first
     }
 
-    /// Whether a timer at this moment could make a backup master: then every packet that is waiting must have been
-    /// handed in before (law 6).
+    /// Whether a timer at this moment could make a backup master, or let a master that was not running go on as if
+    /// nobody else had taken over: then every packet that is waiting must have been handed in before (law 6).
     #[must_use]
     pub fn may_take_over(&self, now: Instant) -> bool {
         self.members.iter().any(|member| match member.virtual_router.state() {
             State::Backup { down_at, silent: false, .. } => *down_at <= now,
-            State::Backup { silent: true, .. } | State::Initialize { .. } | State::Master { .. } => false,
+            State::Master { advert_at, .. } => *advert_at + LATE <= now,
+            State::Backup { silent: true, .. } | State::Initialize { .. } => false,
         })
     }
 
@@ -347,6 +353,13 @@ impl Router {
         }
     }
 
+    /// Whether this virtual address (an index into [`Config::addresses`]) stands there by our hand, as far as the
+    /// kernel has said.
+    #[must_use]
+    pub fn has_address(&self, address: usize) -> bool {
+        matches!(self.presence.get(address), Some(Presence::Ours { .. }))
+    }
+
     /// Every virtual router has stopped and every hook has run: the daemon may end.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -373,6 +386,7 @@ impl Router {
             preempt_delay: instance.preempt_delay,
             password,
             announcements: instance.announcements,
+            lifetime_secs: instance.lifetime_secs,
             source: member.source.as_ref(),
             decides_ties: first.instance == member.instance && first.family == member.family,
         })
@@ -410,6 +424,7 @@ impl Router {
             turn.push(match *action {
                 Action::Advertise(priority) => Effect::Advertise { slot, priority },
                 Action::Claim => Effect::Claim(slot),
+                Action::Renew => Effect::Renew(slot),
                 Action::Release => Effect::Release(slot),
                 Action::Announce(repeat) => Effect::Announce { slot, repeat },
             });
@@ -566,6 +581,7 @@ enum Verb<'a> {
     Receive(&'a Advert<'a>, &'a IpAddr),
     Timer,
     PutBack,
+    SettleLifetime,
     AnnounceAgain,
     Adopt,
 }
@@ -582,6 +598,7 @@ impl Verb<'_> {
             Self::Receive(advert, from) => virtual_router.receive(turn, advert, from),
             Self::Timer => virtual_router.timer(turn),
             Self::PutBack => return virtual_router.put_back(turn),
+            Self::SettleLifetime => virtual_router.settle_lifetime(turn),
             Self::AnnounceAgain => virtual_router.announce_again(turn),
             Self::Adopt => virtual_router.adopt(turn),
         }

@@ -129,6 +129,12 @@ impl Span {
         Self { units: millis as u32 * 256 / 10 }
     }
 
+    /// A third of it, rounded down to the unit.
+    #[must_use]
+    pub const fn third(self) -> Self {
+        Self { units: self.units / 3 }
+    }
+
     /// As a duration, rounded down to the nanosecond.
     #[must_use]
     pub const fn duration(self) -> Duration {
@@ -161,6 +167,15 @@ impl Add<Span> for Instant {
         let (secs, nanos) = span.parts();
         self.plus(secs, nanos)
     }
+}
+
+/// When what was due at `due` is due again: a period later, so that nothing drifts. What was missed is skipped: if
+/// that is not after `now`, a period from now (law 12).
+#[must_use]
+#[inline(never)]
+pub fn next_due(due: Instant, period: Span, now: Instant) -> Instant {
+    let next = due + period;
+    if next > now { next } else { now + period }
 }
 
 /// An advertisement interval in centiseconds, the unit of VRRPv3's wire format: 0.01 s to 255 s.
@@ -342,6 +357,7 @@ mod tests {
         assert_eq!(Span::from_secs(1), Interval::SECOND.span());
         assert_eq!(Span::from_millis(1).duration(), Duration::from_nanos(976_562));
         assert_eq!(Span::from_secs(1) + Span::from_millis(10), Interval::from_centis(101).unwrap().span());
+        assert_eq!(Span::from_secs(3600).third(), Span::from_secs(1200));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
 static ENABLED: [Numeric; 1] = [Numeric::flag("enabled", true)];
 
 /// Defaults and limits are keepalived's.
-static NUMBERS: [Numeric; 13] = [
+static NUMBERS: [Numeric; 14] = [
     Numeric::whole("virtual_router_id", [1, 255], 0),
     Numeric::whole("version", [2, 3], 0),
     Numeric::whole("priority", [1, 255], 100),
@@ -27,7 +27,10 @@ static NUMBERS: [Numeric; 13] = [
     Numeric::whole("garp_master_refresh_repeat", [1, 255], ANNOUNCEMENTS.refresh_repeat as i32),
     Numeric::millis("garp_interval", 60),
     Numeric::flag("dont_track_primary", false),
+    Numeric::whole("address_lifetime", [0, LIFETIME_SECS_MAX], 0),
 ];
+
+const LIFETIME_SECS_MAX: i32 = 3600;
 
 const ANNOUNCEMENTS: Announcements = Announcements::DEFAULT;
 
@@ -82,6 +85,7 @@ impl<'d> Reader<'d, '_> {
             refresh_repeat,
             interval_ms,
             ignores_link,
+            lifetime_secs,
         ] = self.numbers(section, &NUMBERS);
         let vrid = Vrid::new(vrid as u8);
         let version = reader::version(version, self.default_version);
@@ -98,6 +102,7 @@ impl<'d> Reader<'d, '_> {
         self.check_peers(section, &halves);
         let sources = self.sources(section, &halves);
         let interval = self.interval(section, version, &halves);
+        self.check_lifetime(section, lifetime_secs, interval);
         let password = self.password(section, version, &halves);
         let checksum = self.checksum(section, version, &halves);
         let tracks = self.tracks(section);
@@ -128,6 +133,7 @@ impl<'d> Reader<'d, '_> {
                 refresh_repeat: refresh_repeat as u8,
                 interval_ms: interval_ms as u16,
             },
+            lifetime_secs: lifetime_secs as u16,
             tracks,
             ignores_link: ignores_link != 0,
             group: None,
@@ -268,6 +274,23 @@ impl<'d> Reader<'d, '_> {
         };
         self.error(value.line, sentence, &[value.text]);
         Interval::SECOND
+    }
+
+    /// The kernel counts in seconds and looks once a second; and a router that need not be heard for a while is not to
+    /// lose its address in that time.
+    fn check_lifetime(&mut self, section: Section<'d>, lifetime_secs: i32, interval: Interval) {
+        let least = (i32::from(interval.centis()) / 100 + 1).max(2);
+        if lifetime_secs == 0 || lifetime_secs >= least {
+            return;
+        }
+        if let Some(value) = first(section, "address_lifetime") {
+            self.error_with(
+                value.line,
+                "address_lifetime %A is too short for advert_int: write seconds from %m to %n, or 0",
+                &[value.text],
+                [least, LIFETIME_SECS_MAX],
+            );
+        }
     }
 
     /// PASS is all there is, in version 2 alone: RFC 3768 and its successors dropped authentication.

@@ -149,6 +149,8 @@ pub struct Instance {
     pub v6: FamilyConfig,
     /// The `garp_*` options.
     pub announcements: Announcements,
+    /// `address_lifetime`: seconds after which the kernel drops an address that is not renewed; 0 (default): never.
+    pub lifetime_secs: u16,
     /// What it tracks: a span of [`Config::tracks`].
     pub tracks: Span,
     /// `dont_track_primary`: the link state of its own interface does not matter.

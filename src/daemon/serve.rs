@@ -47,6 +47,7 @@ impl Clients {
 
 impl Daemon<'_> {
     /// Lets clients in, hears what they ask, and goes on with what they are being told.
+    #[inline(never)] // Its buffers are not to lie below everything else.
     pub(super) fn serve(&mut self) {
         for _ in 0..CONTROL_CLIENTS_MAX {
             // Out of descriptors: the client goes on waiting, and so can we.

@@ -6,6 +6,7 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
+use static_assertions::const_assert;
 
 use super::call::{Descriptor, call, pointer_mut};
 use super::{Errno, Error};
@@ -43,25 +44,29 @@ impl Envelope {
     };
 }
 
+/// Packets that there is room for: the kernel's lists of links and addresses lie there too, in datagrams of up to
+/// 8 KiB whatever it is asked for (`NLMSG_GOODSIZE`).
+const ROOMS: usize = 6;
+
+const_assert!(ROOMS * PACKET_BYTES_MAX >= 8192);
+const_assert!(ROOMS >= PACKETS_PER_BATCH_MAX);
+
 /// Where received messages lie until they have been handled. What every message needs lies in front, since memory
 /// behind it is there only once it was needed.
 #[repr(C)]
 pub struct Inbox {
     envelopes: [Envelope; PACKETS_PER_BATCH_MAX],
-    packets: [[u8; PACKET_BYTES_MAX]; PACKETS_PER_BATCH_MAX],
+    packets: [[u8; PACKET_BYTES_MAX]; ROOMS],
 }
 
 impl Inbox {
     /// An empty one.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            envelopes: [Envelope::EMPTY; PACKETS_PER_BATCH_MAX],
-            packets: [[0; PACKET_BYTES_MAX]; PACKETS_PER_BATCH_MAX],
-        }
+        Self { envelopes: [Envelope::EMPTY; PACKETS_PER_BATCH_MAX], packets: [[0; PACKET_BYTES_MAX]; ROOMS] }
     }
 
-    /// The room of all packets as one, for a datagram of the netlink socket.
+    /// All rooms as one, for a datagram of the netlink socket.
     pub const fn datagram(&mut self) -> &mut [u8] {
         self.packets.as_flattened_mut()
     }

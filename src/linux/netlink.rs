@@ -120,6 +120,7 @@ mod tests {
             scope: 0,
             label: "",
             lifetime_secs: None,
+            without_route: false,
         }
     }
 

@@ -318,6 +318,7 @@ mod tests {
             scope: 0,
             label: "",
             lifetime_secs: None,
+            without_route: false,
         };
         let len = rtnl::add_address(&wanted, 1, &mut buffer).unwrap();
         buffer[..len].to_vec()

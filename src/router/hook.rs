@@ -134,25 +134,26 @@ impl Reports {
         self.all.iter().all(|report| report.run == Run::Idle)
     }
 
-    /// The tables for another configuration: what was said stays said, by name.
-    pub(super) fn renamed(&self, new: &Config) -> Self {
-        let mut reports = Self { last_ticket: self.last_ticket, ..Self::new() };
-        for (place, report) in reports.all.iter_mut().enumerate() {
+    /// Puts the table into the order of another configuration: what was said stays said, by name.
+    #[inline(never)] // A copy of the table lies in the stack.
+    pub(super) fn rename(&mut self, new: &Config) {
+        let before = self.all;
+        self.all = [Report::NONE; OWNERS_MAX];
+        for (place, report) in self.all.iter_mut().enumerate() {
             let Some(owner) = HookOwner::at(place, new) else { continue };
             let owner = owner.hash(new);
-            let known = self.all.iter().find(|report| report.owner == owner);
+            let known = before.iter().find(|report| report.owner == owner);
             *report = known.copied().unwrap_or(Report { owner, ..Report::NONE });
         }
         // In free places stay those that are gone and whose script still runs: if they come back, it must end first.
-        for gone in &self.all {
+        for gone in &before {
             let (Run::Running(ticket) | Run::Outdated(ticket)) = gone.run else { continue };
-            if reports.all.iter().all(|report| report.owner != gone.owner)
-                && let Some(free) = reports.all.iter_mut().find(|report| report.owner == 0)
+            if self.all.iter().all(|report| report.owner != gone.owner)
+                && let Some(free) = self.all.iter_mut().find(|report| report.owner == 0)
             {
                 *free = Report { run: Run::Running(ticket), ..*gone };
             }
         }
-        reports
     }
 
     fn next_ticket(&mut self) -> Ticket {

@@ -189,6 +189,7 @@ impl Router {
             } else if misses {
                 self.with(turn, slot, Verb::PutBack);
             }
+            self.with(turn, slot, Verb::SettleLifetime);
         }
         self.settle(turn);
     }

@@ -49,14 +49,15 @@ impl Links {
         self.0.get(usize::from(interface.0)).is_some_and(|link| link.index.is_some() && link.running)
     }
 
-    /// The table for another configuration: what is known stays known, by name.
-    pub(super) fn renamed(&self, old: &Config, new: &Config) -> Self {
-        let mut links = Self::new();
-        for (link, name) in links.0.iter_mut().zip(&new.interfaces) {
+    /// Puts the table into the order of another configuration: what is known stays known, by name.
+    #[inline(never)] // A copy of the table lies in the stack.
+    pub(super) fn rename(&mut self, old: &Config, new: &Config) {
+        let before = self.0;
+        self.0 = [Link::ABSENT; limits::INTERFACES_MAX];
+        for (link, name) in self.0.iter_mut().zip(&new.interfaces) {
             let known = old.interfaces.iter().position(|text| old.text(*text) == new.text(*name));
-            *link = known.and_then(|position| self.0.get(position)).copied().unwrap_or(Link::ABSENT);
+            *link = known.and_then(|position| before.get(position)).copied().unwrap_or(Link::ABSENT);
         }
-        links
     }
 }
 

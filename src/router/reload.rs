@@ -105,10 +105,9 @@ impl Router {
     }
 
     /// Takes the new configuration and leaves the old one in its place.
-    #[inline(never)] // Its tables are not to lie in the stack of every other event.
     pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
-        self.links = self.links.renamed(&self.config, new);
-        self.reports = self.reports.renamed(new);
+        self.links.rename(&self.config, new);
+        self.reports.rename(new);
         self.take_over_presence(new);
         self.take_over_members(turn.now, new);
         core::mem::swap(&mut self.config, new);
@@ -124,6 +123,7 @@ impl Router {
         }
     }
 
+    #[inline(never)] // A copy of the table lies in the stack.
     fn take_over_presence(&mut self, new: &Config) {
         let before = self.presence;
         for (position, address) in new.addresses.iter().enumerate() {

@@ -6,7 +6,7 @@
 //! at most one a second however often it happens.
 
 use crate::config::Announcements;
-use crate::time::{Instant, Span, earlier};
+use crate::time::{Instant, Span, earlier, next_due};
 
 /// The shortest time between two bursts that others can provoke (law 11).
 const PROVOKED_MIN: Span = Span::from_secs(1);
@@ -58,9 +58,7 @@ impl Timetable {
         }
         if let Some(at) = self.refresh_at.filter(|at| *at <= now) {
             let period = Span::from_secs(plan.refresh_secs.max(1));
-            // An absolute schedule, but what was missed is not made up.
-            let next = at + period;
-            self.refresh_at = (plan.refresh_secs > 0).then(|| if next > now { next } else { now + period });
+            self.refresh_at = (plan.refresh_secs > 0).then(|| next_due(at, period, now));
             burst = burst.max(plan.refresh_repeat);
         }
         if self.provoked_at.is_some_and(|at| at <= now) {

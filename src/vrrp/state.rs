@@ -34,6 +34,10 @@ pub enum State {
         answer_after: Instant,
         /// How far putting addresses back has run ahead of its mean rate.
         put_back_until: Instant,
+        /// When the addresses are to be given their lifetime anew; `None`: they have none.
+        renew_at: Option<Instant>,
+        /// When an address that is gone is to be put back, after the packets that were waiting.
+        put_back_at: Option<Instant>,
         /// Until when a tie that we lose is left to the companion that decides for us; see
         /// [`Rules::decides_ties`](super::Rules::decides_ties).
         tie_until: Option<Instant>,

@@ -15,7 +15,7 @@ use super::election::{self, Candidate};
 use super::state::{Cause, Fault, Phase, State};
 use crate::config::{Announcements, Family};
 use crate::say::info;
-use crate::time::{Instant, Interval, Span, earlier};
+use crate::time::{Instant, Interval, Span, earlier, next_due};
 use crate::wire::ip;
 use crate::wire::vrrp::{Advert, ChecksumForm, PRIORITY_OWNER, PRIORITY_RESIGN, Password, Version, Vrid};
 
@@ -55,6 +55,8 @@ pub struct Rules<'a> {
     pub password: Option<&'a Password>,
     /// When addresses are announced.
     pub announcements: Announcements,
+    /// Seconds after which the kernel drops an address that we do not renew; 0: never.
+    pub lifetime_secs: u16,
     /// Where our advertisements come from: our side of a tie. `None`: no such address at the moment.
     pub source: Option<&'a IpAddr>,
     /// Whether a tie (equal priorities) is decided by this one's address. Among virtual routers that move
@@ -71,6 +73,11 @@ impl Rules<'_> {
             Version::V2 => self.interval.down_v2(self.priority),
             Version::V3 => master_interval.down_v3(self.priority),
         }
+    }
+
+    /// From one renewal of the addresses to the next: a third of their lifetime.
+    fn renewal_period(&self) -> Option<Span> {
+        (self.lifetime_secs > 0).then(|| Span::from_secs(self.lifetime_secs).third())
     }
 
     /// Skew_Time, given the master's interval.
@@ -90,6 +97,8 @@ pub enum Action {
     Advertise(u8),
     /// Add the virtual addresses.
     Claim,
+    /// Give the virtual addresses that are there their lifetime anew.
+    Renew,
     /// Remove the virtual addresses that we have added.
     Release,
     /// Announce every virtual address this often.
@@ -201,7 +210,10 @@ impl VirtualRouter {
         match &self.state {
             State::Initialize { .. } | State::Backup { silent: true, .. } => None,
             State::Backup { down_at, silent: false, .. } => Some(*down_at),
-            State::Master { advert_at, timetable, .. } => earlier(Some(*advert_at), timetable.poll_at()),
+            State::Master { advert_at, renew_at, put_back_at, timetable, .. } => {
+                let installed_at = earlier(*renew_at, *put_back_at);
+                earlier(Some(*advert_at), earlier(installed_at, timetable.poll_at()))
+            }
         }
     }
 
@@ -299,35 +311,53 @@ impl VirtualRouter {
         match &mut self.state {
             State::Initialize { .. } => {}
             State::Backup { down_at, silent, .. } => *silent |= *down_at <= turn.now,
-            State::Master { advert_at, .. } => {
+            State::Master { advert_at, put_back_at, .. } => {
+                let misses = put_back_at.take_if(|at| *at <= turn.now).is_some();
                 if *advert_at <= turn.now {
-                    // The next one is due an interval after this one was due, so nothing drifts; what was
-                    // missed by more than an interval is skipped (law 12; ST11).
-                    let next = *advert_at + turn.rules.interval.span();
-                    *advert_at = if next > turn.now { next } else { turn.next_advert() };
+                    *advert_at = next_due(*advert_at, turn.rules.interval.span(), turn.now); // ST11
                     self.advertise(turn, turn.rules.priority);
                 }
+                if misses {
+                    self.claim_again(turn);
+                }
+                self.renew_if_due(turn);
                 self.announce_if_due(turn);
             }
         }
     }
 
-    /// An address of ours was removed by somebody else. Put it back at once and announce it; mastership is kept.
-    /// `false`: that was done too often lately (see [`PUT_BACK_PAUSE`]), and whoever removes it is let wait.
+    /// An address of ours was removed by somebody else, or by the kernel at the end of its lifetime. Put it back at once
+    /// and announce it; mastership is kept. `false`: that was done too often lately (see [`PUT_BACK_PAUSE`]), and
+    /// whoever removes it is let wait.
+    ///
+    /// If our advertisement is overdue we were not running: another may have taken over, and its advertisements come
+    /// before the timer, which puts the address back if they leave us master (law 6).
     pub fn put_back(&mut self, turn: &mut Turn<'_>) -> bool {
         match &mut self.state {
+            State::Master { advert_at, put_back_at, .. } if *advert_at <= turn.now => {
+                *put_back_at = Some(turn.now);
+            }
             State::Master { put_back_until, .. } if *put_back_until > turn.now + PUT_BACK_AHEAD => {
                 return false;
             }
             State::Master { put_back_until, .. } => {
                 *put_back_until = (*put_back_until).max(turn.now) + PUT_BACK_PAUSE;
-                count(&mut self.counters.put_back);
-                turn.act(Action::Claim);
-                self.announce_again(turn);
+                self.claim_again(turn);
             }
             State::Initialize { .. } | State::Backup { .. } => {}
         }
         true
+    }
+
+    /// Every address is known to be there or not: those of a master get the lifetime that the configuration has given
+    /// them, or lose the one that it has taken from them.
+    pub fn settle_lifetime(&mut self, turn: &mut Turn<'_>) {
+        match &self.state {
+            State::Master { renew_at, .. } if renew_at.is_some() != (turn.rules.lifetime_secs > 0) => {
+                self.claim(turn);
+            }
+            State::Initialize { .. } | State::Backup { .. } | State::Master { .. } => {}
+        }
     }
 
     /// Hosts may have learned something else: announce again, at most once a second. Only as master.
@@ -342,8 +372,12 @@ impl VirtualRouter {
     /// once; a backup's timer stays as it is.
     pub fn adopt(&mut self, turn: &mut Turn<'_>) {
         match &mut self.state {
-            State::Master { advert_at, .. } => {
+            State::Master { advert_at, renew_at, .. } => {
                 *advert_at = (*advert_at).min(turn.next_advert());
+                // Where there was none, or is none any more, `settle_lifetime` follows.
+                if renew_at.is_some() {
+                    *renew_at = earlier(*renew_at, turn.next_renewal());
+                }
             }
             State::Initialize { .. } => self.master_interval = turn.rules.interval,
             State::Backup { .. } => {}
@@ -472,10 +506,37 @@ impl VirtualRouter {
             advert_at,
             answer_after: turn.now,
             put_back_until: turn.now,
+            renew_at: turn.next_renewal(),
+            put_back_at: None,
             tie_until: None,
             timetable,
         };
         self.enter(turn, state, cause);
+    }
+
+    /// The addresses again, and hosts are to hear of them.
+    fn claim_again(&mut self, turn: &mut Turn<'_>) {
+        count(&mut self.counters.put_back);
+        self.claim(turn);
+        self.announce_again(turn);
+    }
+
+    /// The addresses again, and with them their lifetime.
+    fn claim(&mut self, turn: &mut Turn<'_>) {
+        if let State::Master { renew_at, .. } = &mut self.state {
+            *renew_at = turn.next_renewal();
+            turn.act(Action::Claim);
+        }
+    }
+
+    /// The kernel drops what is not renewed, whatever becomes of us: three chances for each lifetime.
+    fn renew_if_due(&mut self, turn: &mut Turn<'_>) {
+        let State::Master { renew_at, .. } = &mut self.state else { return };
+        if let Some(due) = renew_at.filter(|due| *due <= turn.now) {
+            let period = turn.rules.renewal_period();
+            *renew_at = period.map(|period| next_due(due, period, turn.now));
+            turn.act(Action::Renew);
+        }
     }
 
     /// Become backup with the full down interval (RFC 9568 §6.4.1, §6.4.3).
@@ -583,6 +644,11 @@ impl<'a> Turn<'a> {
     /// An interval from now.
     fn next_advert(&self) -> Instant {
         self.now + self.rules.interval.span()
+    }
+
+    /// A third of the lifetime from now.
+    fn next_renewal(&self) -> Option<Instant> {
+        self.rules.renewal_period().map(|period| self.now + period)
     }
 
     /// [`ACTIONS_MAX`] is the proved bound, so there is always room; the golden table tries every pair.

@@ -39,6 +39,7 @@ const IFA_PROTO: u16 = 11;
 const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_TENTATIVE: u32 = 0x40;
+const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 const FOREVER: u32 = u32::MAX;
 
 /// One message from the kernel.
@@ -113,6 +114,8 @@ pub struct NewAddress<'a> {
     pub label: &'a str,
     /// Seconds that it stays valid unless renewed; `None`: for ever.
     pub lifetime_secs: Option<u32>,
+    /// Without a route to its prefix (`IFA_F_NOPREFIXROUTE`); ignored for IPv4.
+    pub without_route: bool,
 }
 
 /// The messages in one datagram from the kernel; what we do not know is skipped, what is broken ends it.
@@ -195,7 +198,8 @@ pub fn add_address(new: &NewAddress<'_>, sequence: u32, buffer: &mut [u8]) -> Re
             }
         }
         IpAddr::V6(address) => {
-            request.attribute(IFA_FLAGS, &IFA_F_NODAD.to_ne_bytes())?;
+            let routing = if new.without_route { IFA_F_NOPREFIXROUTE } else { 0 };
+            request.attribute(IFA_FLAGS, &(IFA_F_NODAD | routing).to_ne_bytes())?;
             if new.prefix_len == 128 && !address.is_unicast_link_local() {
                 preferred = 0;
             }
@@ -391,7 +395,15 @@ mod tests {
     const LINK_LOCAL: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1));
 
     fn new(address: IpAddr, prefix_len: u8) -> NewAddress<'static> {
-        NewAddress { interface: IfIndex(3), address, prefix_len, scope: 0, label: "", lifetime_secs: None }
+        NewAddress {
+            interface: IfIndex(3),
+            address,
+            prefix_len,
+            scope: 0,
+            label: "",
+            lifetime_secs: None,
+            without_route: false,
+        }
     }
 
     /// A message of the kernel's with a family header and attributes.

@@ -71,6 +71,7 @@ fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
     assert_eq!(lan.checksum, ChecksumForm::PseudoHeader);
     assert_eq!((lan.source_v4, lan.source_v6), (None, None));
     assert_eq!(lan.announcements, Announcements::default());
+    assert_eq!(lan.lifetime_secs, 0);
     assert_eq!(addresses(&config, lan.v4.addresses), ["192.168.1.1/24@br-lan"]);
     assert_eq!(addresses(&config, lan.v6.addresses), ["fe80::1/64@br-lan"]);
     assert!(lan.v4.peers.is_empty() && lan.v6.peers.is_empty() && lan.tracks.is_empty());
@@ -140,6 +141,15 @@ fn a_file_of_openwrts_keepalived_package_is_read_unchanged() {
     assert_eq!(config.text(group.name), "both");
     let [Track { interface, weight }] = config.tracks[..] else { panic!() };
     assert_eq!((config.interface_name(interface), weight), ("eth1", -20));
+}
+
+#[test]
+fn an_address_lifetime_is_seconds() {
+    let config = accept(
+        "config vrrp_instance 'lan'\n\toption interface 'eth0'\n\toption virtual_router_id '1'\n\
+         \toption address_lifetime '3600'\n\tlist virtual_ipaddress '192.0.2.1'\n",
+    );
+    assert_eq!(only(&config).lifetime_secs, 3600);
 }
 
 /// libuci's shape of the package's own default: nothing but `enabled 0`.

@@ -72,6 +72,7 @@ impl Flags {
             preempt_delay: Duration::from_secs(if self.preempt == "delay" { 10 } else { 0 }),
             password: None,
             announcements: Announcements { refresh_secs: 60, ..Announcements::default() },
+            lifetime_secs: 2,
             source: Some(&SOURCE),
             decides_ties: self.decides_ties,
         }
@@ -94,7 +95,7 @@ fn advert(rules: &Rules<'_>, priority: u8, interval: Interval) -> Advert<'static
     }
 }
 
-const STATES: [&str; 8] = [
+const STATES: [&str; 11] = [
     "initialize",
     "backup",
     "backup, master silent",
@@ -103,6 +104,9 @@ const STATES: [&str; 8] = [
     "master",
     "master, tie left to companion",
     "master, overdue by 5 s",
+    "master, overdue and an address is gone",
+    "master, renewal due",
+    "master, lifetime new",
 ];
 
 /// A virtual router in the named state, by public verbs alone.
@@ -144,12 +148,26 @@ fn in_state(name: &str, rules: &Rules<'_>) -> VirtualRouter {
             vr.begin(&mut turn_at(20_000), false);
             vr.promote(&mut turn_at(6_000));
         }
+        "master, overdue and an address is gone" => {
+            vr.begin(&mut turn_at(20_000), false);
+            vr.promote(&mut turn_at(6_000));
+            vr.put_back(&mut turn_at(0));
+        }
+        "master, renewal due" => {
+            vr.begin(&mut turn_at(10_000), false);
+            vr.promote(&mut turn_at(700));
+        }
+        "master, lifetime new" => {
+            vr.begin(&mut turn_at(10_000), false);
+            let without = Rules { lifetime_secs: 0, ..*rules };
+            vr.promote(&mut Turn::new(verb_at(500), without));
+        }
         _ => unreachable!("a state of STATES"),
     }
     vr
 }
 
-const EVENTS: [&str; 18] = [
+const EVENTS: [&str; 19] = [
     "begin",
     "begin as owner",
     "halt: link down",
@@ -159,6 +177,7 @@ const EVENTS: [&str; 18] = [
     "doubt",
     "timer",
     "put back",
+    "settle lifetime",
     "advert priority 0",
     "advert lower",
     "advert lower, interval 2 s",
@@ -190,6 +209,7 @@ fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>) -> Actions {
         "doubt" => vr.doubt(turn),
         "timer" => vr.timer(turn),
         "put back" => drop(vr.put_back(turn)),
+        "settle lifetime" => vr.settle_lifetime(turn),
         "advert priority 0" => receive(0, Interval::SECOND, greater),
         "advert lower" => receive(lower, Interval::SECOND, greater),
         "advert lower, interval 2 s" => receive(lower, two_secs, greater),
@@ -248,15 +268,21 @@ fn outcome(before: &VirtualRouter, vr: &VirtualRouter, rules: &Rules<'_>, action
             }
             text
         }
-        State::Master { advert_at, tie_until, timetable, .. } => {
+        State::Master { advert_at, tie_until, renew_at, put_back_at, timetable, .. } => {
             let mut text = format!("master, advert {}", deadline(*advert_at, waited_until, rules));
             if let Some(at) = tie_until {
                 write!(text, ", tie {}", if *at > at_ms(NOW_MS) { "left" } else { "over" }).unwrap();
             }
-            let announce_before = match before.state() {
-                State::Master { timetable, .. } => timetable.poll_at(),
-                State::Initialize { .. } | State::Backup { .. } => None,
+            let (announce_before, renew_before) = match before.state() {
+                State::Master { timetable, renew_at, .. } => (timetable.poll_at(), *renew_at),
+                State::Initialize { .. } | State::Backup { .. } => (None, None),
             };
+            if let Some(at) = renew_at.filter(|_| *renew_at != renew_before) {
+                write!(text, ", renew {}", deadline(at, None, rules)).unwrap();
+            }
+            if let Some(at) = put_back_at {
+                write!(text, ", put back {}", deadline(*at, None, rules)).unwrap();
+            }
             if let Some(at) = timetable.poll_at() {
                 write!(text, ", announce {}", deadline(at, announce_before, rules)).unwrap();
             }
@@ -269,6 +295,7 @@ fn outcome(before: &VirtualRouter, vr: &VirtualRouter, rules: &Rules<'_>, action
             Action::Advertise(priority) if *priority == rules.priority => text.push_str("; advertise"),
             Action::Advertise(priority) => write!(text, "; advertise {priority}?").unwrap(),
             Action::Claim => text.push_str("; claim"),
+            Action::Renew => text.push_str("; renew"),
             Action::Release => text.push_str("; release"),
             Action::Announce(repeat) => write!(text, "; announce {repeat}").unwrap(),
         }
@@ -280,9 +307,9 @@ fn table() -> String {
     let mut text = String::from(
         "# Every state x event x flags of one virtual router: what it becomes, and what it does, in order.\n\
          #\n\
-         # Own address 10.0.0.5, priority 100 (owner: 255), interval 1 s. SKEW and DOWN are Skew_Time and\n\
-         # Active_Down_Interval with the own interval. `tie` counts for a follower: a virtual router that leaves\n\
-         # ties to the first of those that move together. Flags that behave alike share a line.\n",
+         # Own address 10.0.0.5, priority 100 (owner: 255), interval 1 s, address lifetime 2 s. SKEW and DOWN are\n\
+         # Skew_Time and Active_Down_Interval with the own interval. `tie` counts for a follower: a virtual router\n\
+         # that leaves ties to the first of those that move together. Flags that behave alike share a line.\n",
     );
     for state in STATES {
         for event in EVENTS {

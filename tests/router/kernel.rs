@@ -192,7 +192,7 @@ fn a_static_address_that_equals_a_virtual_one_is_never_removed() {
 fn an_address_that_somebody_removes_is_put_back_at_once_and_mastership_is_kept() {
     let mut bench = Bench::master(&[Spec::default()]);
     bench.address(ETH0, "10.0.0.1", true);
-    bench.tick(2000);
+    bench.run_for(Duration::from_secs(2));
     bench.address_gone(ETH0, "10.0.0.1");
     let slot = Slot(0);
     assert_eq!(bench.effects, [Effect::Claim(slot), Effect::Announce { slot, repeat: 5 }]);
@@ -206,7 +206,7 @@ fn an_address_that_somebody_removes_is_put_back_at_once_and_mastership_is_kept()
 fn after_an_overrun_the_whole_picture_is_asked_for_and_mended() {
     let mut bench = Bench::master(&[Spec::default()]);
     bench.address(ETH0, "10.0.0.1", true);
-    bench.tick(2000);
+    bench.run_for(Duration::from_secs(2));
     bench.handle(Event::Overrun);
     assert!(matches!(bench.effects[..], [Effect::DumpLinks(_)]));
     seen_again(&mut bench, &[OUR_V4]);
@@ -253,7 +253,7 @@ fn tracked_links_are_faults_or_weights() {
 #[test]
 fn a_device_that_changes_its_ethernet_address_is_announced_again() {
     let mut bench = Bench::master(&[Spec::default()]);
-    bench.tick(2000);
+    bench.run_for(Duration::from_secs(2));
     let mac = Some(vipd::wire::Mac([2, 0, 0, 0, 0, 99]));
     let link = vipd::wire::rtnl::Link { index: ETH0, name: "eth0", mac, running: true };
     bench.handle(Event::Kernel(Message::Link(link)));
@@ -276,7 +276,7 @@ fn a_virtual_address_on_a_device_that_comes_late_is_claimed_then() {
     bench.answer_dumps(&[(ETH0, "eth0", true, &[OUR_V4])]);
     assert!(!bench.effects.contains(&Effect::Claim(Slot(0))), "there is nothing to claim it on");
     for index in [IfIndex(20), IfIndex(21)] {
-        bench.tick(2000);
+        bench.run_for(Duration::from_secs(2));
         bench.link(index, "wan", true);
         bench.answer_dumps(&[(ETH0, "eth0", true, &[OUR_V4]), (index, "wan", true, &[])]);
         assert!(bench.effects.contains(&Effect::Claim(Slot(0))), "{:?}", bench.effects);
@@ -354,10 +354,11 @@ fn an_address_that_is_removed_again_and_again_is_put_back_about_fifty_times_a_se
     let mut bench = Bench::master(&[Spec::default()]);
     let mut claims = 0;
     for _ in 0..1000 {
-        bench.tick(1);
+        let timed = bench.run_for(Duration::from_millis(1));
         bench.address(ETH0, "10.0.0.1", true);
         bench.address_gone(ETH0, "10.0.0.1");
-        claims += bench.effects.iter().filter(|effect| matches!(effect, Effect::Claim(_))).count();
+        let effects = timed.iter().map(|(_, effect)| effect).chain(&bench.effects);
+        claims += effects.filter(|effect| matches!(effect, Effect::Claim(_))).count();
     }
     assert!((50..=62).contains(&claims), "{claims}");
     let at = bench.router.poll_at().unwrap();

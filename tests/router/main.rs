@@ -24,5 +24,6 @@ mod hooks;
 mod kernel;
 mod kinds;
 mod laws;
+mod lifetime;
 mod reload;
 mod timers;

@@ -54,7 +54,7 @@ fn st20_changing_addresses_claims_the_new_and_withdraws_the_old_without_resignin
     let mut bench = Bench::master(&[Spec { addresses: vec!["10.0.0.1", "10.0.0.3"], ..Spec::default() }]);
     bench.address(ETH0, "10.0.0.1", true);
     bench.address(ETH0, "10.0.0.3", true);
-    bench.tick(2000);
+    bench.run_for(Duration::from_secs(2));
     let new = Spec { addresses: vec!["10.0.0.2", "10.0.0.1"], ..Spec::default() };
     let (prepared, adopted) = reload(&mut bench, &[new], &["10.0.0.1"]);
     assert_eq!(prepared, [Effect::Withdraw { address: 1, prefix_len: 24 }]);

@@ -38,6 +38,8 @@ pub struct Plan {
     pub tracks: Vec<(usize, i16)>,
     pub password: Option<&'static [u8]>,
     pub checksum: ChecksumForm,
+    /// `address_lifetime`, seconds; 0: none.
+    pub lifetime_secs: u16,
 }
 
 /// The virtual IPv4 address of a segment.
@@ -78,6 +80,7 @@ impl Plan {
             tracks: Vec::new(),
             password: None,
             checksum: ChecksumForm::default(),
+            lifetime_secs: 0,
         }
     }
 
@@ -127,6 +130,11 @@ impl Plan {
 
     pub fn password(self, password: &'static [u8]) -> Self {
         Self { password: Some(password), ..self }
+    }
+
+    /// The kernel drops its addresses after so many seconds unless they are renewed.
+    pub fn lifetime(self, lifetime_secs: u16) -> Self {
+        Self { lifetime_secs, ..self }
     }
 
     pub fn grouped(self) -> Self {
@@ -234,6 +242,7 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         v4: family(config, plan, Family::V4),
         v6: family(config, plan, Family::V6),
         announcements: plan.announcements,
+        lifetime_secs: plan.lifetime_secs,
         tracks: span(tracks_start, config.tracks.len()),
         ignores_link: false,
         group: plan.group.map(GroupId),

@@ -94,6 +94,7 @@ fn answer(message: &Message<'_>) {
         scope: 253,
         label: "lan:vip",
         lifetime_secs: told.usable.then_some(30),
+        without_route: told.marked,
     };
     let mut buffer = [0xa5; 256];
     let len = rtnl::add_address(&new, 7, &mut buffer).unwrap();

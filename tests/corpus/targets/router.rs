@@ -396,6 +396,9 @@ impl Bench {
                 assert!(repeat > 0);
                 assert!(self.claimed.contains(&self.identity(slot)), "announced, and not claimed");
             }
+            Effect::Renew(slot) => {
+                assert!(self.claimed.contains(&self.identity(slot)), "renewed, and not claimed");
+            }
             Effect::Join(_) | Effect::Advertise { .. } | Effect::Withdraw { .. } => {}
         }
     }
