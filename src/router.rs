@@ -213,7 +213,7 @@ impl Member {
 }
 
 /// Everything that vipd knows, and what it makes of what happens.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[repr(C)] // What is always in use lies together, before the tables of which most may be empty: few pages of memory.
 pub struct Router {
     /// `None` before [`Event::Start`].

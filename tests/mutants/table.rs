@@ -4,7 +4,7 @@
 //! mutant NAME
 //! file src/somewhere.rs
 //! test path::of::the::test            (walk: the random walk)
-//! words what the checker says
+//! words what the checker says         (several, with ` | ` between them: one of them)
 //! - the text, line by line,
 //! - that is replaced
 //! + what replaces it; where this contains MUTANT, it stands for the question whether the mutant is awake

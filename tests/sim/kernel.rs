@@ -39,7 +39,7 @@ const IFA_F_TENTATIVE: u32 = 0x40;
 const IFA_F_SECONDARY: u32 = 0x01;
 
 /// A network device.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Link {
     pub index: u32,
     pub name: &'static str,
@@ -102,7 +102,7 @@ impl Trouble {
 }
 
 /// An answer to a ping.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EchoReply {
     pub from: IpAddr,
     pub sequence: u16,
@@ -110,7 +110,7 @@ pub struct EchoReply {
 }
 
 /// A packet in a raw socket's buffer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Received {
     /// The device that it arrived on.
     pub index: u32,
@@ -122,7 +122,7 @@ pub struct Received {
 pub type Outbox = Vec<(usize, Frame)>;
 
 /// A host without a process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Kernel {
     pub links: Vec<Link>,
     trouble: Trouble,

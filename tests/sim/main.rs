@@ -40,6 +40,7 @@ mod laws;
 mod minimise;
 mod netlink;
 mod node;
+mod pairs;
 mod plan;
 mod scenarios;
 mod script;

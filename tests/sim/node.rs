@@ -36,6 +36,7 @@ pub struct Surroundings<'a> {
 }
 
 /// A router.
+#[derive(Clone)]
 pub struct Node {
     /// Its number in the world.
     pub number: usize,
@@ -59,6 +60,7 @@ pub struct Node {
     daemon: Option<Daemon>,
 }
 
+#[derive(Clone)]
 struct Daemon {
     router: Box<Router>,
     effects: Box<Effects>,
@@ -71,6 +73,7 @@ struct Daemon {
 }
 
 /// What somebody asked of the daemon by a signal.
+#[derive(Clone)]
 enum Request {
     Start,
     Reload(Vec<Plan>),
@@ -78,6 +81,7 @@ enum Request {
 }
 
 /// A hook script that runs.
+#[derive(Clone)]
 struct Hook {
     ticket: Ticket,
     ends_at: Nanos,
@@ -152,6 +156,11 @@ impl Node {
     /// Whether there is a daemon, held or not.
     pub fn has_daemon(&self) -> bool {
         self.daemon.is_some()
+    }
+
+    /// The daemon's router.
+    pub fn router(&self) -> Option<&Router> {
+        self.daemon.as_ref().map(|daemon| &*daemon.router)
     }
 
     /// Whether something waits for the daemon.
@@ -404,7 +413,7 @@ impl Turn<'_> {
 }
 
 /// What an event's effects want to leave, by its kind.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Gathered {
     messages: Vec<(IfIndex, IpAddr, IpAddr, Vec<u8>)>,
     requests: Vec<u8>,

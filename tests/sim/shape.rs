@@ -195,6 +195,9 @@ fn assigned(rng: &mut Rng, role: &Plan, node: usize, all_equal: bool) -> Plan {
         plan.preempt_delay = Duration::from_secs(rng.u64(1..20));
     }
     plan.announcements.delay_secs = rng.u16(0..=5);
+    if rng.u8(0..8) == 0 {
+        plan = plan.lifetime(3);
+    }
     // Version 3 learns the master's interval, so each may have its own.
     let is_v3 = role.version == Version::V3;
     if is_v3 && node % 3 == 1 && rng.u8(0..3) == 0 && plan.centis <= 1000 {

@@ -6,7 +6,7 @@ use vipd::vrrp::Phase;
 use crate::node::Node;
 
 /// One hook script that runs, or ran last, for an owner.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Run {
     node: usize,
     kind: &'static str,
@@ -18,7 +18,7 @@ struct Run {
 }
 
 /// What every owner was told.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Hooks {
     runs: Vec<Run>,
     /// Grows with every script that starts or ends.

@@ -51,14 +51,14 @@ pub struct Transition {
 }
 
 /// What a node has let out in its present turn.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Load {
     messages: usize,
     frames: usize,
 }
 
 /// Everything that checks and remembers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Checkers {
     pub adverts: Vec<Advert>,
     pub announcements: Vec<Announcement>,

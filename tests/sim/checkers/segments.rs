@@ -15,7 +15,7 @@ const CLOCK_PER_CENT: Nanos = 106;
 const SLACK: Nanos = 20 * MS;
 
 /// One virtual router, whoever plays it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Watch {
     segment: usize,
     vrid: u8,
@@ -35,7 +35,7 @@ struct Bounds {
 }
 
 /// The virtual routers of all segments.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Segments {
     watches: Vec<Watch>,
     /// When something was last wrong anywhere.
