@@ -56,7 +56,7 @@ emulator() {
     esac
 }
 
-# What makes a target's code smaller; each was measured (README of size-report/).
+# What makes a target's code smaller; size-report/flags.sh measures each.
 size_flags() {
     # Nothing prints a place in the source or a Debug form.
     echo -Zlocation-detail=none -Zfmt-debug=none
