@@ -31,6 +31,7 @@ mod fault;
 mod frame;
 mod kernel;
 mod laws;
+mod lifetimes;
 mod minimise;
 mod netlink;
 mod node;

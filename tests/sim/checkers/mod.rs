@@ -17,6 +17,7 @@ use crate::seed::trace;
 
 mod frames;
 mod hooks;
+mod lifetimes;
 mod segments;
 mod timers;
 
@@ -66,6 +67,7 @@ pub struct Checkers {
     pub hooks: hooks::Hooks,
     pub segments: Segments,
     pub timers: Timers,
+    pub lifetimes: lifetimes::Lifetimes,
     load: Load,
     /// Who became master and must have announced every address since when.
     owing: Vec<(usize, usize, Family, Nanos)>,
@@ -171,6 +173,7 @@ impl Checkers {
     pub fn turn_ended(&mut self, now: Nanos, node: &Node) {
         self.note_phases(now, node);
         self.timers.turn_ended(node, node.clock.local(now));
+        self.lifetimes.turn_ended(now, node);
         if !node.is_quiescent(now) {
             return;
         }
