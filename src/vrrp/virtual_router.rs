@@ -349,14 +349,14 @@ impl VirtualRouter {
         true
     }
 
-    /// Every address is known to be there or not: those of a master get the lifetime that the configuration has given
-    /// them, or lose the one that it has taken from them.
+    /// Every address is known to be there or not: those of a master get the lifetime that the configuration says now.
+    /// It may be another one than before, and a renewal may be among what the kernel has refused.
     pub fn settle_lifetime(&mut self, turn: &mut Turn<'_>) {
-        match &self.state {
-            State::Master { renew_at, .. } if renew_at.is_some() != (turn.rules.lifetime_secs > 0) => {
-                self.claim(turn);
-            }
-            State::Initialize { .. } | State::Backup { .. } | State::Master { .. } => {}
+        let State::Master { renew_at, .. } = &mut self.state else { return };
+        let next = turn.next_renewal();
+        let action = if renew_at.is_some() == next.is_some() { Action::Renew } else { Action::Claim };
+        if core::mem::replace(renew_at, next).is_some() || next.is_some() {
+            turn.act(action);
         }
     }
 
@@ -372,12 +372,8 @@ impl VirtualRouter {
     /// once; a backup's timer stays as it is.
     pub fn adopt(&mut self, turn: &mut Turn<'_>) {
         match &mut self.state {
-            State::Master { advert_at, renew_at, .. } => {
+            State::Master { advert_at, .. } => {
                 *advert_at = (*advert_at).min(turn.next_advert());
-                // Where there was none, or is none any more, `settle_lifetime` follows.
-                if renew_at.is_some() {
-                    *renew_at = earlier(*renew_at, turn.next_renewal());
-                }
             }
             State::Initialize { .. } => self.master_interval = turn.rules.interval,
             State::Backup { .. } => {}
@@ -514,19 +510,14 @@ impl VirtualRouter {
         self.enter(turn, state, cause);
     }
 
-    /// The addresses again, and hosts are to hear of them.
+    /// The addresses again, and with them their lifetime; and hosts are to hear of them.
     fn claim_again(&mut self, turn: &mut Turn<'_>) {
         count(&mut self.counters.put_back);
-        self.claim(turn);
-        self.announce_again(turn);
-    }
-
-    /// The addresses again, and with them their lifetime.
-    fn claim(&mut self, turn: &mut Turn<'_>) {
         if let State::Master { renew_at, .. } = &mut self.state {
             *renew_at = turn.next_renewal();
-            turn.act(Action::Claim);
         }
+        turn.act(Action::Claim);
+        self.announce_again(turn);
     }
 
     /// The kernel drops what is not renewed, whatever becomes of us: three chances for each lifetime.

@@ -21,6 +21,7 @@ mod harness;
 mod hooks;
 mod interop;
 mod kinds;
+mod lifetime;
 mod lone;
 mod many;
 mod ram;

@@ -31,11 +31,13 @@ const SILENCE: Duration = Duration::from_millis(600);
 const GROWTH_KB: u32 = 4;
 
 #[test]
+#[ignore = "builds static binaries, and takes minutes: tests/run ram"]
 fn one_virtual_router_takes_less_than_64_kib_and_no_more_after_a_week() {
     live_a_week("tiny", 1, &Limits { dirty_kb: 64, launcher_kb: 24, pss_kb: 250 });
 }
 
 #[test]
+#[ignore = "builds static binaries, and takes minutes: tests/run ram"]
 fn all_255_virtual_routers_take_less_than_200_kib_and_no_more_after_a_week() {
     live_a_week("large", 255, &Limits { dirty_kb: 200, launcher_kb: 32, pss_kb: 450 });
 }

@@ -9,7 +9,7 @@ use crate::clock::{MS, Nanos, SEC};
 use crate::kernel::Trouble;
 use crate::plan::Plan;
 use crate::seed::trace;
-use crate::shape::Shape;
+use crate::shape::{Shape, random_lifetime};
 use crate::stranger::Forgery;
 use crate::switch::Path;
 use crate::world::World;
@@ -70,6 +70,8 @@ pub enum Change {
     Preempt(bool),
     /// The announcements' repetition and delay.
     Announcements(u8, u16),
+    /// The addresses' lifetime, from this seed, or without any.
+    Lifetime(Option<u64>),
     /// One virtual IPv4 address more, or without it again.
     Address,
     /// Without the last of several virtual routers.
@@ -195,13 +197,14 @@ impl Fault {
 
 impl Change {
     fn random(rng: &mut Rng) -> Self {
-        match rng.u8(0..8) {
+        match rng.u8(0..9) {
             0 => Self::Nothing,
             1 | 2 => Self::Priority(rng.u8(1..=254)),
             3 => Self::Preempt(rng.bool()),
             4 => Self::Announcements(rng.u8(1..=5), rng.u16(0..=5)),
             5 => Self::Address,
             6 => Self::Fewer,
+            7 => Self::Lifetime(rng.bool().then(|| rng.u64(..))),
             _ => Self::Original,
         }
     }
@@ -223,6 +226,12 @@ impl Change {
                 for plan in &mut plans {
                     plan.announcements.repeat = repeat;
                     plan.announcements.delay_secs = delay_secs;
+                }
+            }
+            Self::Lifetime(seed) => {
+                for plan in &mut plans {
+                    let secs = seed.map(|seed| random_lifetime(&mut Rng::with_seed(seed), plan.centis));
+                    plan.lifetime_secs = secs.unwrap_or(0);
                 }
             }
             Self::Address => {

@@ -10,7 +10,7 @@ use smoltcp::wire::NdiscNeighborFlags;
 use vipd::limits;
 use vipd::wire::Mac;
 
-use crate::clock::{MS, NEVER, Nanos};
+use crate::clock::{MS, NEVER, Nanos, SEC};
 use crate::frame::{self, BROADCAST, Content};
 use crate::netlink::{Datagram, IFA_F_NODAD, Installed, LinkView, Request, Wish, requests};
 use crate::seed::trace;
@@ -125,6 +125,8 @@ pub type Outbox = Vec<(usize, Frame)>;
 #[derive(Debug, Clone)]
 pub struct Kernel {
     pub links: Vec<Link>,
+    /// The world's time.
+    pub now: Nanos,
     trouble: Trouble,
     troubled_until: Nanos,
     /// Keeps `IFA_PROTO` (Linux 5.18 and later).
@@ -150,6 +152,7 @@ impl Kernel {
     pub fn new(keeps_marks: bool) -> Self {
         Self {
             links: Vec::new(),
+            now: 0,
             trouble: Trouble::NONE,
             troubled_until: 0,
             keeps_marks,
@@ -308,6 +311,26 @@ impl Kernel {
     /// `ip address add`.
     pub fn add_address(&mut self, at: usize, address: IpAddr, prefix_len: u8, rng: &mut Rng) {
         self.install(at, plain(address, prefix_len), 0, rng);
+    }
+
+    /// When the kernel next looks for addresses that are no longer valid: it does so once a second at most.
+    pub fn looks_at(&self) -> Option<Nanos> {
+        let present = self.links.iter().filter(|link| link.present);
+        let first = present.flat_map(|link| &link.addresses).filter_map(Installed::valid_until).min();
+        first.map(|until| until.next_multiple_of(SEC))
+    }
+
+    /// Drops the addresses that are no longer valid, and says which.
+    pub fn drop_expired(&mut self, rng: &mut Rng) -> Vec<(usize, IpAddr)> {
+        let now = self.now;
+        let is_over = |it: &Installed| it.valid_until().is_some_and(|until| until <= now);
+        let mut dropped = Vec::new();
+        for at in 0..self.links.len() {
+            let over = self.links[at].addresses.iter().filter(|it| is_over(it));
+            dropped.extend(over.map(|it| (at, it.address)));
+            self.remove_where(at, is_over, rng);
+        }
+        dropped
     }
 
     /// `ip address del`, or `flush` for what the predicate is true of.
@@ -531,6 +554,7 @@ impl Kernel {
         if !self.keeps_marks {
             new.mark = 0;
         }
+        new.asked_at = self.now;
         let same = |it: &Installed| {
             // Over IPv4 another prefix makes another address; over IPv6 it does not.
             it.address == new.address && (it.prefix_len == new.prefix_len || new.address.is_ipv6())
@@ -539,8 +563,9 @@ impl Kernel {
             Some(_) if !may_exist => EEXIST,
             Some(found) => {
                 // Linux changes lifetimes, metric and mark, and keeps the rest.
-                self.links[at].addresses[found].mark = new.mark;
-                let it = self.links[at].addresses[found].clone();
+                let known = &mut self.links[at].addresses[found];
+                (known.mark, known.valid_secs, known.asked_at) = (new.mark, new.valid_secs, new.asked_at);
+                let it = known.clone();
                 self.tell(Datagram::default().address(index, &it, sequence, false), rng);
                 0
             }
@@ -648,7 +673,7 @@ impl Kernel {
 }
 
 fn plain(address: IpAddr, prefix_len: u8) -> Installed {
-    Installed { address, prefix_len, scope: 0, flags: 0, mark: 0 }
+    Installed { address, prefix_len, scope: 0, flags: 0, mark: 0, valid_secs: None, asked_at: 0 }
 }
 
 /// Whether `secondary` was added to the subnet of `primary`, with the same prefix length.

@@ -37,6 +37,7 @@ mod fault;
 mod frame;
 mod kernel;
 mod laws;
+mod lifetimes;
 mod minimise;
 mod netlink;
 mod node;

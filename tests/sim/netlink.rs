@@ -60,6 +60,17 @@ pub struct Installed {
     pub flags: u32,
     /// `IFA_PROTO`; 0 if none was given, or the kernel is too old to keep it.
     pub mark: u8,
+    /// Seconds that it stays valid unless it is asked for again; `None`: for ever.
+    pub valid_secs: Option<u32>,
+    /// When it was asked for last, in nanoseconds of the world.
+    pub asked_at: u64,
+}
+
+impl Installed {
+    /// When it is no longer valid, in nanoseconds of the world.
+    pub fn valid_until(&self) -> Option<u64> {
+        self.valid_secs.map(|secs| self.asked_at + u64::from(secs) * 1_000_000_000)
+    }
 }
 
 /// What is asked of the kernel.
@@ -140,7 +151,7 @@ fn request(bytes: &[u8]) -> Request<'_> {
 fn address(body: &[u8]) -> (u32, Installed) {
     let (family, prefix_len, scope) = (body[0], body[1], body[3]);
     let (index, mut flags) = (u32_at(body, 4), u32::from(body[2]));
-    let (mut local, mut address, mut mark) = (None, None, 0);
+    let (mut local, mut address, mut mark, mut valid_secs) = (None, None, 0, None);
     let mut rest = &body[8..];
     while rest.len() >= 4 {
         let len = usize::from(u16_at(rest, 0));
@@ -151,7 +162,12 @@ fn address(body: &[u8]) -> (u32, Installed) {
             IFA_LOCAL => local = Some(ip(family, value)),
             IFA_FLAGS => flags = u32_at(value, 0),
             IFA_PROTO => mark = value[0],
-            IFA_CACHEINFO => assert!(value.len() == 16, "struct ifa_cacheinfo"),
+            IFA_CACHEINFO => {
+                assert!(value.len() == 16, "struct ifa_cacheinfo");
+                let (preferred, valid) = (u32_at(value, 0), u32_at(value, 4));
+                assert!(valid > 0 && preferred <= valid, "lifetimes that Linux refuses");
+                valid_secs = Some(valid).filter(|valid| *valid < u32::MAX);
+            }
             IFA_LABEL => assert!(value.last() == Some(&0) && value.len() <= 16, "a label"),
             _ => {}
         }
@@ -162,7 +178,7 @@ fn address(body: &[u8]) -> (u32, Installed) {
         AF_INET => local.expect("RTM_xxxADDR without IFA_LOCAL"),
         _ => local.or(address).expect("RTM_xxxADDR without an address"),
     };
-    (index, Installed { address, prefix_len, scope, flags, mark })
+    (index, Installed { address, prefix_len, scope, flags, mark, valid_secs, asked_at: 0 })
 }
 
 fn ip(family: u8, value: &[u8]) -> IpAddr {
@@ -231,7 +247,7 @@ impl Datagram {
             IpAddr::V4(address) => (AF_INET, Vec::from(address.octets())),
             IpAddr::V6(address) => (AF_INET6, Vec::from(address.octets())),
         };
-        let flags = it.flags | IFA_F_PERMANENT;
+        let flags = if it.valid_secs.is_none() { it.flags | IFA_F_PERMANENT } else { it.flags };
         self.bytes.extend_from_slice(&[family, it.prefix_len, flags as u8, it.scope]);
         self.bytes.extend_from_slice(&index.to_ne_bytes());
         self.attribute(IFA_ADDRESS, &octets);

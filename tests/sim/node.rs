@@ -53,6 +53,8 @@ pub struct Node {
     pub gathers: bool,
     /// When its next turn is.
     pub wake_at: Nanos,
+    /// When its kernel next looks for addresses that are no longer valid.
+    pub looks_at: Nanos,
     /// A hook script runs for up to so long.
     pub hook_max: Nanos,
     /// Where every virtual router stood at the end of the last turn: link, VRID and family.
@@ -100,6 +102,7 @@ impl Node {
             performs_twice: false,
             gathers: false,
             wake_at: NEVER,
+            looks_at: NEVER,
             hook_max: 500 * MS,
             phases: Vec::new(),
             daemon: None,
@@ -195,6 +198,7 @@ impl Node {
 
     /// One turn of the daemon. Returns when the next one is due if nothing comes in before.
     pub fn turn(&mut self, around: &mut Surroundings<'_>) -> Nanos {
+        self.kernel.now = around.now;
         let Some(daemon) = self.daemon.as_mut() else { return NEVER };
         let instant = self.clock.local(around.now);
         let mut turn = Turn {

@@ -178,12 +178,25 @@ fn suffer_alone(fault: &Fault, world: &mut World) {
     world.forget();
     fault.apply(world);
     settle(world);
-    served_in_time(world, &format!("{fault:?}"), 0);
+    let is_promised = !denies_renewals(fault, world);
+    if is_promised {
+        served_in_time(world, &format!("{fault:?}"), 0);
+    }
     world.forget();
     fault::mend(world);
     settle(world);
-    served_in_time(world, &format!("the end of {fault:?}"), ANNOUNCEMENT_PAUSE);
+    if is_promised {
+        served_in_time(world, &format!("the end of {fault:?}"), ANNOUNCEMENT_PAUSE);
+    }
     everything_is_well(world);
+}
+
+/// A kernel that takes no renewal drops the address under its living master, for as long as that lasts: the price of a
+/// lifetime. What is served when it has been mended, the checkers see.
+fn denies_renewals(fault: &Fault, world: &World) -> bool {
+    let Fault::Trouble(node, trouble) = fault else { return false };
+    let lives = world.nodes[*node].plans.iter().any(|plan| plan.lifetime_secs > 0);
+    lives && trouble.requests + trouble.refusals > 0
 }
 
 /// The promise: 3 × interval + skew + ε after any single fault.

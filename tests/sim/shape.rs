@@ -32,6 +32,8 @@ pub struct Shape {
 pub struct NodeShape {
     pub plans: Vec<Plan>,
     pub keeps_marks: bool,
+    /// Its kernel drops its addresses when it dies.
+    pub lives: bool,
     pub drift_ppm: i64,
     /// It starts so much later than the one before.
     pub starts_after: Nanos,
@@ -71,6 +73,11 @@ impl Shape {
                 if plan.link == 0 && plan.priority < 255 && rng.bool() {
                     plan.tracks.push((1, weight));
                 }
+            }
+        }
+        for node in nodes.iter_mut().filter(|node| node.lives) {
+            for plan in &mut node.plans {
+                plan.lifetime_secs = random_lifetime(rng, plan.centis);
             }
         }
         Self { segments, nodes, centis }
@@ -128,11 +135,17 @@ impl NodeShape {
         Self {
             plans: Vec::new(),
             keeps_marks: rng.bool(),
+            lives: rng.u8(0..3) == 0,
             drift_ppm: if skewed { rng.i64(-50_000..=50_000) } else { rng.i64(-100..=100) },
             starts_after: if rng.bool() { 0 } else { rng.u64(0..5 * SEC) },
             hook_max: *rng.choice(&[MS, 500 * MS, 1500 * MS]).unwrap(),
         }
     }
+}
+
+/// As short as may be, or not.
+pub fn random_lifetime(rng: &mut Rng, centis: u16) -> u16 {
+    (centis / 100 + 1).max(2) * rng.u16(1..=3)
 }
 
 /// What all players of a virtual router have in common.

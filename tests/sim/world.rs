@@ -39,8 +39,14 @@ struct Segment {
 
 #[derive(Debug)]
 enum What {
-    Arrives { segment: usize, port: Port, frame: Frame },
+    Arrives {
+        segment: usize,
+        port: Port,
+        frame: Frame,
+    },
     Turn(usize),
+    /// A kernel looks for addresses that are no longer valid.
+    Look(usize),
     Ping(usize),
 }
 
@@ -206,6 +212,7 @@ impl World {
     pub fn start(&mut self, node: usize) {
         trace!("-- start node {node}");
         self.nodes[node].start();
+        self.checkers.lifetimes.unsettle(node, self.now);
         self.disturb();
         self.wake_soon(node);
     }
@@ -214,6 +221,7 @@ impl World {
     pub fn kill(&mut self, node: usize) {
         trace!("-- kill node {node}");
         self.nodes[node].kill();
+        self.checkers.lifetimes.fell_silent(node, self.now);
         self.checkers.hooks.forget(node);
         self.note(node);
         self.disturb();
@@ -250,6 +258,7 @@ impl World {
     pub fn stall(&mut self, node: usize) {
         trace!("-- stall node {node}");
         self.nodes[node].stalled = true;
+        self.checkers.lifetimes.fell_silent(node, self.now);
         self.blur(node);
         self.disturb();
     }
@@ -258,6 +267,7 @@ impl World {
     pub fn resume(&mut self, node: usize) {
         trace!("-- resume node {node}");
         self.nodes[node].stalled = false;
+        self.checkers.lifetimes.unsettle(node, self.now);
         self.blur(node);
         self.disturb();
         self.wake_soon(node);
@@ -267,6 +277,7 @@ impl World {
     pub fn reload(&mut self, node: usize, plans: Vec<Plan>) {
         trace!("-- reload node {node}");
         self.nodes[node].reload(plans);
+        self.checkers.lifetimes.unsettle(node, self.now);
         self.blur(node);
         self.disturb();
         self.wake_soon(node);
@@ -288,6 +299,7 @@ impl World {
     pub fn administer(&mut self, node: usize, what: impl FnOnce(&mut Kernel, &mut Rng)) {
         trace!("-- administer node {node}");
         what(&mut self.nodes[node].kernel, &mut self.rng);
+        self.checkers.lifetimes.unsettle(node, self.now);
         self.blur(node);
         self.disturb();
         self.wake_soon(node);
@@ -297,6 +309,7 @@ impl World {
     pub fn set_trouble(&mut self, node: usize, trouble: Trouble) {
         trace!("-- node {node}: {trouble:?}");
         self.nodes[node].kernel.set_trouble(trouble, self.now);
+        self.checkers.lifetimes.unsettle(node, self.now);
         self.blur(node);
         self.disturb();
         self.wake_soon(node);
@@ -462,6 +475,7 @@ impl World {
         match what {
             What::Arrives { segment, port, frame } => self.arrive(segment, port, &frame),
             What::Turn(node) => self.turn(node),
+            What::Look(node) => self.look(node),
             What::Ping(client) => self.ping(client),
         }
     }
@@ -506,6 +520,32 @@ impl World {
         self.note(number);
         self.observe();
         self.wake(number, next);
+        self.look_later(number);
+    }
+
+    fn look(&mut self, number: usize) {
+        let node = &mut self.nodes[number];
+        if node.looks_at != self.now {
+            return;
+        }
+        node.looks_at = NEVER;
+        node.kernel.now = self.now;
+        let dropped = node.kernel.drop_expired(&mut self.rng);
+        trace!("-- the kernel of node {number} drops {dropped:?}");
+        self.checkers.lifetimes.dropped(node, &dropped);
+        if node.has_input() {
+            self.wake_soon(number);
+        }
+        self.look_later(number);
+    }
+
+    fn look_later(&mut self, number: usize) {
+        let Some(at) = self.nodes[number].kernel.looks_at() else { return };
+        let at = at.max(self.now);
+        if at < self.nodes[number].looks_at {
+            self.nodes[number].looks_at = at;
+            self.later(at, What::Look(number));
+        }
     }
 
     fn ping_at(&mut self, client: usize, at: Nanos) {
@@ -519,6 +559,7 @@ impl World {
         }
         let segment = self.client_segments[number];
         self.observe();
+        self.checkers.lifetimes.look(self.now, &self.nodes);
         self.checkers.segments.serves(self.now, &self.nodes, segment, &self.clients[number]);
         self.clients[number].ping(self.now, &mut self.outbox);
         self.flush_client(number);

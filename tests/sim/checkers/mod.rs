@@ -17,6 +17,7 @@ use crate::seed::trace;
 
 mod frames;
 mod hooks;
+mod lifetimes;
 mod segments;
 mod timers;
 
@@ -66,6 +67,7 @@ pub struct Checkers {
     pub hooks: hooks::Hooks,
     pub segments: Segments,
     pub timers: Timers,
+    pub lifetimes: lifetimes::Lifetimes,
     load: Load,
     /// Who became master and must have announced every address since when.
     owing: Vec<(usize, usize, Family, Nanos)>,
@@ -175,6 +177,7 @@ impl Checkers {
         if has_moved {
             self.timers.turn_ended(node, node.clock.local(now));
         }
+        self.lifetimes.turn_ended(now, node);
         self.looked.resize(self.looked.len().max(node.number + 1), None);
         let epochs = Some((node.kernel.epoch, self.hooks.epoch));
         // Most turns only read an advert that is like the one before.
