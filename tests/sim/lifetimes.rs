@@ -46,9 +46,9 @@ fn a_dead_or_frozen_master_has_no_address_after_its_lifetime() {
         for (shape, is_killed) in shapes().iter().flat_map(|shape| [(shape, true), (shape, false)]) {
             let mut world = pair(seed, shape, 3);
             if is_killed {
-                world.kill(0)
+                world.kill(0);
             } else {
-                world.stall(0)
+                world.stall(0);
             }
             let gone = world.run_until(4 * SEC, "without an address", |world| !has_any(world, 0));
             assert!(
