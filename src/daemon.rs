@@ -125,8 +125,18 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         is_behind: false,
         troubles: 0,
     };
-    let mut daemon =
-        Daemon { command, hands, listener, signals, scratch, inbox, clients, is_torn: false, ends_at: None };
+    let mut daemon = Daemon {
+        command,
+        hands,
+        listener,
+        signals,
+        scratch,
+        inbox,
+        clients,
+        is_torn: false,
+        ends_at: None,
+        deaf_until: None,
+    };
     let result = daemon.run();
     daemon.listener.remove();
     match result {
@@ -177,6 +187,8 @@ struct Daemon<'a> {
     is_torn: bool,
     /// When to end although a hook still runs.
     ends_at: Option<Instant>,
+    /// Until when no client is let in.
+    deaf_until: Option<Instant>,
 }
 
 /// Which descriptors have something.
@@ -246,12 +258,13 @@ impl Daemon<'_> {
     fn wait(&mut self) -> Result<Ready, linux::Error> {
         self.hands.kernel.flush();
         log::logger().flush();
+        self.deaf_until = self.deaf_until.filter(|until| *until > clock::now());
         let timeout = if self.hands.have_failures() {
             Some(Duration::ZERO)
         } else {
             let mut deadline = self.hands.router.poll_at();
-            if let Some(ends_at) = self.ends_at {
-                deadline = Some(deadline.map_or(ends_at, |at| at.min(ends_at)));
+            for other in [self.ends_at, self.deaf_until].into_iter().flatten() {
+                deadline = Some(deadline.map_or(other, |at| at.min(other)));
             }
             deadline.map(|at| at.since(clock::now()))
         };
@@ -262,7 +275,9 @@ impl Daemon<'_> {
         let mut all: Vec<Waiting, { 6 + CONTROL_CLIENTS_MAX }> = Vec::new();
         let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
         let scripts = self.hands.scripts();
-        all.extend([signals, scripts, netlink, v4, v6, Waiting::to_read(&self.listener)]);
+        let is_deaf = self.deaf_until.is_some();
+        let listener = if is_deaf { Waiting::NEVER } else { Waiting::to_read(&self.listener) };
+        all.extend([signals, scripts, netlink, v4, v6, listener]);
         all.extend(self.clients.interests());
         poll::wait(&mut all, timeout)?;
         let mut over = all.iter().map(|waiting| waiting.is_over());

@@ -14,6 +14,9 @@ use crate::linux::poll::Waiting;
 use crate::router::{Router, Slot};
 use crate::status::{PACKET_BYTES_MAX, Reply, Request, cut};
 
+/// How long no client is let in when there is no descriptor for one.
+const DEAF_TIME: core::time::Duration = core::time::Duration::from_secs(1);
+
 /// The connected clients.
 pub(super) struct Clients(Vec<Client, CONTROL_CLIENTS_MAX>);
 
@@ -50,8 +53,15 @@ impl Daemon<'_> {
     #[inline(never)] // Its buffers are not to lie below everything else.
     pub(super) fn serve(&mut self) {
         for _ in 0..CONTROL_CLIENTS_MAX {
-            // Out of descriptors: the client goes on waiting, and so can we.
-            let Ok(Some(connection)) = self.listener.accept() else { break };
+            let connection = match self.listener.accept() {
+                Ok(Some(connection)) => connection,
+                Ok(None) => break,
+                // Out of descriptors: the client goes on waiting, and we do not ask again at once.
+                Err(_) => {
+                    self.deaf_until = Some(clock::now() + DEAF_TIME);
+                    break;
+                }
+            };
             if self.clients.0.is_full() {
                 // Who connects and says nothing keeps nobody out: the oldest of those goes, or else the oldest.
                 let silent = self.clients.0.iter().position(|client| client.next.is_none());
