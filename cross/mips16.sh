@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# MIPS16e: half of MIPS's instructions in two bytes each. The routers' cores have it (24K, 74K, 1004K), and OpenWrt's own
-# packages use it. LLVM writes it as text only, and only GNU's assembler and linker take it from there. Sourced by
-# cross/build.sh after cross/toolchain.sh.
+# MIPS16e: instructions of two bytes, which the cores of routers have (24K, 74K, 1004K) and OpenWrt's own packages are made
+# of. LLVM writes them as text only, which GNU's assembler reads and GNU's linker links. Sourced by cross/build.sh.
 
 # Makes the program $3 for target $1 from $2, the module of LLVM that rustc has made of the whole program.
 link_mips16() {
