@@ -21,8 +21,9 @@ link_mips16() {
             --function-sections --data-sections "${options[@]}" -o "$program.s"
     "$gnu-as" -mips32r2 -msoft-float -mno-shared -o "$program.o" "$program.s"
     mapfile -t parts < <(musl_parts "$target")
-    "$gnu-ld" -static --gc-sections --build-id=none -z max-page-size=4096 -z noexecstack --no-warn-mismatch \
-        -T cross/size.ld -o "$program" "${parts[0]}" "$program.o" --start-group "${parts[@]:1}" --end-group
+    # With the small page that is common, the data begins in the file where the code ends.
+    "$gnu-ld" -static --gc-sections --build-id=none --no-warn-mismatch -z noexecstack \
+        -z max-page-size=4096 -z common-page-size=16 -T cross/size.ld -o "$program" "${parts[0]}" "$program.o" --start-group "${parts[@]:1}" --end-group
 }
 
 # Functions become MIPS16, except where it lacks the instructions: atomics, and assembly.
