@@ -62,13 +62,15 @@ main() {
     cross_environment "$TARGET" ship
     echo "board $board for $TARGET, features $FEATURES, $("$RUSTC" --version)" >&2
     local folder=$CARGO_TARGET_DIR/boards/$board/$TARGET
-    mkdir -p "$folder"
     case $TARGET,${VIPD_CROSS_MIPS16:-false} in
     mips*,true)
+        folder+=-mips16
+        mkdir -p "$folder"
         build --emit="llvm-bc=$folder/vipd.bc,link"
         link_mips16 "$TARGET" "$folder/vipd.bc" "$folder/vipd.symbols"
         ;;
     *)
+        mkdir -p "$folder"
         build
         cp "$CARGO_TARGET_DIR/$TARGET/ship/vipd" "$folder/vipd.symbols"
         ;;

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# MIPS16e: half of MIPS's instructions in two bytes each. The routers' cores have it (24K, 74K, 1004K), and OpenWrt's own
-# packages use it. LLVM writes it as text only, and only GNU's assembler and linker take it from there. Sourced by
-# cross/build.sh after cross/toolchain.sh.
+# MIPS16e: instructions of two bytes, which the cores of routers have (24K, 74K, 1004K) and OpenWrt's own packages are made
+# of. LLVM writes them as text only, which GNU's assembler reads and GNU's linker links. Sourced by cross/build.sh.
 
 # Makes the program $3 for target $1 from $2, the module of LLVM that rustc has made of the whole program.
 link_mips16() {
@@ -22,8 +21,9 @@ link_mips16() {
             --function-sections --data-sections "${options[@]}" -o "$program.s"
     "$gnu-as" -mips32r2 -msoft-float -mno-shared -o "$program.o" "$program.s"
     mapfile -t parts < <(musl_parts "$target")
-    "$gnu-ld" -static --gc-sections --build-id=none -z max-page-size=4096 -z noexecstack --no-warn-mismatch \
-        -T cross/size.ld -o "$program" "${parts[0]}" "$program.o" --start-group "${parts[@]:1}" --end-group
+    # With the small page that is common, the data begins in the file where the code ends.
+    "$gnu-ld" -static --gc-sections --build-id=none --no-warn-mismatch -z noexecstack \
+        -z max-page-size=4096 -z common-page-size=16 -T cross/size.ld -o "$program" "${parts[0]}" "$program.o" --start-group "${parts[@]:1}" --end-group
 }
 
 # Functions become MIPS16, except where it lacks the instructions: atomics, and assembly.
