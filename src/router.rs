@@ -425,7 +425,10 @@ impl Router {
                 Action::Advertise(priority) => Effect::Advertise { slot, priority },
                 Action::Claim => Effect::Claim(slot),
                 Action::Renew => Effect::Renew(slot),
-                Action::Release => Effect::Release(slot),
+                Action::Release => {
+                    self.expect_late_echoes(slot);
+                    Effect::Release(slot)
+                }
                 Action::Announce(repeat) => Effect::Announce { slot, repeat },
             });
         }

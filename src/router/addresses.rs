@@ -41,7 +41,7 @@ impl Router {
                 }
             }
         }
-        if address.marked || !address.usable {
+        if address.marked || !address.usable || is_nobodys(&address.address) {
             return;
         }
         let mut found = false;
@@ -109,6 +109,24 @@ impl Router {
         if lost {
             // There may be another one. Ask, and let things stand until the answer.
             self.synchronise(turn);
+        }
+    }
+
+    /// The addresses of a virtual router are released, and one that was claimed may not have been told of yet. If it then
+    /// appears, because the kernel has refused to remove it, a mark says that it is ours; where there are no marks, we
+    /// have to remember.
+    pub(super) fn expect_late_echoes(&mut self, slot: Slot) {
+        if !self.loses_marks {
+            return;
+        }
+        let Some(positions) = self.view(slot).map(|view| view.positions()) else { return };
+        for position in positions {
+            let is_owners = self.is_owners(position);
+            match self.presence.get_mut(position) {
+                // Until a list does not mention it.
+                Some(entry @ Presence::Absent) if !is_owners => *entry = Presence::Ours { seen: true },
+                Some(Presence::Absent | Presence::Ours { .. } | Presence::Foreign { .. }) | None => {}
+            }
         }
     }
 
@@ -197,6 +215,15 @@ pub(super) fn push_withdrawal(turn: &mut Turn<'_>, position: usize, prefix_len: 
 
 const fn phase(member: &Member) -> Phase {
     member.virtual_router.phase()
+}
+
+/// Not to be sent from, whatever the kernel says (RFC 1122 §3.2.1.3; RFC 4291 §2.5.2, §2.7).
+const fn is_nobodys(address: &IpAddr) -> bool {
+    let is_broadcast = match address {
+        IpAddr::V4(address) => address.is_broadcast(),
+        IpAddr::V6(_) => false,
+    };
+    address.is_unspecified() || address.is_multicast() || is_broadcast
 }
 
 /// fe80::/10 (RFC 4291 §2.5.6).

@@ -289,19 +289,19 @@ impl VirtualRouter {
             // RFC 9568 §6.4.1 knows no such event (RX25); the router counts it and does not call.
             State::Initialize { .. } => {}
             State::Backup { .. } => self.receive_as_backup(turn, advert, from),
-            State::Master { advert_at, .. } => {
-                // While we were stopped for longer than the others wait, one of them took over by right: step
-                // back and let it be, pre-empting later if that is configured. The owner's claim never ends.
-                let away = turn.rules.down_interval(turn.rules.interval);
-                let may_have_lost =
-                    advert.priority != PRIORITY_RESIGN && turn.rules.priority != PRIORITY_OWNER;
-                if may_have_lost && turn.now > advert_at + away {
-                    self.note(turn, advert, from);
-                    self.watch(turn, Cause::Asleep(*from));
+            // While we were stopped for longer than the others wait, one of them took over by right: step back and let
+            // it be, pre-empting later if that is configured. The owner's claim never ends.
+            State::Master { .. } if turn.rules.priority != PRIORITY_OWNER && self.has_slept(turn) => {
+                self.note(turn, advert, from);
+                if advert.priority == PRIORITY_RESIGN {
+                    // Whether another one follows it, the packets behind this one tell. If not, the timer goes on where
+                    // we stopped; and hosts may have learned the one that is gone (ST22).
+                    self.announce_later(turn.now);
                 } else {
-                    self.receive_as_master(turn, advert, from);
+                    self.watch(turn, Cause::Asleep(*from));
                 }
             }
+            State::Master { .. } => self.receive_as_master(turn, advert, from),
         }
     }
 
@@ -360,12 +360,14 @@ impl VirtualRouter {
         }
     }
 
-    /// Hosts may have learned something else: announce again, at most once a second. Only as master.
+    /// Hosts may have learned something else: announce again, at most once a second. Only as master; and only by the
+    /// timer if our advertisement is overdue, as with [`VirtualRouter::put_back`].
     pub fn announce_again(&mut self, turn: &mut Turn<'_>) {
-        if let State::Master { timetable, .. } = &mut self.state {
-            timetable.provoke(turn.now);
+        self.announce_later(turn.now);
+        match self.state {
+            State::Master { advert_at, .. } if advert_at > turn.now => self.announce_if_due(turn),
+            State::Initialize { .. } | State::Backup { .. } | State::Master { .. } => {}
         }
-        self.announce_if_due(turn);
     }
 
     /// The configuration has changed. A master goes on with the new rules, and with a shorter interval at
@@ -423,9 +425,7 @@ impl VirtualRouter {
         if advert.priority == PRIORITY_RESIGN {
             self.answer(turn, true);
             // It was master beside us, and hosts may have learned it (ST22).
-            if let State::Master { timetable, .. } = &mut self.state {
-                timetable.provoke(turn.now);
-            }
+            self.announce_later(turn.now);
             return;
         }
         let loses = turn.rules.source.is_some_and(|address| {
@@ -455,9 +455,7 @@ impl VirtualRouter {
             Version::V3 => self.answer(turn, false),
         }
         // Hosts may have learned the other one: announce again when it has had time to go (ST22).
-        if let State::Master { timetable, .. } = &mut self.state {
-            timetable.provoke(turn.next_advert());
-        }
+        self.announce_later(turn.next_advert());
     }
 
     /// Whether a lost tie is left to the companion that decides ties, for one down interval at most: if the
@@ -561,15 +559,33 @@ impl VirtualRouter {
         info!("{}/{} {family}: {before} -> {after} ({cause})", turn.rules.name, turn.rules.vrid);
     }
 
-    /// What a master says before it goes.
+    /// What a master says before it goes. One that has slept has been replaced, or there is nobody: its resignation would
+    /// only shorten the others' patience with its successor.
     fn resign(&mut self, turn: &mut Turn<'_>) {
         match self.state {
-            State::Master { .. } => {
+            State::Master { .. } if !self.has_slept(turn) => {
                 for _ in 0..RESIGNATIONS {
                     self.advertise(turn, PRIORITY_RESIGN);
                 }
             }
-            State::Initialize { .. } | State::Backup { .. } => {}
+            State::Initialize { .. } | State::Backup { .. } | State::Master { .. } => {}
+        }
+    }
+
+    /// Master, and stopped for longer than the others wait: by right, one of them has taken over.
+    fn has_slept(&self, turn: &Turn<'_>) -> bool {
+        match self.state {
+            State::Master { advert_at, .. } => {
+                turn.now > advert_at + turn.rules.down_interval(turn.rules.interval)
+            }
+            State::Initialize { .. } | State::Backup { .. } => false,
+        }
+    }
+
+    /// Hosts are to hear of us again, at `at` or when that is allowed again. Only as master.
+    fn announce_later(&mut self, at: Instant) {
+        if let State::Master { timetable, .. } = &mut self.state {
+            timetable.provoke(at);
         }
     }
 

@@ -25,5 +25,6 @@ mod kernel;
 mod kinds;
 mod laws;
 mod lifetime;
+mod log;
 mod reload;
 mod timers;

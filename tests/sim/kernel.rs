@@ -241,6 +241,15 @@ impl Kernel {
         now < self.troubled_until
     }
 
+    /// The daemon has not run since then. If something failed at that time or later, it repairs it from now on.
+    pub fn still_troubled(&mut self, since: Nanos, now: Nanos) -> bool {
+        let is_troubled = self.overrun || self.troubled_until > since;
+        if is_troubled {
+            self.troubled_until = self.troubled_until.max(now + RETRY_MAX);
+        }
+        is_troubled
+    }
+
     /// Whether notifications have been lost since this was last asked.
     pub fn take_overrun(&mut self) -> bool {
         core::mem::take(&mut self.overrun)

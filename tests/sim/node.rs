@@ -47,6 +47,8 @@ pub struct Node {
     pub first_plans: Vec<Plan>,
     /// Stopped by SIGSTOP: the kernel goes on, the daemon does not.
     pub stalled: bool,
+    /// Since when.
+    pub stalled_at: Option<Nanos>,
     /// Every effect but adverts and hooks is performed twice (law 4).
     pub performs_twice: bool,
     /// What leaves is gathered until the end of the turn, as the daemon does; otherwise it leaves effect by effect.
@@ -99,6 +101,7 @@ impl Node {
             first_plans: plans.clone(),
             plans,
             stalled: false,
+            stalled_at: None,
             performs_twice: false,
             gathers: false,
             wake_at: NEVER,
@@ -113,7 +116,7 @@ impl Node {
     pub fn start(&mut self) {
         assert!(self.daemon.is_none(), "the daemon of node {} runs", self.number);
         self.kernel.open_sockets();
-        self.stalled = false;
+        (self.stalled, self.stalled_at) = (false, None);
         self.daemon = Some(Daemon {
             router: Box::new(Router::new()),
             effects: Box::new(Effects::new()),
