@@ -26,4 +26,5 @@ mod kinds;
 mod laws;
 mod lifetime;
 mod reload;
+mod strangers;
 mod timers;
