@@ -277,7 +277,7 @@ impl<'a> Command<'a> {
 }
 
 static MEMORY: Once<Memory> = Once::new(Memory::new());
-static RECORDS: Once<ask::Records> = Once::new(ask::Records::new());
+static ANSWER: Once<ask::Answer> = Once::new(ask::Answer::new());
 
 /// The program: does what the words say, and answers with the exit code.
 #[must_use]
@@ -350,20 +350,19 @@ fn place(out: &mut Output, file: &str, line: u32, is_warning: bool) {
 
 #[inline(never)]
 fn status(command: &Command<'_>) -> Exit {
-    let Some(records) = RECORDS.take() else { return Exit::Refused };
-    let mut stray = show::Stray::default();
-    if let Err(error) = ask::status(command.socket, command.instance, records, &mut stray) {
+    let Some(answer) = ANSWER.take() else { return Exit::Refused };
+    if let Err(error) = ask::status(command.socket, command.instance, answer) {
         return unreachable_daemon(command, &error);
     }
-    if let Some(name) = command.instance.filter(|_| records.is_empty()) {
+    if let Some(name) = command.instance.filter(|_| answer.records.is_empty()) {
         complain(&["there is no instance '", name, "'"]);
         return Exit::Wrong;
     }
     print(|out| match command.format {
-        Format::Table => show::table(records, &stray, out),
-        Format::Json => show::json(records, &stray, out),
+        Format::Table => show::table(answer, out),
+        Format::Json => show::json(answer, out),
         #[cfg(feature = "prometheus")]
-        Format::Prometheus => show::prometheus(records, &stray, out),
+        Format::Prometheus => show::prometheus(&answer.records, &answer.stray, out),
     })
 }
 
@@ -380,7 +379,7 @@ fn reload(command: &Command<'_>) -> Exit {
             out.text("\n");
         }
         Reply::Reloaded(taken) => is_taken = taken,
-        Reply::Record(_) | Reply::Stray(_) | Reply::End => {}
+        Reply::Record(_) | Reply::Stray(_) | Reply::Stranger(_) | Reply::End => {}
     });
     let _ = out.finish();
     match answer {

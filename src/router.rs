@@ -32,12 +32,15 @@ mod kernel;
 mod links;
 mod receive;
 mod reload;
+mod strangers;
 
 use addresses::Presence;
 pub use hook::Hook;
 use hook::Reports;
 use kernel::Sync;
 use links::Links;
+pub use strangers::Stranger;
+use strangers::Strangers;
 
 /// Which virtual router: an index into the router's table, valid until the next [`Event::Adopt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -226,6 +229,7 @@ pub struct Router {
     sync: Sync,
     /// Packets that no virtual router would count.
     stray: Counters,
+    strangers: Strangers,
     /// The first member of each VRID: a packet finds its virtual router without a search.
     by_vrid: [Option<Slot>; 256],
     links: Links,
@@ -247,6 +251,7 @@ impl Router {
             moved: false,
             sync: Sync::new(),
             stray: Counters::new(),
+            strangers: Strangers::new(),
             by_vrid: [None; 256],
             links: Links::new(),
             reports: Reports::new(),

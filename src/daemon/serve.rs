@@ -30,6 +30,7 @@ struct Client {
 #[derive(Clone, Copy)]
 enum Next {
     Record(Slot),
+    Stranger(u8),
     Reloaded(bool),
     End,
 }
@@ -135,7 +136,20 @@ fn answer(router: &Router, client: &mut Client) -> bool {
                     following = Some(Next::Record(Slot(slot.0.saturating_add(1))));
                     Reply::Record(record)
                 }
-                None => Reply::Stray(*router.stray().discards()),
+                None => {
+                    following = Some(Next::Stranger(0));
+                    Reply::Stray(*router.stray().discards())
+                }
+            },
+            Next::Stranger(place) => match router.status_of_stranger(clock::now(), place) {
+                Some(stranger) => {
+                    following = Some(Next::Stranger(place.saturating_add(1)));
+                    Reply::Stranger(stranger)
+                }
+                None => {
+                    following = None;
+                    Reply::End
+                }
             },
             Next::Reloaded(taken) => Reply::Reloaded(taken),
             Next::End => {

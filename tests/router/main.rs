@@ -27,4 +27,5 @@ mod laws;
 mod lifetime;
 mod log;
 mod reload;
+mod strangers;
 mod timers;

@@ -21,7 +21,7 @@ pub fn control(bytes: &[u8]) {
     match reply {
         // A number that is not there, and the byte of a priority, stand in more bytes than they need.
         Reply::Record(_) | Reply::Problem { .. } => {}
-        Reply::Stray(_) | Reply::File(_) | Reply::Reloaded(_) | Reply::End => {
+        Reply::Stray(_) | Reply::Stranger(_) | Reply::File(_) | Reply::Reloaded(_) | Reply::End => {
             assert_eq!(written[..len], *bytes);
         }
     }
