@@ -94,6 +94,11 @@ pub enum Event<'a> {
     Failed(Failure),
     /// The hook script that was started with this ticket has ended, or could not be started.
     HookEnded(Ticket),
+    /// Somebody at the console wants another router to be master: this instance (an index into
+    /// [`Config::instances`]) and what moves with it resign, and keep away until they are reclaimed.
+    Release(u16),
+    /// The instance, and what moves with it, takes part again.
+    Reclaim(u16),
     /// A new configuration will be adopted by the next event, which must be [`Event::Adopt`] with the same
     /// one: what it no longer contains is resigned and released.
     Prepare(&'a Config),
@@ -202,6 +207,8 @@ struct Member {
     source_seen: bool,
     /// Entered by a reload, and not looked at yet.
     fresh: bool,
+    /// Keeps away by hand, over reloads.
+    released: bool,
 }
 
 impl Member {
@@ -283,6 +290,8 @@ impl Router {
             }
             Event::Failed(failure) => self.failed(turn, failure),
             Event::HookEnded(ticket) => self.hook_ended(turn, ticket),
+            Event::Release(instance) => self.set_released(turn, instance, true),
+            Event::Reclaim(instance) => self.set_released(turn, instance, false),
             Event::Prepare(new) => self.prepare(turn, new),
             Event::Adopt(new) => self.adopt(turn, new),
         }

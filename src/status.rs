@@ -27,11 +27,15 @@ pub const PACKET_BYTES_MAX: usize = 512;
 
 /// What a client asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
+pub enum Request<'a> {
     /// A [`Reply::Record`] for every virtual router, [`Reply::Stray`], then a [`Reply::Stranger`] for each.
     Status,
     /// Read the configuration again. [`Reply::File`], [`Reply::Problem`]s, then [`Reply::Reloaded`].
     Reload,
+    /// Let another router be master of this instance, and keep away. [`Reply::Known`].
+    Release(&'a str),
+    /// Let this instance take part again. [`Reply::Known`].
+    Reclaim(&'a str),
 }
 
 /// What the daemon answers.
@@ -56,6 +60,8 @@ pub enum Reply {
     },
     /// The configuration was read again; `false`: it is refused, and the old one goes on.
     Reloaded(bool),
+    /// Whether there is an instance of that name; if so, it does what was asked.
+    Known(bool),
     /// The answer is complete.
     End,
 }
@@ -206,22 +212,33 @@ fn put_cut(kept: &mut StringView, text: &str) {
     let _ = kept.push_str(text);
 }
 
-impl Request {
-    /// What is sent.
-    #[must_use]
-    pub const fn packet(self) -> [u8; 2] {
-        match self {
-            Self::Status => [FORMAT, 0],
-            Self::Reload => [FORMAT, 1],
-        }
+impl<'a> Request<'a> {
+    /// Writes what is sent into `buffer`, and returns its length in bytes.
+    ///
+    /// # Errors
+    /// [`Full`] if `buffer` is too short: [`PACKET_BYTES_MAX`] bytes are enough for the name of any instance.
+    pub fn emit(self, buffer: &mut [u8]) -> Result<usize, Full> {
+        let (kind, name) = match self {
+            Self::Status => (0, ""),
+            Self::Reload => (1, ""),
+            Self::Release(name) => (2, name),
+            Self::Reclaim(name) => (3, name),
+        };
+        let mut writer = Writer::new(buffer);
+        writer.put(&[FORMAT, kind])?;
+        writer.put(name.as_bytes())?;
+        Ok(writer.len())
     }
 
     /// Reads what a client has sent; `None`: it is no request of this release.
     #[must_use]
-    pub const fn parse(packet: &[u8]) -> Option<Self> {
+    pub fn parse(packet: &'a [u8]) -> Option<Self> {
+        let name = |bytes| core::str::from_utf8(bytes).ok();
         match packet {
             [FORMAT, 0] => Some(Self::Status),
             [FORMAT, 1] => Some(Self::Reload),
+            [FORMAT, 2, bytes @ ..] => name(bytes).map(Self::Release),
+            [FORMAT, 3, bytes @ ..] => name(bytes).map(Self::Reclaim),
             _ => None,
         }
     }
@@ -256,6 +273,7 @@ impl Reply {
             4 => Self::Reloaded(false),
             5 => Self::End,
             6 => Self::Stranger(Stranger::EMPTY),
+            7 => Self::Known(false),
             _ => return None,
         };
         let mut fields = Fields { side: Side::From(rest), failed: false };
@@ -272,6 +290,7 @@ impl Reply {
             Self::Reloaded(_) => 4,
             Self::End => 5,
             Self::Stranger(_) => 6,
+            Self::Known(_) => 7,
         }
     }
 
@@ -286,7 +305,7 @@ impl Reply {
                 fields.flag(is_warning);
                 fields.text(text);
             }
-            Self::Reloaded(taken) => fields.flag(taken),
+            Self::Reloaded(flag) | Self::Known(flag) => fields.flag(flag),
             Self::End => {}
         }
     }
@@ -546,12 +565,15 @@ mod tests {
             problem,
             Reply::Reloaded(true),
             Reply::Reloaded(false),
+            Reply::Known(true),
             Reply::End,
         ] {
             assert_eq!(journey(&mut reply), Some(reply));
         }
-        for request in [Request::Status, Request::Reload] {
-            assert_eq!(Request::parse(&request.packet()), Some(request));
+        for request in [Request::Status, Request::Reload, Request::Release("lan"), Request::Reclaim("lan")] {
+            let mut buffer = [0xa5; PACKET_BYTES_MAX];
+            let len = request.emit(&mut buffer).unwrap();
+            assert_eq!(Request::parse(&buffer[..len]), Some(request));
         }
     }
 
@@ -567,7 +589,7 @@ mod tests {
         assert_eq!(Reply::parse(&buffer[..=len]), None);
         for (packet, what) in [
             (&[FORMAT + 1, 5][..], "format"),
-            (&[FORMAT, 7], "kind"),
+            (&[FORMAT, 8], "kind"),
             (&[FORMAT, 4, 2], "flag"),
             (&[FORMAT, 2, 2, 0xc3, 0x28], "UTF-8"),
             (&[FORMAT, 2, 200], "length"),
@@ -575,7 +597,7 @@ mod tests {
             assert_eq!(Reply::parse(packet), None, "{what}");
         }
         assert_eq!(Request::parse(&[FORMAT + 1, 0]), None);
-        assert_eq!(Request::parse(&[FORMAT, 2]), None);
+        assert_eq!(Request::parse(&[FORMAT, 4]), None);
         assert_eq!(Request::parse(&[FORMAT, 0, 0]), None);
         // An address of five bytes: the third field after three texts, four numbers, two flags and two more.
         let mut record = Record::EMPTY;
@@ -608,7 +630,7 @@ mod tests {
             let _ = Request::parse(&bytes);
             let _ = Reply::parse(&bytes);
             bytes[0] = FORMAT;
-            bytes[1] %= 7;
+            bytes[1] %= 8;
             let _ = Reply::parse(&bytes);
         }
     }

@@ -52,7 +52,7 @@ pub fn status(socket: &CStr, instance: Option<&str>, answer: &mut Answer) -> Res
         }
         Reply::Stray(counts) => answer.stray = counts,
         Reply::Stranger(stranger) => drop(answer.strangers.push(stranger)),
-        Reply::File(_) | Reply::Problem { .. } | Reply::Reloaded(_) | Reply::End => {}
+        Reply::File(_) | Reply::Problem { .. } | Reply::Reloaded(_) | Reply::Known(_) | Reply::End => {}
     })
 }
 
@@ -64,11 +64,26 @@ pub fn reload(socket: &CStr, heard: &mut dyn FnMut(Reply)) -> Result<(), Error> 
     conversation(socket, Request::Reload, heard)
 }
 
-fn conversation(socket: &CStr, request: Request, heard: &mut dyn FnMut(Reply)) -> Result<(), Error> {
+/// Has an instance released or reclaimed; `false`: there is none of that name.
+///
+/// # Errors
+/// The daemon cannot be reached, or does not answer.
+pub fn tell(socket: &CStr, request: Request<'_>) -> Result<bool, Error> {
+    let mut is_known = false;
+    conversation(socket, request, &mut |reply| {
+        if let Reply::Known(known) = reply {
+            is_known = known;
+        }
+    })?;
+    Ok(is_known)
+}
+
+fn conversation(socket: &CStr, request: Request<'_>, heard: &mut dyn FnMut(Reply)) -> Result<(), Error> {
     let broken = |errno| Error { call: "asking the daemon", errno };
     let connection = Connection::connect(socket, PATIENCE)?;
     let mut buffer = [0; PACKET_BYTES_MAX];
-    connection.send(&request.packet())?;
+    let len = request.emit(&mut buffer).map_err(|_| broken(Errno::EMSGSIZE))?;
+    connection.send(buffer.get(..len).unwrap_or(&[]))?;
     loop {
         match connection.receive(&mut buffer)? {
             Received::Nothing => return Err(broken(Errno::ETIMEDOUT)),

@@ -25,6 +25,7 @@ mod lifetime;
 mod lone;
 mod many;
 mod ram;
+mod release;
 mod reload;
 mod selfcheck;
 mod stalls;
