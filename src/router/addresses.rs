@@ -139,17 +139,19 @@ impl Router {
     }
 
     fn presence_of(&self, position: usize, address: &rtnl::Address, is_master: bool) -> Presence {
-        let is_ours = match self.presence.get(position) {
-            Some(Presence::Foreign { .. }) => false,
-            Some(Presence::Absent | Presence::Ours { .. }) | None if address.marked => true,
-            Some(Presence::Ours { .. }) => self.loses_marks,
-            // An old kernel: what appears while we are master is ours, and what is there at start was left by a
-            // crash, unless its owner has configured it himself.
-            Some(Presence::Absent) | None => {
-                let is_left_behind = || self.sync.is_running() && !self.is_owners(position);
-                self.loses_marks && (is_master || is_left_behind())
-            }
-        };
+        // The mark counts although it was somebody else's before: we have claimed it, and the kernel had not told us yet
+        // that it was there.
+        let is_ours = address.marked
+            || match self.presence.get(position) {
+                Some(Presence::Foreign { .. }) => false,
+                Some(Presence::Ours { .. }) => self.loses_marks,
+                // An old kernel: what appears while we are master is ours, and what is there at start was left by a
+                // crash, unless its owner has configured it himself.
+                Some(Presence::Absent) | None => {
+                    let is_left_behind = || self.sync.is_running() && !self.is_owners(position);
+                    self.loses_marks && (is_master || is_left_behind())
+                }
+            };
         if is_ours { Presence::Ours { seen: true } } else { Presence::Foreign { seen: true } }
     }
 

@@ -211,6 +211,17 @@ fn ad23_on_old_kernels_a_late_echo_of_a_claim_is_not_taken_for_somebody_elses_ad
     assert!(bench.effects.is_empty(), "what appears when ours has gone is somebody else's");
 }
 
+/// Its owner is back on the device, our claim replaces it, and what the kernel tells comes in this order.
+#[test]
+fn an_address_that_our_claim_has_replaced_is_ours() {
+    let mut bench = Bench::master(&[Spec { priority: 255, ..Spec::default() }]);
+    bench.address(ETH0, "10.0.0.1", false);
+    assert!(!bench.router.owns_address(0));
+    bench.address(ETH0, "10.0.0.1", true);
+    assert!(bench.router.has_address(0), "it has our mark and our lifetime, and wants to be renewed");
+    assert_eq!(bench.phase(0), Phase::Master);
+}
+
 /// Else a router would not hear its peers for as long as it lives: two masters for ever.
 #[test]
 fn a_group_that_could_not_be_joined_is_joined_again_in_a_second() {
