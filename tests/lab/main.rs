@@ -29,6 +29,7 @@ mod reload;
 mod selfcheck;
 mod stalls;
 mod status;
+mod strangers;
 mod together;
 mod weather;
 mod wire;
