@@ -27,6 +27,7 @@ mod many;
 mod ram;
 mod reload;
 mod selfcheck;
+mod soak;
 mod stalls;
 mod status;
 mod strangers;
