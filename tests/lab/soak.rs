@@ -19,8 +19,11 @@ const INTERVAL: Duration = Duration::from_millis(10);
 const QUIET: Duration = Duration::from_secs(2);
 const VIP: &str = "10.0.0.100";
 
+/// Trouble, and its name.
+type Churn = (&'static str, fn(&mut World));
+
 /// What is done in turn.
-const CHURN: [(&str, fn(&mut World)); 10] = [
+const CHURN: [Churn; 10] = [
     ("the master is killed and comes back", kill_the_master),
     ("ten thousand bad packets a second", bad_packets),
     ("the master is stopped for a while and goes on", stop_the_master),
