@@ -112,8 +112,9 @@ pub struct EchoReply {
 /// A packet in a raw socket's buffer.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// The device that it arrived on.
+    /// The device that it arrived on, by the number that it had then.
     pub index: u32,
+    pub link: usize,
     /// The whole frame around it.
     pub frame: Frame,
 }
@@ -474,7 +475,7 @@ impl Kernel {
                 let wanted = link.has(to) || link.joined.contains(&to);
                 if self.listening && wanted && self.packets.len() < PACKETS_WAITING_MAX {
                     let index = link.index;
-                    self.packets.push_back(Received { index, frame: Rc::clone(frame) });
+                    self.packets.push_back(Received { index, link: at, frame: Rc::clone(frame) });
                 }
             }
         }

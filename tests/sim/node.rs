@@ -313,11 +313,12 @@ impl Turn<'_> {
                 }
                 (IpAddr::V6(_), IpAddr::V4(_)) => continue,
             };
-            if let Some(link) = self.kernel.by_index(received.index) {
-                let timers = &mut around.checkers.timers;
-                let may_be_deaf = self.kernel.is_troubled(around.now);
-                timers.heard(self.node, self.plans, link, self.instant, from, to, ttl, message, may_be_deaf);
-            }
+            // Whether a device is still there the daemon may not have heard.
+            let is_gone = self.kernel.by_index(received.index).is_none();
+            let may_be_deaf = is_gone || self.kernel.is_troubled(around.now);
+            let timers = &mut around.checkers.timers;
+            let link = received.link;
+            timers.heard(self.node, self.plans, link, self.instant, from, to, ttl, message, may_be_deaf);
             self.feed(around, Event::Packet(packet));
         }
     }

@@ -60,8 +60,11 @@ impl Lifetimes {
     pub fn dropped(&mut self, node: &Node, addresses: &[(usize, IpAddr)]) {
         let is_well = self.watch(node.number).unsettled_at.is_none() && node.is_running();
         for &(link, address) in addresses {
-            let is_own = node.kernel.links[link].own.iter().any(|&(own, _)| own == address);
-            let is_known = !is_own || node.kernel.keeps_marks;
+            let is_owners = |plan: &&Plan| {
+                let mine = plan.link == link && plan.addresses(Family::of(address)).contains(&address);
+                mine && plan.priority == 255
+            };
+            let is_known = node.kernel.keeps_marks || !node.plans.iter().any(|plan| is_owners(&plan));
             assert!(!is_well || !is_known, "node {} lives, and its kernel drops {address}", node.number);
         }
     }
