@@ -123,6 +123,17 @@ mod tests {
         assert!(of("5.4.1") < (5, 18) && of("5.18-rc1") >= (5, 18));
     }
 
+    /// A seccomp filter once refused the question, and every group was left.
+    #[test]
+    fn a_device_is_gone_only_if_the_kernel_says_so() {
+        let socket = super::super::socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0).unwrap();
+        let (loopback, nowhere) = (IfIndex(1), IfIndex(0x7fff_fff0));
+        assert!(has_interface(&socket, loopback));
+        assert!(!has_interface(&socket, nowhere));
+        let deaf = call::open(c"/dev/null", 0).unwrap();
+        assert!(has_interface(&deaf, nowhere), "ENOTTY says nothing about it");
+    }
+
     #[test]
     fn the_host_has_a_name() {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();

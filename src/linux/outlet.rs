@@ -36,7 +36,7 @@ impl Arena {
             frames: Outbox::new(),
             requests: Vec::new(),
             memberships: Vec::new(),
-            failures: Failures { queue: Deque::new(), lost: 0 },
+            failures: Failures { queue: Deque::new(), has_lost: false },
         }
     }
 }
@@ -49,15 +49,23 @@ impl Default for Arena {
 
 struct Failures {
     queue: Deque<Failure, { limits::FAILURES_MAX }>,
-    lost: u32,
+    /// There were more than it holds.
+    has_lost: bool,
 }
 
 impl Failures {
     fn add(&mut self, interface: IfIndex, what: Parcel, errno: Errno) {
         let failure = Failure { interface, what, errno: errno.0 };
         if self.queue.push_back(failure).is_err() {
-            self.lost = self.lost.saturating_add(1);
+            self.has_lost = true;
         }
+    }
+
+    /// Those that were lost come last, as one. A request or a membership may have been among them, which somebody has to
+    /// try again.
+    fn take(&mut self) -> Option<Failure> {
+        let lost = || Failure { interface: IfIndex(0), what: Parcel::Netlink, errno: Errno::ENOBUFS.0 };
+        self.queue.pop_front().or_else(|| core::mem::take(&mut self.has_lost).then(lost))
     }
 }
 
@@ -117,20 +125,16 @@ impl<'a> Kernel<'a> {
     }
 
     /// The oldest failure that has not been taken yet. That of requests that could not be sent at all has
-    /// interface 0; a request that is refused is answered through the netlink socket.
+    /// interface 0, and so has the one that stands for all that were too many to be remembered; a request that is
+    /// refused is answered through the netlink socket.
     pub fn take_failure(&mut self) -> Option<Failure> {
-        self.arena.failures.queue.pop_front()
+        self.arena.failures.take()
     }
 
     /// Whether there is a failure to take.
     #[must_use]
     pub fn has_failures(&self) -> bool {
-        !self.arena.failures.queue.is_empty()
-    }
-
-    /// How many failures were forgotten since the last call, because nobody took them.
-    pub fn take_lost_failures(&mut self) -> u32 {
-        core::mem::take(&mut self.arena.failures.lost)
+        !self.arena.failures.queue.is_empty() || self.arena.failures.has_lost
     }
 
     fn flush_messages(&mut self) {
@@ -389,8 +393,14 @@ mod tests {
                 kernel.frame(gone, &arp(1)).unwrap();
             }
             kernel.flush();
-            assert_eq!(kernel.take_lost_failures(), 3);
-            assert_eq!(core::iter::from_fn(|| kernel.take_failure()).count(), 16);
+            for _ in 0..limits::FAILURES_MAX {
+                assert_eq!(kernel.take_failure(), failure(Parcel::Frame, libc::ENXIO));
+            }
+            // Any of those that were too many may have been a request, which somebody has to try again.
+            assert!(kernel.has_failures());
+            let (interface, what, errno) = (IfIndex(0), Parcel::Netlink, libc::ENOBUFS);
+            assert_eq!(kernel.take_failure(), Some(Failure { interface, what, errno }));
+            assert_eq!(kernel.take_failure(), None);
             kernel.netlink(&[0; 15]).unwrap(); // too short for a header: the kernel ignores it
             kernel.flush();
             assert_eq!(kernel.take_failure(), None);

@@ -41,7 +41,7 @@ impl Router {
                 }
             }
         }
-        if address.marked || !address.usable {
+        if address.marked || !address.usable || is_nobodys(&address.address) {
             return;
         }
         let mut found = false;
@@ -112,6 +112,24 @@ impl Router {
         }
     }
 
+    /// The addresses of a virtual router are released, and one that was claimed may not have been told of yet. If it then
+    /// appears, because the kernel has refused to remove it, a mark says that it is ours; where there are no marks, we
+    /// have to remember.
+    pub(super) fn expect_late_echoes(&mut self, slot: Slot) {
+        if !self.loses_marks {
+            return;
+        }
+        let Some(positions) = self.view(slot).map(|view| view.positions()) else { return };
+        for position in positions {
+            let is_owners = self.is_owners(position);
+            match self.presence.get_mut(position) {
+                // Until a list does not mention it.
+                Some(entry @ Presence::Absent) if !is_owners => *entry = Presence::Ours { seen: true },
+                Some(Presence::Absent | Presence::Ours { .. } | Presence::Foreign { .. }) | None => {}
+            }
+        }
+    }
+
     /// The configured virtual address at `position`, if that is the one that the kernel speaks of.
     fn virtual_address(&self, position: usize, address: &rtnl::Address) -> Option<&VirtualAddress> {
         let known = self.config.addresses.get(position)?;
@@ -121,17 +139,19 @@ impl Router {
     }
 
     fn presence_of(&self, position: usize, address: &rtnl::Address, is_master: bool) -> Presence {
-        let is_ours = match self.presence.get(position) {
-            Some(Presence::Foreign { .. }) => false,
-            Some(Presence::Absent | Presence::Ours { .. }) | None if address.marked => true,
-            Some(Presence::Ours { .. }) => self.loses_marks,
-            // An old kernel: what appears while we are master is ours, and what is there at start was left by a
-            // crash, unless its owner has configured it himself.
-            Some(Presence::Absent) | None => {
-                let is_left_behind = || self.sync.is_running() && !self.is_owners(position);
-                self.loses_marks && (is_master || is_left_behind())
-            }
-        };
+        // The mark counts although it was somebody else's before: we have claimed it, and the kernel had not told us yet
+        // that it was there.
+        let is_ours = address.marked
+            || match self.presence.get(position) {
+                Some(Presence::Foreign { .. }) => false,
+                Some(Presence::Ours { .. }) => self.loses_marks,
+                // An old kernel: what appears while we are master is ours, and what is there at start was left by a
+                // crash, unless its owner has configured it himself.
+                Some(Presence::Absent) | None => {
+                    let is_left_behind = || self.sync.is_running() && !self.is_owners(position);
+                    self.loses_marks && (is_master || is_left_behind())
+                }
+            };
         if is_ours { Presence::Ours { seen: true } } else { Presence::Foreign { seen: true } }
     }
 
@@ -197,6 +217,15 @@ pub(super) fn push_withdrawal(turn: &mut Turn<'_>, position: usize, prefix_len: 
 
 const fn phase(member: &Member) -> Phase {
     member.virtual_router.phase()
+}
+
+/// Not to be sent from, whatever the kernel says (RFC 1122 §3.2.1.3; RFC 4291 §2.5.2, §2.7).
+const fn is_nobodys(address: &IpAddr) -> bool {
+    let is_broadcast = match address {
+        IpAddr::V4(address) => address.is_broadcast(),
+        IpAddr::V6(_) => false,
+    };
+    address.is_unspecified() || address.is_multicast() || is_broadcast
 }
 
 /// fe80::/10 (RFC 4291 §2.5.6).

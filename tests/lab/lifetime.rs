@@ -117,7 +117,6 @@ impl Pair {
 
 /// Nobody who asks anew hears the dead one, and who was there before has had the other one's answers long since.
 #[test]
-#[ignore = "known: a master that wakes puts its dropped addresses back, and announces them once, before it reads packets"]
 fn a_killed_or_frozen_masters_addresses_are_dropped_by_its_kernel() {
     let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
     let lifetime = SECOND * 3;

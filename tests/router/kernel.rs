@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vipd::router::{Effect, Event, Slot};
+use vipd::router::{Effect, Event, Failure, Parcel, Slot};
 use vipd::vrrp::{Fault, Phase, State};
 use vipd::wire::IfIndex;
 use vipd::wire::rtnl::Message;
@@ -99,6 +99,25 @@ fn tx07_ipv6_adverts_come_from_a_link_local_address_of_our_own() {
     assert_eq!(source(&bench), Some("fe80::5".parse().unwrap()));
 }
 
+/// A kernel that lies, or a broken one: the fuzzer's find.
+#[test]
+fn tx06_tx07_adverts_never_come_from_an_address_that_is_nobodys() {
+    for (address, right) in
+        [("0.0.0.0", "10.0.0.7"), ("224.0.0.18", "10.0.0.7"), ("255.255.255.255", "10.0.0.7")]
+    {
+        let mut bench = Bench::unanswered(&[Spec::default()]);
+        bench.answer_dumps(&[(ETH0, "eth0", true, &[address, right])]);
+        assert_eq!(source(&bench), Some(right.parse().unwrap()), "{address}");
+    }
+    for address in ["::", "ff02::12"] {
+        let spec =
+            Spec { addresses: vec!["2001:db8::1"], peers: vec![("2001:db8::9", 0, 255)], ..Spec::default() };
+        let mut bench = Bench::unanswered(&[spec]);
+        bench.answer_dumps(&[(ETH0, "eth0", true, &[address, "2001:db8::7"])]);
+        assert_eq!(source(&bench), Some("2001:db8::7".parse().unwrap()), "{address}");
+    }
+}
+
 /// An address that is still being tested for duplicates cannot be spoken from.
 #[test]
 fn a_tentative_address_is_no_source_until_it_is_usable() {
@@ -170,6 +189,52 @@ fn ad23_on_old_kernels_an_address_that_equals_a_virtual_one_is_taken_for_left_be
             taken,
             "priority {priority}"
         );
+    }
+}
+
+/// A claim that the kernel has taken and not told of yet, and a release that it has refused: without a mark, what it tells
+/// of then is known by what we have asked for.
+#[test]
+fn ad23_on_old_kernels_a_late_echo_of_a_claim_is_not_taken_for_somebody_elses_address() {
+    let mut bench = Bench::unanswered(&[Spec::default()]);
+    bench.handle(Event::Start { keeps_marks: false });
+    bench.handle(Event::Kernel(Message::Done { sequence: 1, torn: false }));
+    seen_again(&mut bench, &[OUR_V4]);
+    bench.run_for(Duration::from_secs(4));
+    assert_eq!(bench.phase(0), Phase::Master);
+    bench.link(ETH0, "eth0", false);
+    assert!(bench.effects.contains(&Effect::Release(Slot(0))));
+    bench.address(ETH0, "10.0.0.1", false);
+    assert_eq!(bench.effects, [Effect::Withdraw { address: 0, prefix_len: 24 }]);
+    bench.address_gone(ETH0, "10.0.0.1");
+    bench.address(ETH0, "10.0.0.1", false);
+    assert!(bench.effects.is_empty(), "what appears when ours has gone is somebody else's");
+}
+
+/// Its owner is back on the device, our claim replaces it, and what the kernel tells comes in this order.
+#[test]
+fn an_address_that_our_claim_has_replaced_is_ours() {
+    let mut bench = Bench::master(&[Spec { priority: 255, ..Spec::default() }]);
+    bench.address(ETH0, "10.0.0.1", false);
+    assert!(!bench.router.owns_address(0));
+    bench.address(ETH0, "10.0.0.1", true);
+    assert!(bench.router.has_address(0), "it has our mark and our lifetime, and wants to be renewed");
+    assert_eq!(bench.phase(0), Phase::Master);
+}
+
+/// Else a router would not hear its peers for as long as it lives: two masters for ever.
+#[test]
+fn a_group_that_could_not_be_joined_is_joined_again_in_a_second() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    for _ in 0..3 {
+        let failure = Failure { interface: ETH0, what: Parcel::Join, errno: 105 };
+        bench.handle(Event::Failed(failure));
+        let effects = bench.run_for(Duration::from_secs(1));
+        let asked = effects.iter().find(|(_, effect)| matches!(effect, Effect::DumpLinks(_)));
+        assert_eq!(asked.map(|(at, _)| *at), Some(Duration::from_secs(1)));
+        bench.effects = vec![asked.unwrap().1];
+        seen_again(&mut bench, &[OUR_V4]);
+        assert!(bench.effects.contains(&Effect::Join(Slot(0))), "{:?}", bench.effects);
     }
 }
 

@@ -291,3 +291,84 @@ fn an_address_that_the_kernel_drops_under_a_living_master_is_put_back_and_announ
     bench.address(ETH0, V4, true);
     assert_eq!(times(&bench.run_for(Duration::from_secs(1)), RENEW).len(), 1);
 }
+
+fn dual() -> Spec {
+    Spec { addresses: vec![V4, V6], ..spec(3) }
+}
+
+/// Law 6. The other family's master has been there as long as this one's: a resignation would shorten the others'
+/// patience with it.
+#[test]
+fn law_06_what_moves_together_with_a_sleeper_does_not_resign() {
+    let mut bench = master(dual());
+    bench.tick(10_000);
+    bench.hear(7, 90, "10.0.0.9");
+    assert_eq!((bench.phase(0), bench.phase(1)), (Phase::Backup, Phase::Backup));
+    assert_eq!(bench.effects, [Effect::Release(Slot(0)), Effect::Release(Slot(1))]);
+}
+
+/// A short stop is none: the companion is still master by right.
+#[test]
+fn a_companion_that_has_not_slept_resigns() {
+    let mut bench = master(dual());
+    bench.tick(2_500);
+    bench.hear(7, 200, "10.0.0.9");
+    assert_eq!(bench.phase(1), Phase::Backup);
+    let resigned = Effect::Advertise { slot: Slot(1), priority: 0 };
+    assert_eq!(bench.effects.iter().filter(|effect| **effect == resigned).count(), 2, "{:?}", bench.effects);
+}
+
+/// Whatever makes it stop: SIGTERM, or a link that is gone.
+#[test]
+fn law_06_a_sleeper_that_stops_before_it_has_read_the_packets_does_not_resign() {
+    for is_asked in [true, false] {
+        let mut bench = master(spec(0));
+        bench.tick(10_000);
+        if is_asked {
+            bench.handle(Event::Stop);
+        } else {
+            bench.link(ETH0, "eth0", false);
+        }
+        assert_eq!(bench.phase(0), Phase::Initialize);
+        assert_eq!(bench.effects, [Effect::Release(Slot(0))]);
+    }
+}
+
+/// What made it announce came while we were stopped; so did, perhaps, another master.
+#[test]
+fn law_06_a_sleeper_announces_nothing_before_it_has_read_the_packets() {
+    let mut bench = master(spec(0));
+    bench.handle(Event::Kernel(Message::Link(link(9))));
+    assert!(matches!(bench.effects[..], [Effect::Announce { .. }]), "{:?}", bench.effects);
+    bench.run_for(Duration::from_secs(10));
+    bench.tick(10_000);
+    bench.handle(Event::Kernel(Message::Link(link(10))));
+    assert!(bench.effects.is_empty(), "{:?}", bench.effects);
+    let mut alone = Bench { router: bench.router.clone(), now: bench.now, effects: vec![] };
+    bench.hear(7, 90, "10.0.0.9");
+    assert_eq!(bench.effects, [Effect::Release(Slot(0))]);
+    alone.handle(Event::Timer);
+    let slot = Slot(0);
+    assert_eq!(
+        alone.effects,
+        [Effect::Advertise { slot, priority: 100 }, Effect::Announce { slot, repeat: 5 }]
+    );
+}
+
+/// Who has resigned may have a successor already, whose adverts are behind it.
+#[test]
+fn law_06_a_sleeper_does_not_answer_a_resignation_before_it_has_read_the_rest() {
+    let mut bench = master(spec(0));
+    bench.tick(10_000);
+    bench.hear(7, 0, "10.0.0.9");
+    assert!(bench.effects.is_empty(), "{:?}", bench.effects);
+    bench.hear(7, 90, "10.0.0.8");
+    assert_eq!(bench.phase(0), Phase::Backup);
+    assert_eq!(bench.effects, [Effect::Release(Slot(0))]);
+}
+
+/// The device, with another Ethernet address.
+fn link(last: u8) -> vipd::wire::rtnl::Link<'static> {
+    let mac = Some(vipd::wire::Mac([2, 0, 0, 0, 0, last]));
+    vipd::wire::rtnl::Link { index: ETH0, name: "eth0", mac, running: true }
+}

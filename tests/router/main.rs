@@ -25,5 +25,8 @@ mod kernel;
 mod kinds;
 mod laws;
 mod lifetime;
+mod log;
+mod release;
 mod reload;
+mod strangers;
 mod timers;

@@ -1,7 +1,8 @@
 //! Many days: random houses, and what may happen to them in years.
 //!
 //! `VIPD_SIM_DAYS=100 cargo test --test sim days -- --nocapture` lives through so many days, on as many threads as
-//! the machine has processors, and says how they were spent. A plain `cargo test` takes one day.
+//! the machine has processors, and says how they were spent; `VIPD_SIM_FIRST=1000000` begins with another seed. A plain
+//! `cargo test` takes one day.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
@@ -29,7 +30,8 @@ fn whatever_happens_in_many_days_nobody_waits_for_long() {
         return;
     }
     let target = seed::number("VIPD_SIM_DAYS").unwrap_or(1) * DAY;
-    let (next, lived) = (AtomicU64::new(0), AtomicU64::new(0));
+    let first = seed::number("VIPD_SIM_FIRST").unwrap_or(0);
+    let (next, lived) = (AtomicU64::new(first), AtomicU64::new(0));
     let sum = Mutex::new(Ledger::default());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {

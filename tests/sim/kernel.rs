@@ -112,8 +112,9 @@ pub struct EchoReply {
 /// A packet in a raw socket's buffer.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// The device that it arrived on.
+    /// The device that it arrived on, by the number that it had then.
     pub index: u32,
+    pub link: usize,
     /// The whole frame around it.
     pub frame: Frame,
 }
@@ -239,6 +240,15 @@ impl Kernel {
     /// Whether something fails, or has failed and may not have been repaired.
     pub fn is_troubled(&self, now: Nanos) -> bool {
         now < self.troubled_until
+    }
+
+    /// The daemon has not run since then. If something failed at that time or later, it repairs it from now on.
+    pub fn still_troubled(&mut self, since: Nanos, now: Nanos) -> bool {
+        let is_troubled = self.overrun || self.troubled_until > since;
+        if is_troubled {
+            self.troubled_until = self.troubled_until.max(now + RETRY_MAX);
+        }
+        is_troubled
     }
 
     /// Whether notifications have been lost since this was last asked.
@@ -465,7 +475,7 @@ impl Kernel {
                 let wanted = link.has(to) || link.joined.contains(&to);
                 if self.listening && wanted && self.packets.len() < PACKETS_WAITING_MAX {
                     let index = link.index;
-                    self.packets.push_back(Received { index, frame: Rc::clone(frame) });
+                    self.packets.push_back(Received { index, link: at, frame: Rc::clone(frame) });
                 }
             }
         }

@@ -79,6 +79,8 @@ fn law_06_who_wakes_without_its_addresses_does_not_take_them_from_its_successor(
             world.run(10 * SEC);
             assert_eq!(world.master(), 1);
             assert!(world.checkers.announcements.iter().all(|it| it.node == 1));
+            assert!(world.checkers.adverts.iter().all(|it| it.node == 1), "nor does it resign");
+            assert!(world.checkers.sleepers.seen > 0, "the checker has looked");
             assert!(world.outage() <= world.clients[0].period, "{} ms", world.outage() / MS);
         }
     });

@@ -47,6 +47,8 @@ pub struct Node {
     pub first_plans: Vec<Plan>,
     /// Stopped by SIGSTOP: the kernel goes on, the daemon does not.
     pub stalled: bool,
+    /// Since when.
+    pub stalled_at: Option<Nanos>,
     /// Every effect but adverts and hooks is performed twice (law 4).
     pub performs_twice: bool,
     /// What leaves is gathered until the end of the turn, as the daemon does; otherwise it leaves effect by effect.
@@ -99,6 +101,7 @@ impl Node {
             first_plans: plans.clone(),
             plans,
             stalled: false,
+            stalled_at: None,
             performs_twice: false,
             gathers: false,
             wake_at: NEVER,
@@ -113,7 +116,7 @@ impl Node {
     pub fn start(&mut self) {
         assert!(self.daemon.is_none(), "the daemon of node {} runs", self.number);
         self.kernel.open_sockets();
-        self.stalled = false;
+        (self.stalled, self.stalled_at) = (false, None);
         self.daemon = Some(Daemon {
             router: Box::new(Router::new()),
             effects: Box::new(Effects::new()),
@@ -310,11 +313,12 @@ impl Turn<'_> {
                 }
                 (IpAddr::V6(_), IpAddr::V4(_)) => continue,
             };
-            if let Some(link) = self.kernel.by_index(received.index) {
-                let timers = &mut around.checkers.timers;
-                let may_be_deaf = self.kernel.is_troubled(around.now);
-                timers.heard(self.node, self.plans, link, self.instant, from, to, ttl, message, may_be_deaf);
-            }
+            // Whether a device is still there the daemon may not have heard.
+            let is_gone = self.kernel.by_index(received.index).is_none();
+            let may_be_deaf = is_gone || self.kernel.is_troubled(around.now);
+            let timers = &mut around.checkers.timers;
+            let link = received.link;
+            timers.heard(self.node, self.plans, link, self.instant, from, to, ttl, message, may_be_deaf);
             self.feed(around, Event::Packet(packet));
         }
     }

@@ -258,6 +258,7 @@ impl World {
     pub fn stall(&mut self, node: usize) {
         trace!("-- stall node {node}");
         self.nodes[node].stalled = true;
+        self.nodes[node].stalled_at.get_or_insert(self.now);
         self.checkers.lifetimes.fell_silent(node, self.now);
         self.blur(node);
         self.disturb();
@@ -267,6 +268,13 @@ impl World {
     pub fn resume(&mut self, node: usize) {
         trace!("-- resume node {node}");
         self.nodes[node].stalled = false;
+        if let Some(since) = self.nodes[node].stalled_at.take() {
+            let was_troubled = self.nodes[node].kernel.still_troubled(since, self.now);
+            if !was_troubled {
+                // Otherwise it may not know of its links.
+                self.checkers.sleepers.wakes(&self.nodes[node], self.now - since);
+            }
+        }
         self.checkers.lifetimes.unsettle(node, self.now);
         self.blur(node);
         self.disturb();

@@ -19,6 +19,7 @@ mod frames;
 mod hooks;
 mod lifetimes;
 mod segments;
+mod sleepers;
 mod timers;
 
 pub use segments::{Segments, settled_after};
@@ -68,6 +69,7 @@ pub struct Checkers {
     pub segments: Segments,
     pub timers: Timers,
     pub lifetimes: lifetimes::Lifetimes,
+    pub sleepers: sleepers::Sleepers,
     load: Load,
     /// Who became master and must have announced every address since when.
     owing: Vec<(usize, usize, Family, Nanos)>,
@@ -109,6 +111,7 @@ impl Checkers {
         let Some(link) = kernel.by_index(interface.0) else { return };
         let advert = frames::advert(plans, kernel, link, from, to, message)
             .unwrap_or_else(|what| panic!("node {node} sends an advert with a wrong {what}: {message:02x?}"));
+        self.sleepers.advert(node, link, advert.vrid, Family::of(from));
         self.load.messages += 1;
         let advert = Advert { at: now, node, link, ..advert };
         self.adverts.push(advert);
@@ -128,6 +131,7 @@ impl Checkers {
         let Some(link) = kernel.by_index(interface.0) else { return };
         let address = frames::announcement(now, plans, kernel, link, frame)
             .unwrap_or_else(|what| panic!("node {node} announces with a wrong {what}: {frame:02x?}"));
+        self.sleepers.announcement(node, link, address);
         self.load.frames += 1;
         let is_claimed = kernel.links[link].has(address);
         match self.announced.iter_mut().find(|it| (it.0, it.1) == (node, address)) {
@@ -173,6 +177,7 @@ impl Checkers {
 
     /// A node's turn has ended.
     pub fn turn_ended(&mut self, now: Nanos, node: &Node) {
+        self.sleepers.turn_ended(node.number);
         let has_moved = self.note_phases(now, node);
         if has_moved {
             self.timers.turn_ended(node, node.clock.local(now));

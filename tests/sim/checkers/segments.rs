@@ -190,7 +190,9 @@ impl Segments {
 
 /// The bound of the longest settling time of these nodes, for scenarios that wait.
 pub fn settled_after(nodes: &[Node]) -> Nanos {
-    let plans: Vec<&Plan> = nodes.iter().flat_map(|node| &node.plans).collect();
+    // What was taken out may just be on its way back.
+    let plans: Vec<&Plan> =
+        nodes.iter().flat_map(|node| node.plans.iter().chain(&node.first_plans)).collect();
     let delay = plans.iter().map(|plan| plan.preempt_delay.as_nanos() as Nanos).max().unwrap_or(0);
     service_max(&plans) + delay * CLOCK_PER_CENT / 100 + SEC / 10
 }

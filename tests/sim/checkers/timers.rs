@@ -34,6 +34,8 @@ struct Timer {
     due: (Nanos, Nanos),
     /// When a resignation last shortened the wait.
     shortened_at: Nanos,
+    /// When an interval was last learned.
+    learned_at: Nanos,
 }
 
 /// The down timers of all nodes.
@@ -88,7 +90,8 @@ impl Timers {
         trace!("    node {node} {} {family:?} hears {priority} from {from}, every {interval} ns", plan.name);
         if priority == 0 {
             let (low, high) = wait(plan, family, now, 0, timer.interval);
-            timer.due = (timer.due.0.min(low), timer.due.1.min(high));
+            let high = if may_be_deaf { NEVER } else { timer.due.1.min(high) };
+            timer.due = (timer.due.0.min(low), high);
             timer.shortened_at = now;
             let together = |it: &&Plan| it.group.is_some() && it.group == plan.group || it.name == plan.name;
             for other in plans.iter().filter(together) {
@@ -98,6 +101,7 @@ impl Timers {
             }
             return;
         }
+        timer.learned_at = now;
         let is_rightful = !plan.preempt || priority >= *plan.priorities().end();
         if is_rightful && !may_be_deaf {
             timer.interval = (interval, interval);
@@ -158,6 +162,7 @@ impl Timers {
                 interval: own,
                 due: wait(plan, family, now, 3, own),
                 shortened_at: NEVER,
+                learned_at: NEVER,
             });
             return;
         };
@@ -168,11 +173,11 @@ impl Timers {
                 assert_eq!(plan.priority, 255, "node {} is master without having waited", node.number);
             }
             (None | Some(Phase::Initialize | Phase::Master), Some(Phase::Backup)) => {
-                timer.interval = match before {
-                    // Which interval it last learned, and whether it uses it again, depends on why it yields.
-                    Some(Phase::Master) => (timer.interval.0.min(own.0), timer.interval.1.max(own.1)),
-                    Some(Phase::Initialize | Phase::Backup) | None => own,
-                };
+                // Which interval it last learned, and whether it uses it again, depends on why it yields; and who has
+                // just begun may have heard somebody in the same turn.
+                let is_vague = before == Some(Phase::Master) || timer.learned_at == now;
+                let both = (timer.interval.0.min(own.0), timer.interval.1.max(own.1));
+                timer.interval = if is_vague { both } else { own };
                 timer.due = wait(plan, family, now, 3, timer.interval);
                 if timer.shortened_at == now {
                     timer.due.0 = wait(plan, family, now, 0, timer.interval).0;
