@@ -176,7 +176,7 @@ impl World {
 
     /// In the quiet the first speaks on time, and the second not at all. What keepalived does is counted.
     fn quiet(&mut self, after: &str) {
-        let from = now();
+        let (from, waited) = (now(), Noise::pressure());
         thread::sleep(QUIET);
         let until = now();
         let adverts = self.capture.adverts(&self.ports[0], VRID, from);
@@ -184,8 +184,8 @@ impl World {
         let worst = gaps.max().unwrap_or(QUIET);
         let expected = (until - from).as_millis() / INTERVAL.as_millis();
         let missed = expected.saturating_sub(adverts.len() as u128 + 1);
-        let noise = Noise::observer();
-        let (stall, stalls) = (noise.worst(from, until), noise.total(from, until));
+        // A machine that is busy with something else stands still for us, now on one processor and now on the other.
+        let stalls = Noise::observer().total(from, until).max(Noise::pressure() - waited);
         let excused = missed.min(stalls.as_millis() / INTERVAL.as_millis());
         assert_eq!(
             missed, excused,
@@ -193,10 +193,10 @@ impl World {
         );
         let others = self.spoke(1, from);
         assert!(
-            others == 0 || stall >= INTERVAL * 2,
-            "the second spoke in the quiet after: {after} (stall {stall:?})"
+            others == 0 || stalls >= INTERVAL * 2,
+            "the second spoke in the quiet after: {after} (stalls {stalls:?})"
         );
-        assert!(worst < INTERVAL * 5 / 2 + stall, "a gap of {worst:?} after: {after} (stall {stall:?})");
+        assert!(worst < INTERVAL * 5 / 2 + stalls, "a gap of {worst:?} after: {after} (stalls {stalls:?})");
         let sum = &mut self.sum;
         sum.span += until - from;
         sum.adverts += adverts.len() as u128;
