@@ -310,6 +310,13 @@ fn there_is_a_jail_where_there_are_jails_and_no_scripts() {
         root.write("etc/config/vipd", &format!("{quiet}{script}"));
         assert!(!jail(&root.init("start")), "{script}");
     }
+    for (flag, is_jailed) in [("1", false), ("0", true)] {
+        let globals = format!("config globals\n\toption realtime '{flag}'\n\toption enabled '1'\n");
+        let text = quiet.replacen("config globals 'globals'\n", &globals, 1);
+        assert!(text.contains("realtime"));
+        root.write("etc/config/vipd", &text);
+        assert_eq!(jail(&root.init("start")), is_jailed, "realtime {flag}");
+    }
     root.write("etc/config/vipd", &quiet);
     fs::remove_file(root.path("sbin/ujail")).unwrap();
     assert!(!jail(&root.init("start")));
