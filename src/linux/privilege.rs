@@ -18,12 +18,13 @@ const CAP_NET_RAW: u32 = 13;
 /// call but those of the poll loop.
 ///
 /// # Errors
-/// EINVAL for "system call filter" where the kernel was built without it: all the rest is done by then.
+/// EINVAL for "system call filter" where the kernel was built without it. One that fails keeps none of the others from
+/// being done; the first failure is told.
 pub fn drop_all_others() -> Result<(), Error> {
-    keep_capabilities()?;
-    control(libc::PR_SET_DUMPABLE, 0, "dumpable off")?;
-    control(libc::PR_SET_NO_NEW_PRIVS, 1, "no new privileges")?;
-    filter()
+    let capabilities = keep_capabilities();
+    let dumpable = control(libc::PR_SET_DUMPABLE, 0, "dumpable off");
+    let privileges = control(libc::PR_SET_NO_NEW_PRIVS, 1, "no new privileges");
+    capabilities.and(dumpable).and(privileges).and(filter())
 }
 
 /// Runs ahead of all other processes (SCHED_FIFO, priority 1 of 99), and no page that was once in memory leaves it.

@@ -95,7 +95,7 @@ fn advert(rules: &Rules<'_>, priority: u8, interval: Interval) -> Advert<'static
     }
 }
 
-const STATES: [&str; 11] = [
+const STATES: [&str; 13] = [
     "initialize",
     "backup",
     "backup, master silent",
@@ -107,6 +107,8 @@ const STATES: [&str; 11] = [
     "master, overdue and an address is gone",
     "master, renewal due",
     "master, lifetime new",
+    "master, leaving",
+    "master, leaving and nobody came",
 ];
 
 /// A virtual router in the named state, by public verbs alone.
@@ -162,22 +164,34 @@ fn in_state(name: &str, rules: &Rules<'_>) -> VirtualRouter {
             let without = Rules { lifetime_secs: 0, ..*rules };
             vr.promote(&mut Turn::new(verb_at(500), without));
         }
+        "master, leaving" => {
+            vr.begin(&mut turn_at(10_000), false);
+            vr.promote(&mut turn_at(1_500));
+            vr.halt(&mut turn_at(500), Fault::Released);
+        }
+        "master, leaving and nobody came" => {
+            vr.begin(&mut turn_at(20_000), false);
+            vr.promote(&mut turn_at(7_000));
+            vr.halt(&mut turn_at(6_000), Fault::Released);
+        }
         _ => unreachable!("a state of STATES"),
     }
     vr
 }
 
-const EVENTS: [&str; 19] = [
+const EVENTS: [&str; 21] = [
     "begin",
     "begin as owner",
     "halt: link down",
     "halt: stopped",
+    "halt: released by hand",
     "promote",
     "demote",
     "doubt",
     "timer",
     "put back",
     "settle lifetime",
+    "announce again",
     "advert priority 0",
     "advert lower",
     "advert lower, interval 2 s",
@@ -204,12 +218,14 @@ fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>) -> Actions {
         "begin as owner" => vr.begin(turn, true),
         "halt: link down" => vr.halt(turn, Fault::LinkDown),
         "halt: stopped" => vr.halt(turn, Fault::Stopped),
+        "halt: released by hand" => vr.halt(turn, Fault::Released),
         "promote" => vr.promote(turn),
         "demote" => vr.demote(turn),
         "doubt" => vr.doubt(turn),
         "timer" => vr.timer(turn),
         "put back" => drop(vr.put_back(turn)),
         "settle lifetime" => vr.settle_lifetime(turn),
+        "announce again" => vr.announce_again(turn),
         "advert priority 0" => receive(0, Interval::SECOND, greater),
         "advert lower" => receive(lower, Interval::SECOND, greater),
         "advert lower, interval 2 s" => receive(lower, two_secs, greater),
@@ -268,8 +284,9 @@ fn outcome(before: &VirtualRouter, vr: &VirtualRouter, rules: &Rules<'_>, action
             }
             text
         }
-        State::Master { advert_at, tie_until, renew_at, put_back_at, timetable, .. } => {
-            let mut text = format!("master, advert {}", deadline(*advert_at, waited_until, rules));
+        State::Master { advert_at, leaving, tie_until, renew_at, put_back_at, timetable, .. } => {
+            let what = if *leaving { "leaving" } else { "advert" };
+            let mut text = format!("master, {what} {}", deadline(*advert_at, waited_until, rules));
             if let Some(at) = tie_until {
                 write!(text, ", tie {}", if *at > at_ms(NOW_MS) { "left" } else { "over" }).unwrap();
             }

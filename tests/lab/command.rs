@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, Load};
-use crate::harness::{Footprint, Host, Vipd, Workspace, eventually, now, program};
+use crate::harness::{Footprint, Host, Vipd, Workspace, eventually, now, program, rootless};
 use crate::lone::{Lone, SECOND, SETTLED, config};
 
 /// Runs the binary without a daemon, somewhere quiet.
@@ -295,4 +295,59 @@ fn allow_descriptors(count: u64) {
         limit.rlim_cur = limit.rlim_cur.max(count.min(limit.rlim_max));
         libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
     }
+}
+
+/// The mode of the socket's file keeps others out; should it ever let one in, he is asked who he is.
+#[test]
+fn another_user_is_not_served_even_where_the_socket_lets_him_in() {
+    let missing = [
+        program("setpriv").is_none().then(|| "setpriv is not installed".to_owned()),
+        (rootless() != Ok(false)).then(|| "there is no second user in this namespace".to_owned()),
+    ];
+    let Some(_bench) = Bench::take(Load::Light, &missing) else { return };
+    let lone = Lone::start(&config(100, &["10.0.0.100/24"]));
+    lone.wait_master("10.0.0.100");
+    let workspace = lone.vipd.workspace();
+    let socket = workspace.path("socket");
+    let client = workspace.path("client");
+    std::fs::copy(Vipd::binary(), &client).unwrap();
+    let open = |path: &Path| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    };
+    [socket.parent().unwrap(), &socket, &client].into_iter().for_each(open);
+    let ask = |user: &str| {
+        let mut command = lone.host.command("setpriv");
+        command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+        command.arg(&client).args(["status", "--socket"]).arg(&socket);
+        answer(&mut command)
+    };
+    let (code, text) = ask("0");
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = ask("65534");
+    assert_eq!(code, 3, "{text}");
+    assert!(!text.contains("lan"), "{text}");
+}
+
+/// Memory of a process that is not dumpable is closed to who may not trace every process.
+#[test]
+fn the_daemons_memory_is_closed_to_other_processes_of_its_user() {
+    let missing = [program("setpriv").is_none().then(|| "setpriv is not installed".to_owned())];
+    let Some(_bench) = Bench::take(Load::Light, &missing) else { return };
+    let lone = Lone::start(&config(100, &["10.0.0.100/24"]));
+    lone.wait_master("10.0.0.100");
+    // Who has more rights than his reader could not be read anyway.
+    let with_two_rights = |words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-all,+net_admin,+net_raw", "--inh-caps=-all"]).args(words);
+        command
+    };
+    let readable = |process: u32| {
+        let output = with_two_rights(&["cat", &format!("/proc/{process}/environ")]).output().unwrap();
+        output.status.success()
+    };
+    let mut other = with_two_rights(&["sleep", "60"]).spawn().unwrap();
+    eventually("a dumpable process can be read", SECOND * 5, || readable(other.id()).then_some(()));
+    assert!(!readable(lone.vipd.id()));
+    other.kill().unwrap();
+    other.wait().unwrap();
 }

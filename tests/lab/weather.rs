@@ -84,7 +84,7 @@ fn delay_jitter_reordering_duplicates_and_some_loss_move_nothing() {
     assert!(at - killed > down - INTERVAL - room, "it took over after {:?}", at - killed);
 }
 
-/// When every third advert is lost a backup will err; it must see it, and end as backup.
+/// When four of ten adverts are lost a backup will err; it must see it, and end as backup.
 #[test]
 #[ignore = "needs a kernel with netem: tests/run weather"]
 fn heavy_loss_makes_no_second_master_that_stays() {
