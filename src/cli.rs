@@ -13,7 +13,7 @@ use crate::linux::entry::Args;
 use crate::linux::memory::Once;
 use crate::linux::output::Output;
 use crate::linux::{self, log, signals};
-use crate::status::Reply;
+use crate::status::{Reply, Request};
 
 pub mod ask;
 pub mod show;
@@ -47,12 +47,15 @@ vipd keeps a router's address alive (VRRP).
     prometheus!("|--prometheus"),
     "] [--socket PATH] [INSTANCE]
   vipd reload [--socket PATH]
+  vipd release INSTANCE [--socket PATH]
+  vipd reclaim INSTANCE [--socket PATH]
   vipd --help | --version [--verbose]
 
 run     take part; in the foreground, until SIGTERM
 check   name everything that is wrong with the configuration, by line
 status  show every virtual router: state, since when and why, master, counters
 reload  read the configuration again, as SIGHUP does; a bad one is refused and the old one goes on
+release let another router be master, without a gap, and keep away until reclaim or a restart
 
 -c FILE defaults to /etc/config/vipd, --socket PATH to /var/run/vipd.sock.
 --alias lan=br-lan lets the configuration say `lan` where it means the device br-lan.
@@ -108,6 +111,10 @@ pub enum Verb {
     Status,
     /// `vipd reload`
     Reload,
+    /// `vipd release`
+    Release,
+    /// `vipd reclaim`
+    Reclaim,
     /// `vipd --help`
     Help,
     /// `vipd --version`
@@ -160,6 +167,8 @@ const CHECK: u8 = 1 << Verb::Check as u8;
 const STATUS: u8 = 1 << Verb::Status as u8;
 const RELOAD: u8 = 1 << Verb::Reload as u8;
 const VERSION: u8 = 1 << Verb::Version as u8;
+/// Verbs about one instance, which have to name it.
+const ONE: u8 = 1 << Verb::Release as u8 | 1 << Verb::Reclaim as u8;
 
 /// What an option sets.
 #[derive(Clone, Copy)]
@@ -172,11 +181,13 @@ enum Setting {
     Format(Format),
 }
 
-const VERBS: [(&str, Verb); 9] = [
+const VERBS: [(&str, Verb); 11] = [
     ("run", Verb::Run),
     ("check", Verb::Check),
     ("status", Verb::Status),
     ("reload", Verb::Reload),
+    ("release", Verb::Release),
+    ("reclaim", Verb::Reclaim),
     ("--help", Verb::Help),
     ("-h", Verb::Help),
     ("help", Verb::Help),
@@ -186,7 +197,7 @@ const VERBS: [(&str, Verb); 9] = [
 
 const OPTIONS: &[(&str, u8, Setting)] = &[
     ("-c", RUN | CHECK, Setting::Config),
-    ("--socket", RUN | STATUS | RELOAD, Setting::Socket),
+    ("--socket", RUN | STATUS | RELOAD | ONE, Setting::Socket),
     ("--alias", RUN | CHECK, Setting::Alias),
     ("--log", RUN, Setting::Log),
     ("-v", RUN | VERSION, Setting::Verbose),
@@ -205,7 +216,7 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
     let nothing = Usage { sentence: "say what to do: run, check, status or reload", word: "" };
     let word = text(words.next().ok_or(nothing)?)?;
     let Some((_, verb)) = VERBS.iter().find(|(name, _)| *name == word) else {
-        let sentence = "'%' is no command: write run, check, status or reload";
+        let sentence = "'%' is no command: see vipd --help";
         return Err(Usage { sentence, word });
     };
     let mut command = Command {
@@ -218,13 +229,13 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
         aliases: Vec::new(),
         instance: None,
     };
+    let belongs = |verbs: u8| verbs & 1 << *verb as u8 != 0;
     while let Some(word) = words.next() {
         let word = text(word)?;
-        let belongs = |verbs: u8| verbs & 1 << command.verb as u8 != 0;
         if let Some((.., setting)) = OPTIONS.iter().find(|(name, verbs, _)| *name == word && belongs(*verbs))
         {
             command.set(*setting, word, words)?;
-        } else if command.verb == Verb::Status && command.instance.is_none() && !word.starts_with('-') {
+        } else if belongs(STATUS | ONE) && command.instance.is_none() && !word.starts_with('-') {
             command.instance = Some(word);
         } else if command.verb != Verb::Help {
             let is_option = word.starts_with('-');
@@ -232,6 +243,9 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
                 if is_option { "'%' is no option here: see vipd --help" } else { "'%' is a word too many" };
             return Err(Usage { sentence, word });
         }
+    }
+    if belongs(ONE) && command.instance.is_none() {
+        return Err(Usage { sentence: "% which instance? see vipd status", word });
     }
     Ok(command)
 }
@@ -277,7 +291,7 @@ impl<'a> Command<'a> {
 }
 
 static MEMORY: Once<Memory> = Once::new(Memory::new());
-static RECORDS: Once<ask::Records> = Once::new(ask::Records::new());
+static ANSWER: Once<ask::Answer> = Once::new(ask::Answer::new());
 
 /// The program: does what the words say, and answers with the exit code.
 #[must_use]
@@ -301,6 +315,8 @@ fn carry_out(command: &Command<'_>) -> Exit {
         Verb::Check => check(command),
         Verb::Status => status(command),
         Verb::Reload => reload(command),
+        Verb::Release => tell(command, Request::Release),
+        Verb::Reclaim => tell(command, Request::Reclaim),
         Verb::Help => print(|out| out.text(HELP)),
         Verb::Version => version(command),
     }
@@ -350,20 +366,18 @@ fn place(out: &mut Output, file: &str, line: u32, is_warning: bool) {
 
 #[inline(never)]
 fn status(command: &Command<'_>) -> Exit {
-    let Some(records) = RECORDS.take() else { return Exit::Refused };
-    let mut stray = show::Stray::default();
-    if let Err(error) = ask::status(command.socket, command.instance, records, &mut stray) {
+    let Some(answer) = ANSWER.take() else { return Exit::Refused };
+    if let Err(error) = ask::status(command.socket, command.instance, answer) {
         return unreachable_daemon(command, &error);
     }
-    if let Some(name) = command.instance.filter(|_| records.is_empty()) {
-        complain(&["there is no instance '", name, "'"]);
-        return Exit::Wrong;
+    if let Some(name) = command.instance.filter(|_| answer.records.is_empty()) {
+        return unknown_instance(name);
     }
     print(|out| match command.format {
-        Format::Table => show::table(records, &stray, out),
-        Format::Json => show::json(records, &stray, out),
+        Format::Table => show::table(answer, out),
+        Format::Json => show::json(answer, out),
         #[cfg(feature = "prometheus")]
-        Format::Prometheus => show::prometheus(records, &stray, out),
+        Format::Prometheus => show::prometheus(&answer.records, &answer.stray, out),
     })
 }
 
@@ -380,7 +394,7 @@ fn reload(command: &Command<'_>) -> Exit {
             out.text("\n");
         }
         Reply::Reloaded(taken) => is_taken = taken,
-        Reply::Record(_) | Reply::Stray(_) | Reply::End => {}
+        Reply::Record(_) | Reply::Stray(_) | Reply::Stranger(_) | Reply::Known(_) | Reply::End => {}
     });
     let _ = out.finish();
     match answer {
@@ -391,6 +405,21 @@ fn reload(command: &Command<'_>) -> Exit {
         }
         Err(error) => unreachable_daemon(command, &error),
     }
+}
+
+#[inline(never)]
+fn tell<'a>(command: &Command<'a>, request: fn(&'a str) -> Request<'a>) -> Exit {
+    let name = command.instance.unwrap_or("");
+    match ask::tell(command.socket, request(name)) {
+        Ok(true) => Exit::Done,
+        Ok(false) => unknown_instance(name),
+        Err(error) => unreachable_daemon(command, &error),
+    }
+}
+
+fn unknown_instance(name: &str) -> Exit {
+    complain(&["there is no instance '", name, "'"]);
+    Exit::Wrong
 }
 
 #[inline(never)]
@@ -499,6 +528,8 @@ mod tests {
         assert_eq!(aliases[1], Alias { name: "wan", device: "eth1" });
         let status = parse_words(&[c"status", c"--json", c"lan"]).unwrap();
         assert_eq!((status.format, status.instance), (Format::Json, Some("lan")));
+        let release = parse_words(&[c"release", c"lan", c"--socket", c"/tmp/s"]).unwrap();
+        assert_eq!((release.verb, release.instance, release.socket), (Verb::Release, Some("lan"), c"/tmp/s"));
         assert_eq!(parse_words(&[c"--version", c"--verbose"]).unwrap().verb, Verb::Version);
     }
 
@@ -506,12 +537,13 @@ mod tests {
     fn what_is_not_understood_says_what_to_write() {
         let says = |words: &[&'static CStr]| parse_words(words).unwrap_err().parts().concat();
         assert_eq!(says(&[]), "say what to do: run, check, status or reload");
-        assert_eq!(says(&[c"start"]), "'start' is no command: write run, check, status or reload");
+        assert_eq!(says(&[c"start"]), "'start' is no command: see vipd --help");
         assert_eq!(says(&[c"check", c"--json"]), "'--json' is no option here: see vipd --help");
         assert_eq!(says(&[c"run", c"-c"]), "-c needs a word after it");
         assert_eq!(says(&[c"run", c"--log", c"file"]), "--log 'file': write stderr or syslog");
         assert_eq!(says(&[c"run", c"--alias", c"lan"]), "--alias 'lan': write NAME=DEVICE, as in lan=br-lan");
         assert_eq!(says(&[c"status", c"a", c"b"]), "'b' is a word too many");
+        assert_eq!(says(&[c"release"]), "release which instance? see vipd status");
         assert_eq!(says(&[c"run", c"\xff"]), "a word is not UTF-8");
     }
 }

@@ -29,6 +29,10 @@ pub const PEERS_MAX: usize = setting(option_env!("VIPD_PEERS"), 32);
 /// Pairs of an instance and something that it tracks. `VIPD_TRACKS`.
 pub const TRACKS_MAX: usize = setting(option_env!("VIPD_TRACKS"), 32);
 
+/// Speakers of VRRP that are refused and remembered; a further one takes the place of the one that has been silent for
+/// the longest time. `VIPD_STRANGERS`.
+pub const STRANGERS_MAX: usize = setting(option_env!("VIPD_STRANGERS"), 8);
+
 /// Bytes of a configuration file. `VIPD_CONFIG_BYTES`.
 pub const CONFIG_BYTES_MAX: usize = setting(option_env!("VIPD_CONFIG_BYTES"), 16_384);
 
@@ -114,6 +118,7 @@ const_assert!(ADDRESSES_MAX <= u16::MAX as usize); // Spans count in 16 bits.
 const_assert!(INTERFACES_MAX <= u8::MAX as usize); // An `InterfaceId` is 8-bit.
 const_assert!(PEERS_MAX <= u16::MAX as usize);
 const_assert!(TRACKS_MAX <= u16::MAX as usize);
+const_assert!(STRANGERS_MAX >= 2 && STRANGERS_MAX <= 255); // Two foreign pairs; they are searched one by one.
 const_assert!(TEXT_BYTES_MAX <= u16::MAX as usize); // A `Text` counts in 16 bits.
 const_assert!(CONFIG_BYTES_MAX <= 1 << 24); // Offsets into the file are 32-bit, lines 24-bit.
 const_assert!(OPTIONS_MAX >= SECTIONS_MAX);

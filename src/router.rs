@@ -32,12 +32,15 @@ mod kernel;
 mod links;
 mod receive;
 mod reload;
+mod strangers;
 
 use addresses::Presence;
 pub use hook::Hook;
 use hook::Reports;
 use kernel::Sync;
 use links::Links;
+pub use strangers::Stranger;
+use strangers::Strangers;
 
 /// Which virtual router: an index into the router's table, valid until the next [`Event::Adopt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +94,11 @@ pub enum Event<'a> {
     Failed(Failure),
     /// The hook script that was started with this ticket has ended, or could not be started.
     HookEnded(Ticket),
+    /// Somebody at the console wants another router to be master: this instance (an index into
+    /// [`Config::instances`]) and what moves with it resign, and keep away until they are reclaimed.
+    Release(u16),
+    /// The instance, and what moves with it, takes part again.
+    Reclaim(u16),
     /// A new configuration will be adopted by the next event, which must be [`Event::Adopt`] with the same
     /// one: what it no longer contains is resigned and released.
     Prepare(&'a Config),
@@ -199,6 +207,8 @@ struct Member {
     source_seen: bool,
     /// Entered by a reload, and not looked at yet.
     fresh: bool,
+    /// Keeps away by hand, over reloads.
+    released: bool,
 }
 
 impl Member {
@@ -226,6 +236,7 @@ pub struct Router {
     sync: Sync,
     /// Packets that no virtual router would count.
     stray: Counters,
+    strangers: Strangers,
     /// The first member of each VRID: a packet finds its virtual router without a search.
     by_vrid: [Option<Slot>; 256],
     links: Links,
@@ -247,6 +258,7 @@ impl Router {
             moved: false,
             sync: Sync::new(),
             stray: Counters::new(),
+            strangers: Strangers::new(),
             by_vrid: [None; 256],
             links: Links::new(),
             reports: Reports::new(),
@@ -278,6 +290,8 @@ impl Router {
             }
             Event::Failed(failure) => self.failed(turn, failure),
             Event::HookEnded(ticket) => self.hook_ended(turn, ticket),
+            Event::Release(instance) => self.set_released(turn, instance, true),
+            Event::Reclaim(instance) => self.set_released(turn, instance, false),
             Event::Prepare(new) => self.prepare(turn, new),
             Event::Adopt(new) => self.adopt(turn, new),
         }

@@ -12,7 +12,7 @@ use heapless::String;
 use heapless::string::StringView;
 
 use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX};
-use crate::router::{Router, Slot};
+use crate::router::{self, Router, Slot};
 use crate::time::Instant;
 use crate::vrrp::{Counters, Phase, State};
 use crate::wire::vrrp::{ChecksumForm, Discard, Version};
@@ -20,18 +20,22 @@ use crate::wire::{Full, Writer, ip};
 
 /// Stands first in every packet. It changes with the format, so that a client of another release is told nothing
 /// rather than something wrong.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Bytes of the longest packet on the control socket.
 pub const PACKET_BYTES_MAX: usize = 512;
 
 /// What a client asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
-    /// A [`Reply::Record`] for every virtual router, then [`Reply::Stray`].
+pub enum Request<'a> {
+    /// A [`Reply::Record`] for every virtual router, [`Reply::Stray`], then a [`Reply::Stranger`] for each.
     Status,
     /// Read the configuration again. [`Reply::File`], [`Reply::Problem`]s, then [`Reply::Reloaded`].
     Reload,
+    /// Let another router be master of this instance, and keep away. [`Reply::Known`].
+    Release(&'a str),
+    /// Let this instance take part again. [`Reply::Known`].
+    Reclaim(&'a str),
 }
 
 /// What the daemon answers.
@@ -41,6 +45,8 @@ pub enum Reply {
     Record(Record),
     /// Packets that belong to none, by reason, in the order of [`Discard::ALL`].
     Stray([u32; Discard::ALL.len()]),
+    /// Who speaks VRRP here and is refused.
+    Stranger(Stranger),
     /// Which file is read; every [`Reply::Problem`] that follows is about it.
     File(String<PATH_BYTES_MAX>),
     /// Something is wrong with the configuration file.
@@ -54,6 +60,8 @@ pub enum Reply {
     },
     /// The configuration was read again; `false`: it is refused, and the old one goes on.
     Reloaded(bool),
+    /// Whether there is an instance of that name; if so, it does what was asked.
+    Known(bool),
     /// The answer is complete.
     End,
 }
@@ -104,7 +112,39 @@ pub struct Record {
     pub counters: Counters,
 }
 
+/// Who speaks VRRP here and is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// The device; empty: it is none of ours any more.
+    pub interface: String<INTERFACE_NAME_BYTES_MAX>,
+    /// The sender's address, of the packet's family.
+    pub source: ip::Text,
+    /// What the message says; 0: nothing.
+    pub vrid: u8,
+    /// Why the last packet was refused: a place in [`Discard::ALL`].
+    pub reason: u8,
+    /// Packets refused since it is remembered.
+    pub count: u32,
+    /// Seconds since the last one.
+    pub seen_secs: u32,
+}
+
 impl Router {
+    /// What may be seen of a stranger, by its place in [`Router::stranger`].
+    #[must_use]
+    pub fn status_of_stranger(&self, now: Instant, place: u8) -> Option<Stranger> {
+        let router::Stranger { interface, vrid, source, reason, count, seen_at_secs } =
+            *self.stranger(place)?;
+        Some(Stranger {
+            interface: cut(self.device_name(interface)),
+            source: ip::text(source),
+            vrid,
+            reason: reason as u8,
+            count,
+            seen_secs: (now.since_origin().as_secs() as u32).saturating_sub(seen_at_secs),
+        })
+    }
+
     /// What may be seen of one virtual router.
     #[must_use]
     pub fn status(&self, now: Instant, slot: Slot) -> Option<Record> {
@@ -172,22 +212,33 @@ fn put_cut(kept: &mut StringView, text: &str) {
     let _ = kept.push_str(text);
 }
 
-impl Request {
-    /// What is sent.
-    #[must_use]
-    pub const fn packet(self) -> [u8; 2] {
-        match self {
-            Self::Status => [FORMAT, 0],
-            Self::Reload => [FORMAT, 1],
-        }
+impl<'a> Request<'a> {
+    /// Writes what is sent into `buffer`, and returns its length in bytes.
+    ///
+    /// # Errors
+    /// [`Full`] if `buffer` is too short: [`PACKET_BYTES_MAX`] bytes are enough for the name of any instance.
+    pub fn emit(self, buffer: &mut [u8]) -> Result<usize, Full> {
+        let (kind, name) = match self {
+            Self::Status => (0, ""),
+            Self::Reload => (1, ""),
+            Self::Release(name) => (2, name),
+            Self::Reclaim(name) => (3, name),
+        };
+        let mut writer = Writer::new(buffer);
+        writer.put(&[FORMAT, kind])?;
+        writer.put(name.as_bytes())?;
+        Ok(writer.len())
     }
 
     /// Reads what a client has sent; `None`: it is no request of this release.
     #[must_use]
-    pub const fn parse(packet: &[u8]) -> Option<Self> {
+    pub fn parse(packet: &'a [u8]) -> Option<Self> {
+        let name = |bytes| core::str::from_utf8(bytes).ok();
         match packet {
             [FORMAT, 0] => Some(Self::Status),
             [FORMAT, 1] => Some(Self::Reload),
+            [FORMAT, 2, bytes @ ..] => name(bytes).map(Self::Release),
+            [FORMAT, 3, bytes @ ..] => name(bytes).map(Self::Reclaim),
             _ => None,
         }
     }
@@ -221,6 +272,8 @@ impl Reply {
             3 => Self::Problem { line: None, is_warning: false, text: String::new() },
             4 => Self::Reloaded(false),
             5 => Self::End,
+            6 => Self::Stranger(Stranger::EMPTY),
+            7 => Self::Known(false),
             _ => return None,
         };
         let mut fields = Fields { side: Side::From(rest), failed: false };
@@ -236,6 +289,8 @@ impl Reply {
             Self::Problem { .. } => 3,
             Self::Reloaded(_) => 4,
             Self::End => 5,
+            Self::Stranger(_) => 6,
+            Self::Known(_) => 7,
         }
     }
 
@@ -243,13 +298,14 @@ impl Reply {
         match self {
             Self::Record(record) => record.exchange(fields),
             Self::Stray(counts) => counts.iter_mut().for_each(|count| fields.u32(count)),
+            Self::Stranger(stranger) => stranger.exchange(fields),
             Self::File(name) => fields.text(name),
             Self::Problem { line, is_warning, text } => {
                 fields.optional(line);
                 fields.flag(is_warning);
                 fields.text(text);
             }
-            Self::Reloaded(taken) => fields.flag(taken),
+            Self::Reloaded(flag) | Self::Known(flag) => fields.flag(flag),
             Self::End => {}
         }
     }
@@ -307,6 +363,27 @@ impl Record {
         self.master_priority = priority.map(|priority| priority as u8);
         fields.u32(&mut self.since_secs);
         self.counters.each(&mut |count| fields.u32(count));
+    }
+}
+
+impl Stranger {
+    /// To be filled by [`Reply::parse`].
+    const EMPTY: Self = Self {
+        interface: String::new(),
+        source: ip::Text::new(),
+        vrid: 0,
+        reason: 0,
+        count: 0,
+        seen_secs: 0,
+    };
+
+    fn exchange(&mut self, fields: &mut Fields<'_>) {
+        fields.text(&mut self.interface);
+        fields.text(&mut self.source);
+        fields.u8(&mut self.vrid);
+        fields.u8(&mut self.reason);
+        fields.u32(&mut self.count);
+        fields.u32(&mut self.seen_secs);
     }
 }
 
@@ -435,6 +512,17 @@ mod tests {
         }
     }
 
+    fn longest_stranger() -> Stranger {
+        Stranger {
+            interface: cut("interface-names"),
+            source: cut("fe80:1111:2222:3333:4444:5555:6666:7777"),
+            vrid: 255,
+            reason: Discard::Initialize as u8,
+            count: u32::MAX,
+            seen_secs: u32::MAX,
+        }
+    }
+
     fn journey(reply: &mut Reply) -> Option<Reply> {
         let mut buffer = [0xa5; PACKET_BYTES_MAX];
         let len = reply.emit(&mut buffer).unwrap();
@@ -472,15 +560,20 @@ mod tests {
             Reply::Record(v4),
             Reply::Record(Record::EMPTY),
             Reply::Stray(stray),
+            Reply::Stranger(longest_stranger()),
+            Reply::Stranger(Stranger::EMPTY),
             problem,
             Reply::Reloaded(true),
             Reply::Reloaded(false),
+            Reply::Known(true),
             Reply::End,
         ] {
             assert_eq!(journey(&mut reply), Some(reply));
         }
-        for request in [Request::Status, Request::Reload] {
-            assert_eq!(Request::parse(&request.packet()), Some(request));
+        for request in [Request::Status, Request::Reload, Request::Release("lan"), Request::Reclaim("lan")] {
+            let mut buffer = [0xa5; PACKET_BYTES_MAX];
+            let len = request.emit(&mut buffer).unwrap();
+            assert_eq!(Request::parse(&buffer[..len]), Some(request));
         }
     }
 
@@ -496,7 +589,7 @@ mod tests {
         assert_eq!(Reply::parse(&buffer[..=len]), None);
         for (packet, what) in [
             (&[FORMAT + 1, 5][..], "format"),
-            (&[FORMAT, 6], "kind"),
+            (&[FORMAT, 8], "kind"),
             (&[FORMAT, 4, 2], "flag"),
             (&[FORMAT, 2, 2, 0xc3, 0x28], "UTF-8"),
             (&[FORMAT, 2, 200], "length"),
@@ -504,7 +597,7 @@ mod tests {
             assert_eq!(Reply::parse(packet), None, "{what}");
         }
         assert_eq!(Request::parse(&[FORMAT + 1, 0]), None);
-        assert_eq!(Request::parse(&[FORMAT, 2]), None);
+        assert_eq!(Request::parse(&[FORMAT, 4]), None);
         assert_eq!(Request::parse(&[FORMAT, 0, 0]), None);
         // An address of five bytes: the third field after three texts, four numbers, two flags and two more.
         let mut record = Record::EMPTY;
@@ -537,7 +630,7 @@ mod tests {
             let _ = Request::parse(&bytes);
             let _ = Reply::parse(&bytes);
             bytes[0] = FORMAT;
-            bytes[1] %= 6;
+            bytes[1] %= 8;
             let _ = Reply::parse(&bytes);
         }
     }

@@ -5,38 +5,54 @@ use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::limits::VIRTUAL_ROUTERS_MAX;
+use crate::limits::{STRANGERS_MAX, VIRTUAL_ROUTERS_MAX};
 use crate::linux::control::{Connection, Received};
 use crate::linux::{Errno, Error};
-use crate::status::{PACKET_BYTES_MAX, Record, Reply, Request};
-
-use super::show::Stray;
+use crate::status::{PACKET_BYTES_MAX, Record, Reply, Request, Stranger};
+use crate::wire::vrrp::Discard;
 
 /// How long the daemon may take for each packet.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The records of a whole answer.
-pub type Records = Vec<Record, VIRTUAL_ROUTERS_MAX>;
+/// A whole answer.
+pub struct Answer {
+    /// The virtual routers.
+    pub records: Vec<Record, VIRTUAL_ROUTERS_MAX>,
+    /// Counts of packets that belong to none, in the order of [`Discard::ALL`].
+    pub stray: [u32; Discard::ALL.len()],
+    /// Who is refused.
+    pub strangers: Vec<Stranger, STRANGERS_MAX>,
+}
+
+impl Answer {
+    /// Nothing was answered yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { records: Vec::new(), stray: [0; Discard::ALL.len()], strangers: Vec::new() }
+    }
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// Asks for the status of every virtual router, or of those of one instance.
 ///
 /// # Errors
 /// The daemon cannot be reached, or does not answer.
-pub fn status(
-    socket: &CStr,
-    instance: Option<&str>,
-    records: &mut Records,
-    stray: &mut Stray,
-) -> Result<(), Error> {
+pub fn status(socket: &CStr, instance: Option<&str>, answer: &mut Answer) -> Result<(), Error> {
     conversation(socket, Request::Status, &mut |reply| match reply {
         Reply::Record(record) => {
             if instance.is_none_or(|name| name == record.name) {
                 // The daemon is the same program, with the same limits.
-                let _ = records.push(record);
+                let _ = answer.records.push(record);
             }
         }
-        Reply::Stray(counts) => *stray = counts,
-        Reply::File(_) | Reply::Problem { .. } | Reply::Reloaded(_) | Reply::End => {}
+        Reply::Stray(counts) => answer.stray = counts,
+        Reply::Stranger(stranger) => drop(answer.strangers.push(stranger)),
+        Reply::File(_) | Reply::Problem { .. } | Reply::Reloaded(_) | Reply::Known(_) | Reply::End => {}
     })
 }
 
@@ -48,11 +64,26 @@ pub fn reload(socket: &CStr, heard: &mut dyn FnMut(Reply)) -> Result<(), Error> 
     conversation(socket, Request::Reload, heard)
 }
 
-fn conversation(socket: &CStr, request: Request, heard: &mut dyn FnMut(Reply)) -> Result<(), Error> {
+/// Has an instance released or reclaimed; `false`: there is none of that name.
+///
+/// # Errors
+/// The daemon cannot be reached, or does not answer.
+pub fn tell(socket: &CStr, request: Request<'_>) -> Result<bool, Error> {
+    let mut is_known = false;
+    conversation(socket, request, &mut |reply| {
+        if let Reply::Known(known) = reply {
+            is_known = known;
+        }
+    })?;
+    Ok(is_known)
+}
+
+fn conversation(socket: &CStr, request: Request<'_>, heard: &mut dyn FnMut(Reply)) -> Result<(), Error> {
     let broken = |errno| Error { call: "asking the daemon", errno };
     let connection = Connection::connect(socket, PATIENCE)?;
     let mut buffer = [0; PACKET_BYTES_MAX];
-    connection.send(&request.packet())?;
+    let len = request.emit(&mut buffer).map_err(|_| broken(Errno::EMSGSIZE))?;
+    connection.send(buffer.get(..len).unwrap_or(&[]))?;
     loop {
         match connection.receive(&mut buffer)? {
             Received::Nothing => return Err(broken(Errno::ETIMEDOUT)),

@@ -1,7 +1,8 @@
 //! Status records as a table, as JSON and as Prometheus text.
 
+use super::ask::Answer;
 use crate::linux::output::Output;
-use crate::status::Record;
+use crate::status::{Record, Stranger};
 use crate::vrrp::Phase;
 use crate::wire::ip;
 use crate::wire::vrrp::Discard;
@@ -20,18 +21,62 @@ static REASONS: [&str; Discard::ALL.len()] = {
     names
 };
 
-/// A table for people, one virtual router a line, and a second line that says why.
-pub fn table(records: &[Record], stray: &Stray, out: &mut Output) {
+/// A table for people, one virtual router a line, and a second line that says why; under it, who is refused.
+pub fn table(answer: &Answer, out: &mut Output) {
     out.text(
         "INSTANCE       IP   INTERFACE  VRID STATE         SINCE PRIO MASTER                          SENT  \
          RECEIVED DROPPED\n",
     );
-    for record in records {
+    for record in &answer.records {
         row(record, out);
         why(record, out);
         dropped(out, "dropped", record.counters.discards());
     }
-    dropped(out, "packets for nobody here", stray);
+    dropped(out, "packets for nobody here", &answer.stray);
+    strangers(&answer.strangers, &STRANGER_LINE, out);
+}
+
+/// How a stranger is written.
+struct Words {
+    between: &'static str,
+    before_texts: [&'static str; 3],
+    put_text: fn(&str, &mut Output),
+    before_numbers: [&'static str; 3],
+    end: &'static str,
+}
+
+static STRANGER_LINE: Words = Words {
+    between: "",
+    before_texts: ["  refused on ", ": ", " "],
+    put_text: |text, out| out.text(text),
+    before_numbers: [", VRID ", ", ", " packet(s), the last "],
+    end: " s ago\n",
+};
+static STRANGER_JSON: Words = Words {
+    between: ",",
+    before_texts: ["{\"interface\":", ",\"source\":", ",\"reason\":"],
+    put_text: quoted,
+    before_numbers: [",\"vrid\":", ",\"count\":", ",\"seen_s\":"],
+    end: "}",
+};
+
+#[inline(never)]
+fn strangers(all: &[Stranger], words: &Words, out: &mut Output) {
+    let mut lead = "";
+    for Stranger { interface, source, vrid, reason, count, seen_secs } in all {
+        out.text(lead);
+        lead = words.between;
+        let reason = REASONS.get(usize::from(*reason)).unwrap_or(&"");
+        for (text, before) in [interface.as_str(), source, reason].iter().zip(&words.before_texts) {
+            out.text(before);
+            (words.put_text)(text, out);
+        }
+        for (number, before) in [u32::from(*vrid), *count, *seen_secs].iter().zip(&words.before_numbers) {
+            out.text(before);
+            out.number(*number);
+        }
+        out.text(words.end);
+    }
 }
 
 fn row(record: &Record, out: &mut Output) {
@@ -110,16 +155,18 @@ fn age(secs: u32, out: &mut Output) {
     out.text(part_unit);
 }
 
-/// One JSON object: `instances`, an array with an object for every virtual router, and `stray`.
-pub fn json(records: &[Record], stray: &Stray, out: &mut Output) {
+/// One JSON object: `instances` and `strangers`, arrays with an object for each, and `stray`.
+pub fn json(answer: &Answer, out: &mut Output) {
     out.text("{\"instances\":[");
-    for (position, record) in records.iter().enumerate() {
+    for (position, record) in answer.records.iter().enumerate() {
         out.text(if position > 0 { ",{" } else { "{" });
         json_record(record, out);
     }
     out.text("],\"stray\":{");
-    json_numbers(out, "", &REASONS, stray);
-    out.text("}}\n");
+    json_numbers(out, "", &REASONS, &answer.stray);
+    out.text("},\"strangers\":[");
+    strangers(&answer.strangers, &STRANGER_JSON, out);
+    out.text("]}\n");
 }
 
 /// The names of a record's numbers, of its addresses, and of what may not be known.

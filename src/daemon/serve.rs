@@ -11,7 +11,7 @@ use crate::linux::Errno;
 use crate::linux::clock;
 use crate::linux::control::{Connection, Received};
 use crate::linux::poll::Waiting;
-use crate::router::{Router, Slot};
+use crate::router::{Event, Router, Slot};
 use crate::status::{PACKET_BYTES_MAX, Reply, Request, cut};
 
 /// How long no client is let in when there is no descriptor for one.
@@ -30,7 +30,9 @@ struct Client {
 #[derive(Clone, Copy)]
 enum Next {
     Record(Slot),
+    Stranger(u8),
     Reloaded(bool),
+    Known(bool),
     End,
 }
 
@@ -93,10 +95,21 @@ impl Daemon<'_> {
             client.next = Some(match request {
                 Some(Request::Status) => Next::Record(Slot(0)),
                 Some(Request::Reload) => Next::Reloaded(self.reload_for(client)),
+                Some(Request::Release(name)) => Next::Known(self.act_on(name, Event::Release)),
+                Some(Request::Reclaim(name)) => Next::Known(self.act_on(name, Event::Reclaim)),
                 None => return false,
             });
         }
         answer(self.hands.router, client)
+    }
+
+    /// Hands in what concerns the instance of this name; `false`: there is none.
+    fn act_on(&mut self, name: &str, event: fn(u16) -> Event<'static>) -> bool {
+        let config = self.hands.router.config();
+        let found = config.instances.iter().position(|instance| config.text(instance.name) == name);
+        let Some(index) = found else { return false };
+        self.hands.act(event(index as u16));
+        true
     }
 
     /// Reloads, and sends every problem to the client beside the log; one that does not read them misses some.
@@ -135,9 +148,23 @@ fn answer(router: &Router, client: &mut Client) -> bool {
                     following = Some(Next::Record(Slot(slot.0.saturating_add(1))));
                     Reply::Record(record)
                 }
-                None => Reply::Stray(*router.stray().discards()),
+                None => {
+                    following = Some(Next::Stranger(0));
+                    Reply::Stray(*router.stray().discards())
+                }
+            },
+            Next::Stranger(place) => match router.status_of_stranger(clock::now(), place) {
+                Some(stranger) => {
+                    following = Some(Next::Stranger(place.saturating_add(1)));
+                    Reply::Stranger(stranger)
+                }
+                None => {
+                    following = None;
+                    Reply::End
+                }
             },
             Next::Reloaded(taken) => Reply::Reloaded(taken),
+            Next::Known(known) => Reply::Known(known),
             Next::End => {
                 following = None;
                 Reply::End

@@ -46,10 +46,11 @@ impl Launcher {
     /// # Errors
     /// EMFILE, ENOMEM or EAGAIN if there is no room for another process.
     pub fn start() -> Result<Self, Error> {
-        Self::try_start().map_err(fail)
+        Self::start_with(SCRIPT_TIME_MAX).map_err(fail)
     }
 
-    fn try_start() -> Result<Self, Errno> {
+    /// With another time that a script may run.
+    fn start_with(time_max: Duration) -> Result<Self, Errno> {
         let kind = (libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as usize;
         let mut ends: [c_int; 2] = [0; 2];
         let arguments = [libc::AF_UNIX as usize, kind, 0, pointer_mut(&mut ends), 0, 0];
@@ -58,7 +59,7 @@ impl Launcher {
         let [ours, its] = ends.map(|end| Descriptor::new(end as usize));
         // SAFETY: a fork(2); of all threads, of which there is one, the child has this one.
         if unsafe { call3(libc::SYS_clone, libc::SIGCHLD as usize, 0, 0) }? == 0 {
-            serve(ours, &its);
+            serve(ours, &its, time_max);
         }
         Ok(Self { socket: ours })
     }
@@ -134,18 +135,18 @@ struct Script {
 type Scripts = Vec<Script, { INSTANCES_MAX + GROUPS_MAX }>;
 
 /// The other process, which ends here.
-fn serve(the_daemons: Descriptor, socket: &Descriptor) -> ! {
+fn serve(the_daemons: Descriptor, socket: &Descriptor, time_max: Duration) -> ! {
     drop(the_daemons);
     // The daemon decides when to end: a signal to all processes of this name passes by.
     if let Ok(signals) = Signals::install() {
-        serve_until_gone(signals, socket);
+        serve_until_gone(signals, socket, time_max);
     }
     // SAFETY: it ends the process, and runs nothing that the daemon has asked for at its end.
     unsafe { libc::_exit(0) }
 }
 
 /// Starts what it is asked for, and says what has ended, until the daemon is gone.
-fn serve_until_gone(mut signals: Signals, socket: &Descriptor) {
+fn serve_until_gone(mut signals: Signals, socket: &Descriptor, time_max: Duration) {
     let mut scripts = Scripts::new();
     let mut request = [0; REQUEST_BYTES_MAX];
     loop {
@@ -161,27 +162,30 @@ fn serve_until_gone(mut signals: Signals, socket: &Descriptor) {
                 tell(socket, script.job, if script.is_late { Errno::ECANCELED } else { Errno(0) });
             }
         }
-        kill_late(&mut scripts);
+        kill_late(&mut scripts, time_max);
         match call::read(socket, &mut request) {
             Ok(0) | Err(Errno::ECONNRESET) => return,
-            Ok(len) => take(request.get(..len).unwrap_or(&[]), &mut scripts, socket),
+            Ok(len) => {
+                let ends_at = clock::now() + time_max;
+                take(request.get(..len).unwrap_or(&[]), &mut scripts, socket, ends_at);
+            }
             Err(_) => {}
         }
     }
 }
 
 /// Who is killed is reaped like any other; who cannot be killed yet is tried again after a while.
-fn kill_late(scripts: &mut Scripts) {
+fn kill_late(scripts: &mut Scripts, time_max: Duration) {
     let now = clock::now();
     for script in scripts.iter_mut().filter(|script| script.ends_at <= now) {
         hook::kill(script.pid);
         script.is_late = true;
-        script.ends_at = now + SCRIPT_TIME_MAX;
+        script.ends_at = now + time_max;
     }
 }
 
 /// Starts what a request asks for.
-fn take(request: &[u8], scripts: &mut Scripts, socket: &Descriptor) {
+fn take(request: &[u8], scripts: &mut Scripts, socket: &Descriptor, ends_at: Instant) {
     let Some(([a, b, count], mut strings)) = request.split_first_chunk() else { return };
     let job = u16::from_ne_bytes([*a, *b]);
     let mut arguments = [ptr::null_mut::<c_char>(); ARGUMENTS_MAX + 1];
@@ -198,7 +202,6 @@ fn take(request: &[u8], scripts: &mut Scripts, socket: &Descriptor) {
     // SAFETY: the last pointer of each array was left null, and all others are those of C strings.
     match unsafe { hook::start(&arguments, &variables) } {
         Ok(pid) => {
-            let ends_at = clock::now() + SCRIPT_TIME_MAX;
             // There is room.
             let _ = scripts.push(Script { job, pid, ends_at, is_late: false });
         }
@@ -277,6 +280,42 @@ mod tests {
                 assert!(begun.elapsed() < Duration::from_secs(20), "it goes on without its daemon");
                 std::thread::sleep(Duration::from_millis(5));
             }
+        });
+    }
+
+    /// With a second for the minute that it has: it ignores what can be ignored, and has started others.
+    #[test]
+    fn a_script_that_never_ends_is_killed_with_its_group_and_the_next_one_runs() {
+        namespace::alone(|| {
+            let launcher = Launcher::start_with(Duration::from_secs(1)).unwrap();
+            let path = std::env::temp_dir().join(format!("vipd-endless-{}", std::process::id()));
+            let mut environment = Environment::new();
+            environment.set("OUT", format_args!("{}", path.display())).unwrap();
+            // Whoever survives is not to hold this test's output open.
+            let script = c"exec >/dev/null 2>&1; trap '' TERM HUP INT; sleep 1000 & echo $$ $! > $OUT.new; mv $OUT.new $OUT; wait; sleep 1000";
+            let begun = std::time::Instant::now();
+            launcher.launch(1, &[c"/bin/sh", c"-c", script], &environment).unwrap();
+            launcher.launch(2, &[c"/bin/sh", c"-c", c"exit 0"], &environment).unwrap();
+            // It holds up nobody else.
+            assert_eq!(next(&launcher), Ended { job: 2, trouble: None });
+            assert_eq!(next(&launcher), Ended { job: 1, trouble: Some(Errno::ECANCELED) });
+            assert!(begun.elapsed() >= Duration::from_secs(1), "it had its time: {:?}", begun.elapsed());
+            let pids = std::fs::read_to_string(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(pids.split_whitespace().count(), 2, "{pids}");
+            for pid in pids.split_whitespace() {
+                // Whoever has nobody to wait for it may stay a zombie.
+                let is_gone = || {
+                    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+                    stat.map_or(true, |stat| stat.rsplit(')').next().unwrap().starts_with(" Z"))
+                };
+                while !is_gone() {
+                    assert!(begun.elapsed() < Duration::from_secs(20), "{pid} of {pids} goes on");
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+            launcher.launch(3, &[c"/bin/sh", c"-c", c"exit 0"], &environment).unwrap();
+            assert_eq!(next(&launcher), Ended { job: 3, trouble: None });
         });
     }
 

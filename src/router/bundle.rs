@@ -36,7 +36,9 @@ impl Router {
                 Some(fault) => {
                     self.with(turn, slot, Verb::Halt(fault));
                 }
-                None if member.virtual_router.phase() == Phase::Initialize => {
+                None if member.virtual_router.phase() == Phase::Initialize
+                    || member.virtual_router.is_leaving() =>
+                {
                     let as_owner = all_owners.get(bundle).is_some_and(|owners| *owners);
                     turn.push(Effect::Join(slot));
                     self.with(turn, slot, Verb::Begin { as_owner });
@@ -81,6 +83,20 @@ impl Router {
         }
     }
 
+    /// An instance is released or reclaimed by hand, with all that moves with it.
+    pub(super) fn set_released(&mut self, turn: &mut Turn<'_>, instance: u16, released: bool) {
+        for slot in self.slots() {
+            let bundle = self.bundle(slot);
+            let moves = |other: &Member| other.instance == instance && Some(other.bundle) == bundle;
+            if self.members.iter().any(moves)
+                && let Some(member) = self.member_mut(slot)
+            {
+                member.released = released;
+            }
+        }
+        self.settle(turn);
+    }
+
     fn bundle(&self, slot: Slot) -> Option<Slot> {
         self.member(slot).map(|member| member.bundle)
     }
@@ -112,6 +128,8 @@ impl Router {
             Some(Fault::Stopped)
         } else if member.fresh {
             Some(Fault::Starting)
+        } else if member.released {
+            Some(Fault::Released)
         } else if self.takes_part_at().is_none_or(|at| now < at) {
             Some(Fault::StartupDelay)
         } else if self.links.index(instance.interface).is_none() {

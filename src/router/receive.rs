@@ -1,9 +1,7 @@
 //! From a packet to the virtual router that it is for, if it is for one.
 
-use core::net::IpAddr;
-
-use super::{Packet, Router, Slot, Turn, Verb};
-use crate::config::Family;
+use super::{Packet, Router, Slot, Stranger, Turn, Verb};
+use crate::config::{Family, InterfaceId};
 use crate::say::info;
 use crate::vrrp::admission::{self, Envelope};
 use crate::vrrp::{Phase, VirtualRouter};
@@ -35,23 +33,33 @@ impl Router {
                 (interface, Family::V6, envelope, message)
             }
         };
-        let Some(slot) = message::vrid_of(message).and_then(|vrid| self.find(vrid, interface, family)) else {
-            return self.stray_packet(Discard::Vrid, interface);
+        let vrid = message::vrid_of(message);
+        let slot = vrid.and_then(|vrid| self.find(vrid, interface, family));
+        let result = match slot {
+            Some(slot) => self.advert(turn, slot, &envelope, message),
+            None => Err(Discard::Vrid),
         };
-        self.advert(turn, slot, &envelope, message);
+        if let Err(reason) = result {
+            let vrid = vrid.map_or(0, Vrid::get);
+            let (source, seen_at_secs) = (envelope.source, turn.now.since_origin().as_secs() as u32);
+            self.refuse(slot, &Stranger { interface, vrid, source, reason, count: 1, seen_at_secs });
+        }
     }
 
-    /// A message for the virtual router in `slot`, if it is one: what is rejected is counted, and touches
-    /// nothing else (law 10).
-    fn advert(&mut self, turn: &mut Turn<'_>, slot: Slot, envelope: &Envelope, message: &[u8]) {
-        let Some(view) = self.view(slot) else { return };
+    /// A message for the virtual router in `slot`, if it is one: what is rejected touches nothing (law 10).
+    fn advert(
+        &mut self,
+        turn: &mut Turn<'_>,
+        slot: Slot,
+        envelope: &Envelope,
+        message: &[u8],
+    ) -> Result<(), Discard> {
+        let view = self.view(slot).ok_or(Discard::Vrid)?;
         let before = view.member.virtual_router.phase();
-        let admitted = admission::admit(&view.rules, view.group(), view.peers(), envelope, message);
-        let advert = match admitted {
-            Ok(advert) if before != Phase::Initialize => advert,
-            Ok(_) => return self.discard(slot, Discard::Initialize, &envelope.source),
-            Err(reason) => return self.discard(slot, reason, &envelope.source),
-        };
+        let advert = admission::admit(&view.rules, view.group(), view.peers(), envelope, message)?;
+        if before == Phase::Initialize {
+            return Err(Discard::Initialize);
+        }
         self.with(turn, slot, Verb::Receive(&advert, &envelope.source));
         let after = self.virtual_router(slot).map(VirtualRouter::phase);
         if before == Phase::Master && after != Some(Phase::Master) {
@@ -59,25 +67,49 @@ impl Router {
         } else if before == Phase::Backup && advert.priority == PRIORITY_RESIGN {
             self.with_companions(turn, slot, Verb::Doubt);
         }
+        Ok(())
     }
 
-    /// Counts, and says so when the count reaches a power of two: a flood makes 32 lines, not a million.
-    fn discard(&mut self, slot: Slot, reason: Discard, source: &IpAddr) {
-        let Some(member) = self.member_mut(slot) else { return };
-        let total = member.virtual_router.counters.discard(reason);
-        let Some(view) = self.view(slot) else { return };
-        if total.is_power_of_two() && reason != Discard::Initialize {
-            let (name, vrid, source) = (view.rules.name, view.rules.vrid, ip::text(*source));
-            info!("{name}/{vrid}: dropped from {source}: {} ({total} so far)", reason.name());
+    /// Counts what was refused, notes whose it was, and says so when that is new or the count reaches a power of two: a
+    /// flood makes some dozens of lines, not a million.
+    #[inline(never)]
+    fn refuse(&mut self, slot: Option<Slot>, packet: &Stranger) {
+        let Stranger { interface, vrid, source, reason, .. } = packet;
+        if self.device_name(*interface).is_empty() {
+            return self.stray_packet(*reason, *interface);
+        }
+        let counters = match slot.and_then(|slot| self.member_mut(slot)) {
+            Some(member) => &mut member.virtual_router.counters,
+            None => &mut self.stray,
+        };
+        let total = counters.discard(*reason);
+        // Who is one of us and too early is no stranger.
+        if *reason != Discard::Initialize && (self.strangers.note(packet) || total.is_power_of_two()) {
+            let (device, source) = (self.device_name(*interface), ip::text(*source));
+            info!("{device}: VRID {vrid} from {source} refused: {} ({total} so far)", reason.name());
         }
     }
 
     /// A packet that no virtual router would count, with the same thrift in words.
+    #[inline(never)]
     fn stray_packet(&mut self, reason: Discard, interface: IfIndex) {
         let total = self.stray.discard(reason);
         if total.is_power_of_two() {
             info!("packets for nobody here, on device {}: {} ({total} so far)", interface.0, reason.name());
         }
+    }
+
+    /// The name of one of our devices; empty: it is none of them, or not any more.
+    #[must_use]
+    pub fn device_name(&self, interface: IfIndex) -> &str {
+        for position in 0..self.config.interfaces.len() {
+            // At most 255 (`limits`).
+            let id = InterfaceId(position as u8);
+            if self.links.is(id, interface) {
+                return self.config.interface_name(id);
+            }
+        }
+        ""
     }
 
     /// The virtual router of this VRID and family on the device (RX08).

@@ -220,6 +220,7 @@ impl Member {
             candidate: None,
             source_seen: false,
             fresh: true,
+            released: false,
         }
     }
 }

@@ -74,6 +74,14 @@ impl Timetable {
         0
     }
 
+    /// Nothing more is to be announced.
+    pub fn end(&mut self) {
+        self.rest = 0;
+        self.second_at = None;
+        self.refresh_at = None;
+        self.provoked_at = None;
+    }
+
     /// Others gave hosts a reason to believe something else: announce again at `at`, or a second after the last burst
     /// if that is later. A burst that is already asked for is not put off.
     pub fn provoke(&mut self, at: Instant) {

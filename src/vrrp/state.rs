@@ -28,8 +28,11 @@ pub enum State {
     },
     /// Holding the addresses (RFC 9568 §6.4.3).
     Master {
-        /// When the next advertisement is due (Adver_Timer).
+        /// When the next advertisement is due (Adver_Timer); if we are leaving, when we go at the latest.
         advert_at: Instant,
+        /// Asked to go: has resigned, and holds the addresses until a successor is heard, so that hosts are never
+        /// without.
+        leaving: bool,
         /// Before this, no further answer is given to others' advertisements (law 11).
         answer_after: Instant,
         /// How far putting addresses back has run ahead of its mean rate.
@@ -108,6 +111,8 @@ pub enum Fault {
     Tracked,
     /// Another virtual router of the same instance or sync group does not take part.
     Companion,
+    /// Somebody at the console wants another router to be master.
+    Released,
     /// The daemon is ending, or the instance was taken out of the configuration.
     Stopped,
 }
@@ -124,6 +129,7 @@ impl Fault {
             Self::NoSource => "no source address",
             Self::Tracked => "tracked link down",
             Self::Companion => "companion down",
+            Self::Released => "released by hand",
             Self::Stopped => "stopped",
         }
     }

@@ -198,6 +198,12 @@ impl VirtualRouter {
         self.heard.as_ref()
     }
 
+    /// Whether it has resigned by hand, and holds the addresses for a successor.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        matches!(self.state, State::Master { leaving: true, .. })
+    }
+
     /// Whether its down timer has run out and it waits for those that move together with it.
     #[must_use]
     pub const fn is_silent(&self) -> bool {
@@ -218,7 +224,8 @@ impl VirtualRouter {
     }
 
     /// Everything that is needed is there: become backup, or, as an owner whose companions are owners too,
-    /// master at once (RFC 9568 §6.4.1; ST01, ST02). Only from initialize; otherwise nothing happens.
+    /// master at once (RFC 9568 §6.4.1; ST01, ST02). Only from initialize; who was leaving stays master, and otherwise
+    /// nothing happens.
     pub fn begin(&mut self, turn: &mut Turn<'_>, as_owner: bool) {
         match self.state {
             State::Initialize { .. } if as_owner && turn.rules.priority == PRIORITY_OWNER => {
@@ -228,15 +235,22 @@ impl VirtualRouter {
                 self.master_interval = turn.rules.interval;
                 self.watch(turn, Cause::Ready);
             }
+            State::Master { leaving: true, .. } => self.stay(turn),
             State::Backup { .. } | State::Master { .. } => {}
         }
     }
 
     /// Something that is needed is not there, or the daemon ends: a master resigns and releases
-    /// (RFC 9568 §6.4.3; ST10), a backup just stops (§6.4.2; ST03).
+    /// (RFC 9568 §6.4.3; ST10), a backup just stops (§6.4.2; ST03). A master that is released by hand resigns too, and
+    /// releases when its successor is there.
     pub fn halt(&mut self, turn: &mut Turn<'_>, fault: Fault) {
         match self.state {
             State::Initialize { fault: before } if before == fault => {}
+            State::Master { leaving, .. } if fault == Fault::Released => {
+                if !leaving {
+                    self.leave(turn);
+                }
+            }
             State::Initialize { .. } | State::Backup { .. } | State::Master { .. } => {
                 self.resign(turn);
                 self.enter(turn, State::Initialize { fault }, Cause::Fault(fault));
@@ -272,14 +286,15 @@ impl VirtualRouter {
         }
     }
 
-    /// A companion lost its mastership: resign and become backup. Only from master.
+    /// A companion lost its mastership: resign and become backup. Only from master, and not while leaving: each waits
+    /// for its own successor.
     pub fn demote(&mut self, turn: &mut Turn<'_>) {
         match self.state {
-            State::Master { .. } => {
+            State::Master { leaving: false, .. } => {
                 self.resign(turn);
                 self.watch(turn, Cause::Companion);
             }
-            State::Initialize { .. } | State::Backup { .. } => {}
+            State::Initialize { .. } | State::Backup { .. } | State::Master { leaving: true, .. } => {}
         }
     }
 
@@ -289,6 +304,12 @@ impl VirtualRouter {
             // RFC 9568 §6.4.1 knows no such event (RX25); the router counts it and does not call.
             State::Initialize { .. } => {}
             State::Backup { .. } => self.receive_as_backup(turn, advert, from),
+            State::Master { leaving: true, .. } => {
+                self.note(turn, advert, from);
+                if advert.priority != PRIORITY_RESIGN {
+                    self.go(turn);
+                }
+            }
             // While we were stopped for longer than the others wait, one of them took over by right: step back and let
             // it be, pre-empting later if that is configured. The owner's claim never ends.
             State::Master { .. } if turn.rules.priority != PRIORITY_OWNER && self.has_slept(turn) => {
@@ -311,6 +332,7 @@ impl VirtualRouter {
         match &mut self.state {
             State::Initialize { .. } => {}
             State::Backup { down_at, silent, .. } => *silent |= *down_at <= turn.now,
+            State::Master { advert_at, leaving: true, .. } if *advert_at <= turn.now => self.go(turn),
             State::Master { advert_at, put_back_at, .. } => {
                 let misses = put_back_at.take_if(|at| *at <= turn.now).is_some();
                 if *advert_at <= turn.now {
@@ -374,11 +396,11 @@ impl VirtualRouter {
     /// once; a backup's timer stays as it is.
     pub fn adopt(&mut self, turn: &mut Turn<'_>) {
         match &mut self.state {
-            State::Master { advert_at, .. } => {
+            State::Master { advert_at, leaving: false, .. } => {
                 *advert_at = (*advert_at).min(turn.next_advert());
             }
             State::Initialize { .. } => self.master_interval = turn.rules.interval,
-            State::Backup { .. } => {}
+            State::Backup { .. } | State::Master { leaving: true, .. } => {}
         }
     }
 
@@ -498,6 +520,7 @@ impl VirtualRouter {
         let advert_at = turn.next_advert();
         let state = State::Master {
             advert_at,
+            leaving: false,
             answer_after: turn.now,
             put_back_until: turn.now,
             renew_at: turn.next_renewal(),
@@ -535,6 +558,35 @@ impl VirtualRouter {
         self.enter(turn, state, cause);
     }
 
+    /// Resigns, and holds the addresses: for as long as the most patient of the others may wait, if both resignations
+    /// are lost.
+    fn leave(&mut self, turn: &mut Turn<'_>) {
+        self.resign(turn);
+        let patience = Rules { priority: 1, ..turn.rules }.down_interval(turn.rules.interval);
+        if let State::Master { advert_at, leaving, timetable, .. } = &mut self.state {
+            *advert_at = turn.now + patience;
+            *leaving = true;
+            timetable.end();
+        }
+        info!("{}/{} is released by hand and waits for a successor", turn.rules.name, turn.rules.vrid);
+    }
+
+    /// The successor is there, or there is none.
+    fn go(&mut self, turn: &mut Turn<'_>) {
+        let fault = Fault::Released;
+        self.enter(turn, State::Initialize { fault }, Cause::Fault(fault));
+    }
+
+    /// Reclaimed before a successor was heard. One that is about to take over hears us first, or we hear it.
+    fn stay(&mut self, turn: &mut Turn<'_>) {
+        self.advertise(turn, turn.rules.priority);
+        if let State::Master { advert_at, leaving, .. } = &mut self.state {
+            *advert_at = turn.next_advert();
+            *leaving = false;
+        }
+        self.announce_later(turn.now);
+    }
+
     /// The one place where a virtual router's state changes.
     fn enter(&mut self, turn: &mut Turn<'_>, state: State, cause: Cause) {
         let (before, after) = (self.phase(), state.phase());
@@ -563,7 +615,7 @@ impl VirtualRouter {
     /// only shorten the others' patience with its successor.
     fn resign(&mut self, turn: &mut Turn<'_>) {
         match self.state {
-            State::Master { .. } if !self.has_slept(turn) => {
+            State::Master { leaving: false, .. } if !self.has_slept(turn) => {
                 for _ in 0..RESIGNATIONS {
                     self.advertise(turn, PRIORITY_RESIGN);
                 }
@@ -582,9 +634,9 @@ impl VirtualRouter {
         }
     }
 
-    /// Hosts are to hear of us again, at `at` or when that is allowed again. Only as master.
+    /// Hosts are to hear of us again, at `at` or when that is allowed again. Only as master, and not while leaving.
     fn announce_later(&mut self, at: Instant) {
-        if let State::Master { timetable, .. } = &mut self.state {
+        if let State::Master { timetable, leaving: false, .. } = &mut self.state {
             timetable.provoke(at);
         }
     }

@@ -1,10 +1,14 @@
 //! What a user types: requests to a running daemon, and exit codes.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, Load};
-use crate::harness::{Host, Vipd, Workspace, eventually, program};
+use crate::harness::{Footprint, Host, Vipd, Workspace, eventually, now, program};
 use crate::lone::{Lone, SECOND, SETTLED, config};
 
 /// Runs the binary without a daemon, somewhere quiet.
@@ -172,7 +176,7 @@ fn two_daemons_on_one_machine_do_not_disturb_each_other() {
     assert!(second.status().to_string().contains("other"));
     second.process().terminate();
     lone.wait_address("10.0.0.101", false);
-    std::thread::sleep(SETTLED);
+    thread::sleep(SETTLED);
     lone.was_master_since(since);
     assert!(lone.host.has("eth0", "10.0.0.100"));
 }
@@ -196,14 +200,99 @@ fn silent_clients_keep_nobody_out() {
     let lone = Lone::start(&config(100, &["10.0.0.100/24"]));
     lone.wait_address("10.0.0.100/24", true);
     let path = lone.vipd.workspace().path("socket");
-    let silent: Vec<_> = (0..10)
-        .map(|_| {
-            let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::SEQPACKET, None).unwrap();
-            socket.connect(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
-            socket
-        })
-        .collect();
+    let silent: Vec<_> = (0..10).map(|_| silent_client(&path)).collect();
     let status = lone.vipd.status();
     assert_eq!(status["instances"][0]["state"], "master");
     drop(silent);
+}
+
+/// Waits until it is let in, and says nothing.
+fn silent_client(path: &Path) -> socket2::Socket {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::SEQPACKET, None).unwrap();
+    socket.connect(&socket2::SockAddr::unix(path).unwrap()).unwrap();
+    socket
+}
+
+/// How long `vipd status` waits for each packet.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_thousand_silent_clients_delay_no_advert_and_no_answer_and_cost_no_memory() {
+    let Some(_bench) = Bench::take(Load::Whole, &[]) else { return };
+    allow_descriptors(1500);
+    let lone = Lone::start(&config(100, &["10.0.0.100/24"]));
+    lone.wait_master("10.0.0.100");
+    let path = lone.vipd.workspace().path("socket");
+    let quiet = || {
+        thread::sleep(SECOND);
+        Footprint::of(lone.vipd.id())
+    };
+    // Every page that it takes to serve is there after the first few.
+    lone.vipd.status();
+    drop((0..20).map(|_| silent_client(&path)).collect::<Vec<_>>());
+    let before = quiet();
+    let from = now();
+    let begun = Instant::now();
+    let silent: Vec<_> = (0..1000).map(|_| silent_client(&path)).collect();
+    let let_in = begun.elapsed();
+    let status_takes = || {
+        let begun = Instant::now();
+        let output = lone.vipd.ask(&["status"]);
+        (output.status.code(), begun.elapsed())
+    };
+    let (code, span) = status_takes();
+    assert_eq!(code, Some(0), "one that asks is served beside a thousand that do not");
+    assert!(span < PATIENCE, "{span:?}");
+    eprintln!("1000 silent clients are let in within {let_in:?}; the next one has its answer after {span:?}");
+    thread::sleep(SECOND);
+    lone.was_master_since(from);
+    drop(silent);
+    let after = quiet();
+    assert_eq!(after, before, "memory and descriptors");
+    eprintln!("{after:?}");
+    lone.was_master_since(from);
+}
+
+/// Worse: whoever is put out comes again at once, from several sides, for seconds.
+#[test]
+fn clients_that_come_again_and_again_delay_no_advert() {
+    let Some(_bench) = Bench::take(Load::Whole, &[]) else { return };
+    let lone = Lone::start(&config(100, &["10.0.0.100/24"]));
+    lone.wait_master("10.0.0.100");
+    let path = lone.vipd.workspace().path("socket");
+    let from = now();
+    let (ends, count) = (AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !ends.load(Ordering::Relaxed) {
+                    let client = silent_client(&path);
+                    count.fetch_add(1, Ordering::Relaxed);
+                    thread::sleep(Duration::from_millis(1));
+                    drop(client);
+                }
+            });
+        }
+        thread::sleep(SECOND * 2);
+        let served = (0..10).filter(|_| lone.vipd.ask(&["status"]).status.success()).count();
+        ends.store(true, Ordering::Relaxed);
+        assert!(served > 0, "nobody was served");
+        eprintln!(
+            "{} silent clients in a row; {served} of 10 that asked were served",
+            count.load(Ordering::Relaxed)
+        );
+    });
+    lone.was_master_since(from);
+    lone.vipd.status();
+}
+
+/// For this process, as far as it may.
+fn allow_descriptors(count: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both pointers are to a live value.
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        limit.rlim_cur = limit.rlim_cur.max(count.min(limit.rlim_max));
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+    }
 }

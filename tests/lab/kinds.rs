@@ -42,7 +42,7 @@ fn law_10_every_kind_has_its_outcome_at_a_unicast_router() {
     row_by_row(Shape::V3Unicast);
 }
 
-fn config(shape: Shape) -> String {
+pub(crate) fn config(shape: Shape) -> String {
     let base = format!(
         "config vrrp_instance 'lan'\n\toption interface 'eth0'\n\toption virtual_router_id '{VRID}'\n\
          \toption priority '100'\n"
@@ -62,6 +62,16 @@ fn config(shape: Shape) -> String {
     }
 }
 
+/// Gives a host's `eth0` the addresses that the kinds are made for.
+pub(crate) fn take_our_place(host: &Host) {
+    let mac = OUR_MAC.map(|byte| format!("{byte:02x}")).join(":");
+    host.ip("link set eth0 down addrgenmode none");
+    host.ip(&format!("link set eth0 address {mac} up"));
+    host.ip("address flush dev eth0");
+    host.ip(&format!("address add {}/24 dev eth0", OURS[0]));
+    host.ip(&format!("address add {}/64 dev eth0 nodad", OURS[1]));
+}
+
 /// A master alone, and a stranger.
 struct Scene {
     capture: Capture,
@@ -79,12 +89,7 @@ impl Scene {
         let capture = lan.capture();
         let (host, stranger) = (Host::new("router"), Host::new("stranger"));
         let port = lan.attach(&host, "eth0");
-        let mac = OUR_MAC.map(|byte| format!("{byte:02x}")).join(":");
-        host.ip("link set eth0 down addrgenmode none");
-        host.ip(&format!("link set eth0 address {mac} up"));
-        host.ip("address flush dev eth0");
-        host.ip(&format!("address add {}/24 dev eth0", OURS[0]));
-        host.ip(&format!("address add {}/64 dev eth0 nodad", OURS[1]));
+        take_our_place(&host);
         let stranger_port = lan.attach_with(&stranger, "eth0", &["10.0.0.66/24"]);
         let vipd = Vipd::start(&host, &config(shape));
         capture.wait_advert(&port, VRID, Duration::ZERO, SECOND * 6);

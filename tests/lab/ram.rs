@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bench::{Bench, Load, skip};
-use crate::harness::{Flooder, Forged, Host, Port, Segment, Vipd, eventually};
+use crate::harness::{Flooder, Forged, Host, Port, Segment, Vipd, eventually, kb};
 use crate::lone::SECOND;
 use crate::many::config;
 
@@ -98,11 +98,6 @@ fn pages(process: &str) -> (u32, u32, u32) {
         }
     }
     (private, shared, pss)
-}
-
-fn kb(status: &str, name: &str) -> u32 {
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).expect(name)
 }
 
 struct World {

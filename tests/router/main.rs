@@ -26,5 +26,7 @@ mod kinds;
 mod laws;
 mod lifetime;
 mod log;
+mod release;
 mod reload;
+mod strangers;
 mod timers;

@@ -5,7 +5,9 @@ use vipd::status::{PACKET_BYTES_MAX, Reply, Request};
 /// A packet, in either direction.
 pub fn control(bytes: &[u8]) {
     if let Some(request) = Request::parse(bytes) {
-        assert_eq!(request.packet(), bytes);
+        let mut buffer = std::vec![0xa5; bytes.len()];
+        assert_eq!(request.emit(&mut buffer), Ok(bytes.len()));
+        assert_eq!(buffer, bytes);
     }
     let Some(mut reply) = Reply::parse(bytes) else { return };
     assert!(bytes.len() <= PACKET_BYTES_MAX);
@@ -21,7 +23,12 @@ pub fn control(bytes: &[u8]) {
     match reply {
         // A number that is not there, and the byte of a priority, stand in more bytes than they need.
         Reply::Record(_) | Reply::Problem { .. } => {}
-        Reply::Stray(_) | Reply::File(_) | Reply::Reloaded(_) | Reply::End => {
+        Reply::Stray(_)
+        | Reply::Stranger(_)
+        | Reply::File(_)
+        | Reply::Reloaded(_)
+        | Reply::Known(_)
+        | Reply::End => {
             assert_eq!(written[..len], *bytes);
         }
     }

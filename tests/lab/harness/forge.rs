@@ -38,7 +38,7 @@ pub(crate) struct Forged {
     pub(crate) ip_options: Vec<u8>,
     /// Flags and offset of a fragment (IPv4).
     pub(crate) fragment: u16,
-    /// Added to the total length without adding bytes.
+    /// Added to the total length without adding bytes, wrapping.
     pub(crate) ip_length_beyond: u16,
     /// Bytes behind the packet, as Ethernet adds them to a short frame.
     pub(crate) padding: usize,
@@ -130,7 +130,8 @@ impl Forged {
         match self.source {
             IpAddr::V4(_) => {
                 let words = 5 + self.ip_options.len() as u8 / 4;
-                let total = u16::from(words) * 4 + message.len() as u16 + self.ip_length_beyond;
+                let len = u16::from(words) * 4 + message.len() as u16;
+                let total = len.wrapping_add(self.ip_length_beyond);
                 let mut ip = vec![0x40 | words, 0xc0];
                 ip.extend_from_slice(&total.to_be_bytes());
                 ip.extend_from_slice(&[0, 1]);
@@ -144,7 +145,7 @@ impl Forged {
                 [vec![0x08, 0x00], ip, message].concat()
             }
             IpAddr::V6(_) => {
-                let len = message.len() as u16 + self.ip_length_beyond;
+                let len = (message.len() as u16).wrapping_add(self.ip_length_beyond);
                 let mut ip = vec![0x60, 0, 0, 0];
                 ip.extend_from_slice(&len.to_be_bytes());
                 ip.extend_from_slice(&[112, self.ttl]);

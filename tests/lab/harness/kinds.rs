@@ -55,6 +55,11 @@ const fn v2_only(plain: Verdict, pass: Verdict) -> [Verdict; 5] {
     [plain, pass, No, No, No]
 }
 
+/// Version 2 has eight bytes of authentication, in which there is room for an address.
+const fn v3_only(verdict: Verdict) -> [Verdict; 5] {
+    [No, No, verdict, verdict, verdict]
+}
+
 pub(crate) const KINDS: &[Kind] = &[
     ("priority 200", |_, _| {}, all(Yields)),
     ("priority 255", |_, it| it.priority = 255, all(Yields)),
@@ -77,10 +82,19 @@ pub(crate) const KINDS: &[Kind] = &[
     ("the other version", other_version, all(Dropped("version"))),
     ("type 0", |_, it| it.kind = 0, all(Dropped("type"))),
     ("type 2", |_, it| it.kind = 2, all(Dropped("type"))),
+    ("version 0", |_, it| it.version = 0, all(Dropped("version"))),
+    ("version 4", |_, it| it.version = 4, all(Dropped("version"))),
+    ("version 15", |_, it| it.version = 15, all(Dropped("version"))),
+    ("type 15", |_, it| it.kind = 15, all(Dropped("type"))),
     ("header only", |_, it| it.cut = Some(8), all(Dropped("short"))),
     ("one byte too long", |_, it| it.trailer.push(0), all(Dropped("long"))),
     ("eight bytes too long", |_, it| it.trailer.extend([0; 8]), all(Dropped("long"))),
+    ("a full frame of rubbish behind it", |_, it| it.trailer.extend([0xa5; 1400]), all(Dropped("long"))),
+    ("half of an address", half_an_address, all(Dropped("short"))),
+    ("one address less than counted", |_, it| it.count = 2, v3_only(Dropped("short"))),
+    ("one address more than counted", one_address_uncounted, all(Dropped("long"))),
     ("count 0", |_, it| it.count = 0, all(Dropped("count"))),
+    ("count 0, and no address", nothing_counted, all(Dropped("count"))),
     ("count 255", |_, it| it.count = 255, all(Dropped("short"))),
     // RFC 9568 section 7.1 lets a router check the list or not. Who is master is not its address list's matter.
     ("another virtual address", another_address, all(Yields)),
@@ -125,6 +139,45 @@ pub(crate) const KINDS: &[Kind] = &[
         v2_only(Yields, No),
     ),
     ("cut to 6 bytes", |_, it| it.cut = Some(6), all(Dropped("short"))),
+    ("cut to 2 bytes", |_, it| it.cut = Some(2), all(Dropped("short"))),
+    ("cut to 1 byte", |_, it| it.cut = Some(1), all(Stray("vrid"))),
+    ("no bytes at all", |_, it| it.cut = Some(0), all(Stray("vrid"))),
+    ("cut short by the length of its packet", |_, it| it.ip_length_beyond = 0xfffc, all(Dropped("short"))),
+    // What would shake a router that reads the priority before it has checked the rest.
+    ("priority 0, wrong checksum", |_, it| (it.priority, it.sum) = (0, Sum::Wrong), all(Dropped("checksum"))),
+    ("priority 0, count 0", |_, it| (it.priority, it.count) = (0, 0), all(Dropped("count"))),
+    (
+        "priority 0, TTL 254",
+        |_, it| (it.priority, it.ttl) = (0, 254),
+        [Dropped("ttl"), Dropped("ttl"), Dropped("ttl"), Dropped("ttl"), Accepted],
+    ),
+    ("priority 255, TTL 0", |_, it| (it.priority, it.ttl) = (255, 0), group_only(Dropped("ttl"))),
+    (
+        "priority 255, interval 0",
+        |_, it| (it.priority, it.bytes_4_5[1]) = (255, 0),
+        all(Dropped("interval_zero")),
+    ),
+    (
+        "priority 0, wrong password",
+        |shape, it| {
+            wrong_password(shape, it);
+            it.priority = 0;
+        },
+        v2_only(Dropped("auth_type"), Dropped("password")),
+    ),
+    ("a password with a tail", |_, it| it.trailer[7] = b'2', v2_only(No, Dropped("password"))),
+    ("an empty password", |_, it| it.trailer.fill(0), v2_only(No, Dropped("password"))),
+    (
+        "the longest interval",
+        |_, it| it.bytes_4_5[1] = 255,
+        v2_only(Dropped("interval_differs"), Dropped("interval_differs")),
+    ),
+    ("frame to another's MAC", |_, it| it.to_mac = Some([2, 0, 0, 0, 0, 0x99]), all(Undelivered(None))),
+    (
+        "a group's source address",
+        |shape, it| it.source = pick(shape, "224.0.0.18", "ff02::12"),
+        all(Undelivered(Some("ip_header"))),
+    ),
     ("another VRID", |_, it| it.vrid = 8, all(Stray("vrid"))),
     ("VRID 0", |_, it| it.vrid = 0, all(Stray("vrid"))),
     (
@@ -257,6 +310,20 @@ fn another_address(shape: Shape, it: &mut Forged) {
 fn one_address_more(shape: Shape, it: &mut Forged) {
     it.addresses.push(pick(shape, "10.0.0.200", "fe80::200"));
     it.count = 2;
+}
+
+fn one_address_uncounted(shape: Shape, it: &mut Forged) {
+    one_address_more(shape, it);
+    it.count = 1;
+}
+
+fn nothing_counted(_: Shape, it: &mut Forged) {
+    it.addresses.clear();
+    it.count = 0;
+}
+
+fn half_an_address(shape: Shape, it: &mut Forged) {
+    it.cut = Some(8 + if shape == Shape::V3Ipv6 { 8 } else { 2 });
 }
 
 fn wrong_password(_: Shape, it: &mut Forged) {

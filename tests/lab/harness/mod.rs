@@ -9,6 +9,7 @@
 mod capture;
 mod client;
 mod flood;
+mod footprint;
 mod forge;
 mod host;
 mod kinds;
@@ -22,6 +23,7 @@ mod vipd;
 pub(crate) use capture::{Capture, Claim, Frame, Vrrp};
 pub(crate) use client::{Client, Pings};
 pub(crate) use flood::Flooder;
+pub(crate) use footprint::{Footprint, kb};
 pub(crate) use forge::{Forged, Sum};
 pub(crate) use host::Host;
 pub(crate) use kinds::{KINDS, OUR_MAC, OURS, SHAPES, Shape, Verdict, forged};
