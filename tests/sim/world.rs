@@ -541,6 +541,11 @@ impl World {
         let dropped = node.kernel.drop_expired(&mut self.rng);
         trace!("-- the kernel of node {number} drops {dropped:?}");
         self.checkers.lifetimes.dropped(node, &dropped);
+        if !dropped.is_empty() {
+            // The kernel of a frozen daemon answers until then, and clients may have asked it last.
+            self.disturb();
+        }
+        let node = &self.nodes[number];
         if node.has_input() {
             self.wake_soon(number);
         }
