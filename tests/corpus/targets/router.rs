@@ -329,6 +329,8 @@ impl Bench {
                 Event::Kernel(Message::Refused { sequence: 0, errno, address: Some(address) })
             }
             4 => Event::HookEnded(Ticket(choices.number())),
+            5 => Event::Release(choices.byte().into()),
+            6 => Event::Reclaim(choices.byte().into()),
             _ => Event::Failed(Failure { interface, what: choices.one_of(&what), errno }),
         };
         if let Event::HookEnded(ticket) = event {
