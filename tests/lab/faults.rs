@@ -177,8 +177,11 @@ fn a_full_log_does_not_hold_up_an_advert() {
     }
     assert!(lines.len() < 100, "the log was full: {} lines", lines.len());
     lone.vipd.request(&["reload"]).output().unwrap();
-    let len = reader.recv(&mut buffer).unwrap();
-    let _ = String::from_utf8_lossy(&buffer[..len]);
+    while let Ok(len) = reader.recv(&mut buffer) {
+        lines.push(String::from_utf8_lossy(&buffer[..len]).into_owned());
+    }
+    let told = lines.iter().any(|line| line.ends_with(" log lines were dropped"));
+    assert!(told && lines.last().is_some_and(|line| line.contains("configuration taken")), "{lines:#?}");
     lone.was_master_since(from);
 }
 

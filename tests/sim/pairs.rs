@@ -240,7 +240,8 @@ impl Pair {
         }
     }
 
-    /// What the future depends on, relative to now.
+    /// What the future depends on, relative to now. Left out is what cannot differ here: both have the same interval, no
+    /// lifetime, unmolested addresses and nobody who releases them by hand; and what only logs and `status` tell.
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for node in &self.nodes {

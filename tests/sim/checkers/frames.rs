@@ -1,4 +1,7 @@
 //! Every message and frame that leaves, read by somebody else and held against the plan.
+//!
+//! TTL and IP source are the simulated kernel's work, as they are the real one's: that our sockets ask for 255 is
+//! `linux::raw`'s to show, and that it comes out so on the wire the laboratory's (`lab/wire.rs`).
 
 use core::net::{IpAddr, Ipv6Addr};
 
