@@ -56,16 +56,17 @@ impl Lifetimes {
     }
 
     /// A kernel has dropped addresses: a daemon that lives and can renew them has renewed them. An owner's are nobody
-    /// else's, where the kernel keeps no marks: what a former run has put back for him is taken for his.
+    /// else's, where the kernel keeps no marks: what a former run has put back for him is taken for his. And what a reload
+    /// has taken out while the kernel refused to remove it is gone at last.
     pub fn dropped(&mut self, node: &Node, addresses: &[(usize, IpAddr)]) {
         let is_well = self.watch(node.number).unsettled_at.is_none() && node.is_running();
         for &(link, address) in addresses {
-            let is_owners = |plan: &&Plan| {
-                let mine = plan.link == link && plan.addresses(Family::of(address)).contains(&address);
-                mine && plan.priority == 255
+            let is_kept = |plan: &Plan| {
+                let plays = plan.link == link && plan.addresses(Family::of(address)).contains(&address);
+                plays && (node.kernel.keeps_marks || plan.priority < 255)
             };
-            let is_known = node.kernel.keeps_marks || !node.plans.iter().any(|plan| is_owners(&plan));
-            assert!(!is_well || !is_known, "node {} lives, and its kernel drops {address}", node.number);
+            let is_to_stay = node.plans.iter().any(is_kept);
+            assert!(!is_well || !is_to_stay, "node {} lives, and its kernel drops {address}", node.number);
         }
     }
 
