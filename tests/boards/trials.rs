@@ -111,8 +111,9 @@ pub(crate) fn memory(kind: &str) {
     board.wait_status("it is master", |vr| vr["state"] == "master");
     let after = board.run("free");
     let rollup = board.run("cat /proc/$(cat /var/run/vipd.pid)/smaps_rollup");
-    let launcher =
-        board.run("p=$(cat /var/run/vipd.pid); cat /proc/$(cat /proc/$p/task/$p/children)/smaps_rollup");
+    let launcher = board.run(
+        "for p in $(pidof vipd); do [ $p = $(cat /var/run/vipd.pid) ] || cat /proc/$p/smaps_rollup; done",
+    );
     let resident = board.run("grep -E '^(VmRSS|RssAnon)' /proc/$(cat /var/run/vipd.pid)/status");
     say(&format!("before vipd\n{before}with vipd as master\n{after}{resident}{rollup}"));
     let used = |free: &str| kilobytes(free, "Mem:", 1);
