@@ -105,7 +105,7 @@ pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
-pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 262_144);
+pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 98_304);
 
 /// Control connections (`vipd status`) that are served at the same time; a further one takes the place of
 /// the oldest.
