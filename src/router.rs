@@ -33,6 +33,7 @@ mod links;
 mod receive;
 mod reload;
 mod strangers;
+mod tracks;
 
 use addresses::Presence;
 pub use hook::Hook;
@@ -413,10 +414,8 @@ impl Router {
             return PRIORITY_OWNER;
         }
         let mut priority = i32::from(instance.priority);
-        for track in instance.tracks.of(&self.config.tracks) {
-            if (track.weight > 0) == self.links.is_running(track.interface) {
-                priority += i32::from(track.weight);
-            }
+        for track in self.tracks_of(instance) {
+            priority += self.weigh(track).unwrap_or(0);
         }
         priority.clamp(1, 254) as u8
     }

@@ -227,10 +227,21 @@ pub struct Peer {
 /// Something that an instance listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Track {
-    /// The link whose state counts.
-    pub interface: InterfaceId,
-    /// −253..=253, added to the priority while up if positive, while down if negative; 0: down is a fault.
+    /// The thing whose state counts.
+    pub what: Tracked,
+    /// −253..=253, added to the priority while it is up if positive, while it is down if negative; 0: down is a
+    /// fault.
     pub weight: i16,
+    /// `reverse`, as keepalived's: the weight is taken from the priority where it would be added; of weight 0, up is
+    /// the fault.
+    pub is_reversed: bool,
+}
+
+/// What can be tracked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracked {
+    /// A network device: up while it has carrier.
+    Link(InterfaceId),
 }
 
 /// One `config vrrp_sync_group` section: its instances move together.

@@ -3,11 +3,20 @@
 use super::reader::{Numeric, Reader, Value, entries, span};
 use super::uci::Section;
 use super::value::{self, Words};
-use super::{Span, Track};
+use super::{Span, Track, Tracked};
 use crate::limits;
 
 /// What a tracked thing can add to or take from a priority; keepalived's limits.
 const WEIGHTS: [i32; 2] = [-253, 253];
+
+/// How a tracked thing counts.
+struct Manner {
+    weight: i16,
+    is_reversed: bool,
+}
+
+/// What may stand behind its name.
+const MANNERS: &str = "weight reverse noreverse";
 
 static WEIGHT: [Numeric; 1] = [Numeric::whole("weight", WEIGHTS, 0)];
 
@@ -29,36 +38,38 @@ impl<'d> Reader<'d, '_> {
     fn enter_track(&mut self, word: Value<'d>, track: Option<Track>, start: usize) {
         let Some(track) = track else { return };
         let mine = self.config.tracks.get(start..).unwrap_or(&[]);
-        if mine.iter().any(|other| other.interface == track.interface) {
+        if mine.iter().any(|other| other.what == track.what) {
             self.wrong(&word, &"track_interface %A is written twice: remove one");
         } else if self.config.tracks.push(track).is_err() {
             self.full(word.line, "VIPD_TRACKS", limits::TRACKS_MAX);
         }
     }
 
-    /// A link to track, by the name of a `track_interface` section or a device, and perhaps `weight N`.
+    /// A link to track, by the name of a `track_interface` section or a device, and perhaps `weight N` and `reverse`.
     fn track(&mut self, word: Value<'d>, words: &mut Words<'d>) -> Option<Track> {
-        let (device, mut weight) = match self.resolve("track_interface", word.text) {
+        let (device, weight) = match self.resolve("track_interface", word.text) {
             Some(section) => self.silently(|reader| reader.defined_track(section)),
             None => (self.device_name(word, "track_interface"), 0),
         };
-        loop {
-            match words.peek().and_then(|word| value::choice(word, "weight reverse")) {
-                Some(0) => {
-                    words.next();
-                    let text = words.next().unwrap_or(&[]);
-                    let number = self.number_of(Value { text, ..word }, "weight", WEIGHTS);
-                    weight = number.unwrap_or(0) as i16;
-                }
-                Some(_) => {
-                    words.next();
-                    self.error(word.line, "reverse is not in this release: remove it", &[]);
-                }
-                None => break,
+        let mut manner = Manner { weight, is_reversed: false };
+        self.manner(word.line, words, &mut manner);
+        let interface = self.enter_device(device?)?;
+        let Manner { weight, is_reversed } = manner;
+        Some(Track { what: Tracked::Link(interface), weight, is_reversed })
+    }
+
+    /// What stands behind the name of a tracked thing, and changes how it counts.
+    fn manner(&mut self, line: u32, words: &mut Words<'d>, manner: &mut Manner) {
+        while let Some(place) = words.peek().and_then(|word| value::choice(word, MANNERS)) {
+            words.next();
+            if place == 0 {
+                let text = words.next().unwrap_or(&[]);
+                let number = self.number_of(Value { text, line }, "weight", WEIGHTS);
+                manner.weight = number.unwrap_or(0) as i16;
+            } else {
+                manner.is_reversed = place == 1;
             }
         }
-        let interface = self.enter_device(device?)?;
-        Some(Track { interface, weight })
     }
 
     /// `config track_interface`: its device and its weight.

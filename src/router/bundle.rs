@@ -119,11 +119,6 @@ impl Router {
     /// What keeps this one, by itself, from taking part.
     fn fault_of(&self, member: &Member, now: Instant) -> Option<Fault> {
         let instance = self.instance_of(member)?;
-        let tracks = instance.tracks.of(&self.config.tracks);
-        let tracked_down = || {
-            let mut fatal = tracks.iter().filter(|track| track.weight == 0);
-            fatal.any(|track| !self.links.is_running(track.interface))
-        };
         if self.stopping {
             Some(Fault::Stopped)
         } else if member.fresh {
@@ -138,10 +133,8 @@ impl Router {
             Some(Fault::LinkDown)
         } else if member.source.is_none() && !self.keeps_without_source(member) {
             Some(Fault::NoSource)
-        } else if tracked_down() {
-            Some(Fault::Tracked)
         } else {
-            None
+            self.tracks_of(instance).find_map(|track| self.weigh(track).err())
         }
     }
 

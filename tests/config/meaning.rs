@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use vipd::config::problem::Severity;
 use vipd::config::schema::Alias;
-use vipd::config::{Announcements, Config, GroupId, Instance, Span, Track};
+use vipd::config::{Announcements, Config, GroupId, Instance, Span, Track, Tracked};
 use vipd::limits;
 use vipd::time::Interval;
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
@@ -107,7 +107,13 @@ fn the_backup_of_a_classic_pair_is_unicast_with_a_password() {
     assert_eq!(peer.address, IpAddr::from([192, 168, 0, 1]));
     assert_eq!((peer.min_ttl, peer.max_ttl), (0, 255));
     let [track] = one.tracks.of(&config.tracks) else { panic!() };
-    assert_eq!((config.interface_name(track.interface), track.weight), ("wan", 0));
+    assert_eq!(tracked(&config, track), ("wan", 0, false));
+}
+
+/// A tracked link's name, its weight, and whether it is reversed.
+fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
+    let Tracked::Link(interface) = track.what;
+    (config.interface_name(interface), track.weight, track.is_reversed)
 }
 
 #[test]
@@ -139,8 +145,8 @@ fn a_file_of_openwrts_keepalived_package_is_read_unchanged() {
     assert_eq!((lan.group, guest.group), (Some(GroupId(0)), Some(GroupId(0))));
     let [group] = &config.groups[..] else { panic!() };
     assert_eq!(config.text(group.name), "both");
-    let [Track { interface, weight }] = config.tracks[..] else { panic!() };
-    assert_eq!((config.interface_name(interface), weight), ("eth1", -20));
+    let [track] = &config.tracks[..] else { panic!() };
+    assert_eq!(tracked(&config, track), ("eth1", -20, false));
 }
 
 #[test]
@@ -236,7 +242,7 @@ fn one_option_with_blanks_is_a_list() {
          2001:db8::1'\n\
          \toption unicast_peer '192.0.2.8 192.0.2.9 fe80::9'\n\
          \toption unicast_src_ip 'fe80::7 192.0.2.7'\n\
-         \toption track_interface 'eth1 weight -253 eth2 eth3 weight 5'\n",
+         \toption track_interface 'eth1 weight -253 eth2 reverse eth3 reverse weight 5 eth4 reverse noreverse'\n",
     );
     let one = only(&config);
     assert_eq!(config.interface_name(one.interface), "eth0");
@@ -249,13 +255,8 @@ fn one_option_with_blanks_is_a_list() {
     assert_eq!(one.v6.peers, Span { start: 2, len: 1 });
     assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 0, 2, 7)));
     assert_eq!(one.source_v6.unwrap().to_string(), "fe80::7");
-    let tracks: Vec<_> = one
-        .tracks
-        .of(&config.tracks)
-        .iter()
-        .map(|track| (config.interface_name(track.interface), track.weight))
-        .collect();
-    assert_eq!(tracks, [("eth1", -253), ("eth2", 0), ("eth3", 5)]);
+    let tracks: Vec<_> = one.tracks.of(&config.tracks).iter().map(|track| tracked(&config, track)).collect();
+    assert_eq!(tracks, [("eth1", -253, false), ("eth2", 0, true), ("eth3", 5, true), ("eth4", 0, false)]);
 }
 
 /// RFC 9568 §5.2.9, TX22: the addresses are listed in configured order, and the families never mix.
@@ -304,7 +305,7 @@ fn a_reference_is_an_option_name_or_a_uci_name() {
     );
     assert_eq!(addresses(&config, z.v4.addresses), ["192.0.2.1/24@eth1 scope 5"]);
     assert_eq!(config.peers.len(), 2);
-    assert_eq!(config.tracks[0].interface, config.tracks[1].interface);
+    assert_eq!(config.tracks[0].what, config.tracks[1].what);
     assert_eq!((config.tracks[0].weight, config.tracks[1].weight), (0, 3));
     assert_eq!((x.group, z.group), (Some(GroupId(0)), Some(GroupId(0))));
 }

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use vipd::config::{
-    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Track, VirtualAddress,
+    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Track, Tracked,
+    VirtualAddress,
 };
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{Instant, Interval};
@@ -98,9 +99,11 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
         };
         let (v4, v6) = (family(Family::V4), family(Family::V6));
         let tracks_start = config.tracks.len();
-        for (device, weight) in &spec.tracks {
-            let interface = config.interface(device).unwrap();
-            config.tracks.push(Track { interface, weight: *weight }).unwrap();
+        for (name, weight) in &spec.tracks {
+            let (name, is_reversed) =
+                name.strip_suffix(" reverse").map_or((*name, false), |name| (name, true));
+            let what = Tracked::Link(config.interface(name).unwrap());
+            config.tracks.push(Track { what, weight: *weight, is_reversed }).unwrap();
         }
         if let Some(group) = spec.group
             && config.groups.len() <= usize::from(group)

@@ -85,7 +85,8 @@ fn rx26_who_takes_the_address_away_is_logged_with_its_priority() {
 fn rx24_our_own_address_as_a_sender_is_counted_and_logged() {
     let mut bench = Bench::master(&[Spec::default()]);
     let lines = said(|| (0..5).for_each(|_| bench.hear(7, 200, OUR_V4)));
-    let line = |total: u32| format!("eth0: VRID 7 from {OUR_V4} refused: {} ({total} so far)", Discard::Own.name());
+    let line =
+        |total: u32| format!("eth0: VRID 7 from {OUR_V4} refused: {} ({total} so far)", Discard::Own.name());
     assert_eq!(lines, [1, 2, 4].map(line));
     assert_eq!(bench.counters(0).discarded(Discard::Own), 5);
     assert_eq!(bench.phase(0), Phase::Master);

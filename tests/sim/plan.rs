@@ -6,7 +6,7 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use vipd::config::{
-    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track,
+    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track, Tracked,
     VirtualAddress,
 };
 use vipd::time::Interval;
@@ -223,7 +223,7 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
     let tracks_start = config.tracks.len();
     for &(link, weight) in &plan.tracks {
         let interface = config.interface(LINK_NAMES[link]).unwrap();
-        config.tracks.push(Track { interface, weight }).unwrap();
+        config.tracks.push(Track { what: Tracked::Link(interface), weight, is_reversed: false }).unwrap();
     }
     Instance {
         name: config.keep_text(plan.name).unwrap(),
