@@ -16,7 +16,7 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use crate::config::{Config, Family, FamilyConfig, Instance, InterfaceId, Peer, VirtualAddress};
+use crate::config::{Config, Family, FamilyConfig, Instance, InterfaceId, Peer, ProbeId, VirtualAddress};
 use crate::limits;
 use crate::say::warn;
 use crate::time::{Instant, Span, earlier};
@@ -30,6 +30,7 @@ mod bundle;
 mod hook;
 mod kernel;
 mod links;
+mod probes;
 mod receive;
 mod reload;
 mod strangers;
@@ -40,6 +41,7 @@ pub use hook::Hook;
 use hook::Reports;
 use kernel::Sync;
 use links::Links;
+use probes::Probes;
 pub use strangers::Stranger;
 use strangers::Strangers;
 
@@ -95,6 +97,8 @@ pub enum Event<'a> {
     Failed(Failure),
     /// The hook script that was started with this ticket has ended, or could not be started.
     HookEnded(Ticket),
+    /// The try that was started with this ticket has ended, in success or not, or could not be started.
+    Tried(TryTicket, bool),
     /// Somebody at the console wants another router to be master: this instance (an index into
     /// [`Config::instances`]) and what moves with it resign, and keep away until they are reclaimed.
     Release(u16),
@@ -144,6 +148,10 @@ pub enum HookOwner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(pub u16);
 
+/// One try of a probe. It stays valid over a reload; it has nothing to do with a [`Ticket`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TryTicket(pub u16);
+
 /// Something to be done, in order, before the next event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -178,6 +186,8 @@ pub enum Effect {
     },
     /// Run the hook script with what [`Router::hook`] says, and report its end under the ticket.
     Notify(HookOwner, Ticket),
+    /// Try the probe, end the try after its timeout, and report its end under the ticket.
+    Try(ProbeId, TryTicket),
     /// Ask the kernel for all links, with this sequence number.
     DumpLinks(u32),
     /// Ask the kernel for all addresses, with this sequence number.
@@ -241,6 +251,7 @@ pub struct Router {
     /// The first member of each VRID: a packet finds its virtual router without a search.
     by_vrid: [Option<Slot>; 256],
     links: Links,
+    probes: Probes,
     reports: Reports,
     presence: [Presence; limits::ADDRESSES_MAX],
     members: Vec<Member, { limits::VIRTUAL_ROUTERS_MAX }>,
@@ -262,6 +273,7 @@ impl Router {
             strangers: Strangers::new(),
             by_vrid: [None; 256],
             links: Links::new(),
+            probes: Probes::new(),
             reports: Reports::new(),
             presence: [Presence::Absent; limits::ADDRESSES_MAX],
             members: Vec::new(),
@@ -276,6 +288,7 @@ impl Router {
             Event::Start { keeps_marks } => {
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
+                self.begin_probes(turn);
                 self.synchronise(turn);
             }
             Event::Stop => {
@@ -291,6 +304,7 @@ impl Router {
             }
             Event::Failed(failure) => self.failed(turn, failure),
             Event::HookEnded(ticket) => self.hook_ended(turn, ticket),
+            Event::Tried(ticket, is_success) => self.tried(turn, ticket, is_success),
             Event::Release(instance) => self.set_released(turn, instance, true),
             Event::Reclaim(instance) => self.set_released(turn, instance, false),
             Event::Prepare(new) => self.prepare(turn, new),
@@ -303,6 +317,7 @@ impl Router {
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
+        first = earlier(first, self.probes_poll_at());
         for member in &self.members {
             first = earlier(first, member.virtual_router.poll_at());
         }
@@ -452,7 +467,7 @@ impl Router {
         if self.sync.retry_at().is_some_and(|at| at <= turn.now) {
             self.synchronise_again(turn);
         }
-        if self.waits_for_startup() {
+        if self.run_probes(turn) || self.waits_for_startup() {
             self.settle(turn);
         }
         let mut silence = false;

@@ -80,6 +80,10 @@ impl Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct InterfaceId(pub u8);
 
+/// Which probe: an index into [`Config::probes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProbeId(pub u8);
+
 /// Which sync group: an index into [`Config::groups`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupId(pub u8);
@@ -242,6 +246,25 @@ pub struct Track {
 pub enum Tracked {
     /// A network device: up while it has carrier.
     Link(InterfaceId),
+    /// Something that is tried again and again: up while the tries succeed.
+    Probe(ProbeId),
+}
+
+/// A `config vrrp_script` section that something tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// Its name.
+    pub name: Text,
+    /// An absolute path, and arguments, with blanks between them: at most [`limits::SCRIPT_WORDS_MAX`] words.
+    pub script: Text,
+    /// `interval`: seconds from one try to the next, 1..=65535. Default 1.
+    pub interval_secs: u16,
+    /// `timeout`: seconds after which a try has failed and is killed, 1..=65535. Default: the interval.
+    pub timeout_secs: u16,
+    /// `rise`: successes in a row that make it up, 1..=255. Default 1.
+    pub rise: u8,
+    /// `fall`: failures in a row that make it down, 1..=255. Default 1.
+    pub fall: u8,
 }
 
 /// One `config vrrp_sync_group` section: its instances move together.
@@ -251,6 +274,8 @@ pub struct Group {
     pub name: Text,
     /// `option notify`; empty: that of `globals`.
     pub notify: Text,
+    /// What each of its instances tracks beside its own: a span of [`Config::tracks`].
+    pub tracks: Span,
 }
 
 /// `config globals`.
@@ -312,8 +337,10 @@ pub struct Config {
     pub addresses: Vec<VirtualAddress, { limits::ADDRESSES_MAX }>,
     /// Unicast peers, instance by instance, IPv4 before IPv6.
     pub peers: Vec<Peer, { limits::PEERS_MAX }>,
-    /// What is tracked, instance by instance.
+    /// What is tracked, instance by instance, then group by group.
     pub tracks: Vec<Track, { limits::TRACKS_MAX }>,
+    /// The probes that are tracked.
+    pub probes: Vec<Probe, { limits::PROBES_MAX }>,
     text: Vec<u8, { limits::TEXT_BYTES_MAX }>,
 }
 
@@ -330,6 +357,7 @@ impl Config {
             addresses: Vec::new(),
             peers: Vec::new(),
             tracks: Vec::new(),
+            probes: Vec::new(),
             text: Vec::new(),
         }
     }
@@ -343,6 +371,7 @@ impl Config {
         self.addresses.clear();
         self.peers.clear();
         self.tracks.clear();
+        self.probes.clear();
         self.text.clear();
     }
 

@@ -1,7 +1,7 @@
 //! The meaning of the words: a [`Document`] in, a [`Config`] and every problem out.
 //!
 //! Four passes: `Reader::check_words` sees that every word is known and built, the definitions
-//! (`ipaddress`, `peer`, `track_interface`) are checked whether anything refers to them or not, then come
+//! (`ipaddress`, `peer`, `track_interface`, `vrrp_script`) are checked whether anything refers to them or not, then come
 //! the instances, and the groups last, since they refer to instances. An error does not end a pass: its
 //! place is taken by a default, and the configuration is unusable.
 
@@ -49,6 +49,7 @@ pub fn read(
         virtual_routers: 0,
         instance_sections: Vec::new(),
         group_lines: Vec::new(),
+        probe_sections: Vec::new(),
     };
     if let Some(line) = document.dropped_line() {
         reader.warn(
@@ -73,7 +74,8 @@ static GLOBAL_NUMBERS: [Numeric; 4] = [
 ];
 
 /// Section types that others refer to by name.
-const NAMED_KINDS: &str = "ipaddress peer track_interface vrrp_instance vrrp_sync_group";
+const NAMED_KINDS: &str =
+    "ipaddress peer track_interface vrrp_script track_script vrrp_instance vrrp_sync_group";
 
 impl<'d> Reader<'d, '_> {
     /// Every section type and every option must be known; what is not in this release must not be asked
@@ -194,6 +196,8 @@ impl<'d> Reader<'d, '_> {
                 Some(0) => drop(self.defined_address(section)),
                 Some(1) => drop(self.defined_peer(section)),
                 Some(2) => drop(self.defined_track(section)),
+                Some(3) => drop(self.defined_script(section)),
+                Some(4) => drop(self.defined_track_script(section)),
                 Some(_) | None => {}
             }
         }

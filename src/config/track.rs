@@ -1,18 +1,23 @@
-//! `track_interface`, the option and the section.
+//! What is tracked: `track_interface` and `track_script`, the options and the sections, with `vrrp_script`.
 
 use super::reader::{Numeric, Reader, Value, entries, span};
 use super::uci::Section;
 use super::value::{self, Words};
-use super::{Span, Track, Tracked};
+use super::{Probe, ProbeId, Span, Text, Track, Tracked};
 use crate::limits;
 
 /// What a tracked thing can add to or take from a priority; keepalived's limits.
 const WEIGHTS: [i32; 2] = [-253, 253];
 
 /// How a tracked thing counts.
-struct Manner {
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
     weight: i16,
     is_reversed: bool,
+}
+
+impl Manner {
+    const PLAIN: Self = Self { weight: 0, is_reversed: false };
 }
 
 /// What may stand behind its name.
@@ -20,46 +25,84 @@ const MANNERS: &str = "weight reverse noreverse";
 
 static WEIGHT: [Numeric; 1] = [Numeric::whole("weight", WEIGHTS, 0)];
 
+/// Defaults are keepalived's; `fail` is what LuCI writes for `fall`.
+static SCRIPT_NUMBERS: [Numeric; 5] = [
+    Numeric::whole("interval", [1, 65_535], 1),
+    Numeric::whole("timeout", [1, 65_535], 0),
+    Numeric::whole("rise", [1, 255], 1),
+    Numeric::whole("fall", [1, 255], 0),
+    Numeric::whole("fail", [1, 255], 1),
+];
+
+/// An option that lists things to track.
+#[derive(Clone, Copy)]
+enum Kind {
+    Interface,
+    Script,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Interface, Self::Script];
+
+    const fn option(self) -> &'static str {
+        match self {
+            Self::Interface => "track_interface",
+            Self::Script => "track_script",
+        }
+    }
+}
+
 impl<'d> Reader<'d, '_> {
-    /// What an instance tracks.
+    /// What an instance or a group tracks.
     pub(super) fn tracks(&mut self, section: Section<'d>) -> Span {
         let start = self.config.tracks.len();
-        for value in entries(section, "track_interface") {
-            let mut words = Words::new(value.text);
-            while let Some(text) = words.next() {
-                let word = Value { text, ..value };
-                let track = self.track(word, &mut words);
-                self.enter_track(word, track, start);
+        for kind in Kind::ALL {
+            for value in entries(section, kind.option()) {
+                let mut words = Words::new(value.text);
+                while let Some(text) = words.next() {
+                    let word = Value { text, ..value };
+                    let track = self.track(kind, word, &mut words);
+                    self.enter_track(kind, word, track, start);
+                }
             }
         }
         span(start, self.config.tracks.len())
     }
 
-    fn enter_track(&mut self, word: Value<'d>, track: Option<Track>, start: usize) {
+    fn enter_track(&mut self, kind: Kind, word: Value<'d>, track: Option<Track>, start: usize) {
         let Some(track) = track else { return };
         let mine = self.config.tracks.get(start..).unwrap_or(&[]);
         if mine.iter().any(|other| other.what == track.what) {
-            self.wrong(&word, &"track_interface %A is written twice: remove one");
+            self.wrong_option(&word, kind.option(), &"%a %B is written twice: remove one");
         } else if self.config.tracks.push(track).is_err() {
             self.full(word.line, "VIPD_TRACKS", limits::TRACKS_MAX);
         }
     }
 
-    /// A link to track, by the name of a `track_interface` section or a device, and perhaps `weight N` and `reverse`.
-    fn track(&mut self, word: Value<'d>, words: &mut Words<'d>) -> Option<Track> {
-        let (device, weight) = match self.resolve("track_interface", word.text) {
-            Some(section) => self.silently(|reader| reader.defined_track(section)),
-            None => (self.device_name(word, "track_interface"), 0),
-        };
-        let mut manner = Manner { weight, is_reversed: false };
-        self.manner(word.line, words, &mut manner);
-        let interface = self.enter_device(device?)?;
-        let Manner { weight, is_reversed } = manner;
-        Some(Track { what: Tracked::Link(interface), weight, is_reversed })
+    /// One thing to track, by its name, and perhaps `weight N` and `reverse`.
+    fn track(&mut self, kind: Kind, word: Value<'d>, words: &mut Words<'d>) -> Option<Track> {
+        match kind {
+            Kind::Interface => {
+                let (device, manner) = match self.resolve("track_interface", word.text) {
+                    Some(section) => self.silently(|reader| reader.defined_track(section)),
+                    None => (self.device_name(word, "track_interface"), Manner::PLAIN),
+                };
+                let manner = self.manner(word.line, words, manner);
+                let interface = self.enter_device(device?)?;
+                Some(manner.of(Tracked::Link(interface)))
+            }
+            Kind::Script => {
+                let found = self.tracked_script(word);
+                let manner = self.manner(word.line, words, found.map_or(Manner::PLAIN, |(_, manner)| manner));
+                let (section, _) = found?;
+                let probe = self.enter_probe(word.line, section)?;
+                Some(manner.of(Tracked::Probe(probe)))
+            }
+        }
     }
 
     /// What stands behind the name of a tracked thing, and changes how it counts.
-    fn manner(&mut self, line: u32, words: &mut Words<'d>, manner: &mut Manner) {
+    fn manner(&mut self, line: u32, words: &mut Words<'d>, mut manner: Manner) -> Manner {
         while let Some(place) = words.peek().and_then(|word| value::choice(word, MANNERS)) {
             words.next();
             if place == 0 {
@@ -70,15 +113,120 @@ impl<'d> Reader<'d, '_> {
                 manner.is_reversed = place == 1;
             }
         }
+        manner
     }
 
-    /// `config track_interface`: its device and its weight.
-    pub(super) fn defined_track(&mut self, section: Section<'d>) -> (Option<Value<'d>>, i16) {
+    /// `config track_interface`: its device, and how it counts.
+    pub(super) fn defined_track(&mut self, section: Section<'d>) -> (Option<Value<'d>>, Manner) {
         let [weight] = self.numbers(section, &WEIGHT).map(|weight| weight as i16);
+        let manner = Manner { weight, is_reversed: false };
         let Some(value) = self.scalar(section, "value") else {
             self.missing(section, "value");
-            return (None, weight);
+            return (None, manner);
         };
-        (self.device_name(value, "value"), weight)
+        (self.device_name(value, "value"), manner)
     }
+
+    /// The `vrrp_script` that a `track_script` names, itself or by a section of the older package.
+    fn tracked_script(&mut self, word: Value<'d>) -> Option<(Section<'d>, Manner)> {
+        if let Some(section) = self.resolve("vrrp_script", word.text) {
+            return Some((section, self.silently(|reader| reader.script_manner(section))));
+        }
+        let section = self.resolve("track_script", word.text);
+        let found = section.and_then(|section| self.silently(|reader| reader.defined_track_script(section)));
+        if found.is_none() {
+            self.wrong(&word, &"track_script %A is no vrrp_script: write the name of one");
+        }
+        found
+    }
+
+    /// `config track_script`, as older packages and LuCI have it: a script, and how it counts.
+    pub(super) fn defined_track_script(&mut self, section: Section<'d>) -> Option<(Section<'d>, Manner)> {
+        let manner = self.script_manner(section);
+        let Some(value) = self.scalar(section, "value") else {
+            self.missing(section, "value");
+            return None;
+        };
+        let script = self.resolve("vrrp_script", value.text);
+        if script.is_none() {
+            self.idle(&value, &"value %A is no vrrp_script: write the name of one");
+        }
+        script.map(|script| (script, manner))
+    }
+
+    /// How a script counts where the tracker does not say.
+    fn script_manner(&mut self, section: Section<'d>) -> Manner {
+        let [weight] = self.numbers(section, &WEIGHT).map(|weight| weight as i16);
+        let direction = self.scalar(section, "direction");
+        let place = direction.map_or(Some(0), |value| value::choice(value.text, "noreverse reverse"));
+        if let (Some(value), None) = (direction, place) {
+            self.wrong(&value, &"direction %A is unknown: write reverse or noreverse");
+        }
+        Manner { weight, is_reversed: place == Some(1) }
+    }
+
+    /// `config vrrp_script`, without its name.
+    pub(super) fn defined_script(&mut self, section: Section<'d>) -> Option<(Value<'d>, Probe)> {
+        self.script_manner(section);
+        let [interval, timeout, rise, fall, fail] = self.numbers(section, &SCRIPT_NUMBERS);
+        let Some(script) = self.scalar(section, "script") else {
+            self.missing(section, "script");
+            return None;
+        };
+        if !is_command(script.text) {
+            self.error_with(
+                script.line,
+                "script %A cannot be run: write an absolute path and its arguments, at most %n words and %m \
+                 characters, without quotes",
+                &[script.text],
+                [limits::PATH_BYTES_MAX as i32, limits::SCRIPT_WORDS_MAX as i32],
+            );
+            return None;
+        }
+        let probe = Probe {
+            name: Text::default(),
+            script: Text::default(),
+            interval_secs: interval as u16,
+            timeout_secs: if timeout == 0 { interval } else { timeout } as u16,
+            rise: rise as u8,
+            fall: if fall == 0 { fail } else { fall } as u8,
+        };
+        Some((script, probe))
+    }
+
+    /// The probe of a `vrrp_script`, entered into the configuration if it is new there.
+    fn enter_probe(&mut self, line: u32, section: Section<'d>) -> Option<ProbeId> {
+        let known = self.probe_sections.iter().position(|index| *index == section.index());
+        if let Some(position) = known {
+            return Some(ProbeId(position as u8));
+        }
+        let (script, mut probe) = self.silently(|reader| reader.defined_script(section))?;
+        probe.name = self.section_name(section);
+        probe.script = self.keep(script.line, script.text);
+        let position = self.config.probes.len();
+        if self.config.probes.push(probe).is_err() || self.probe_sections.push(section.index()).is_err() {
+            if cfg!(feature = "probe") {
+                self.full(line, "VIPD_PROBES", limits::PROBES_MAX);
+            } else {
+                self.error(line, "track_script is not in this build of vipd: remove it", &[]);
+            }
+            return None;
+        }
+        Some(ProbeId(position as u8))
+    }
+}
+
+impl Manner {
+    const fn of(self, what: Tracked) -> Track {
+        Track { what, weight: self.weight, is_reversed: self.is_reversed }
+    }
+}
+
+/// Whether it is a path with arguments that no shell is needed for.
+fn is_command(text: &[u8]) -> bool {
+    text.starts_with(b"/")
+        && text.len() <= limits::PATH_BYTES_MAX
+        && Words::new(text).count() <= limits::SCRIPT_WORDS_MAX
+        && !text.iter().any(|byte| matches!(byte, ..b' ' | 0x7f | b'"' | b'\'' | b'\\'))
+        && core::str::from_utf8(text).is_ok()
 }

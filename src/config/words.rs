@@ -58,10 +58,10 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         built: "name enabled interface state virtual_router_id version priority advert_int nopreempt \
                 preempt_delay accept auth_type auth_pass mcast_src_ip unicast_src_ip unicast_peer \
                 virtual_ipaddress native_ipv6 garp_master_delay garp_master_repeat garp_master_refresh \
-                garp_master_refresh_repeat garp_interval dont_track_primary track_interface checksum \
+                garp_master_refresh_repeat garp_interval dont_track_primary track_interface track_script checksum \
                 address_lifetime notify",
         later: "no_accept virtual_ipaddress_excluded virtual_routes virtual_rules use_vmac \
-                vmac_xmit_base track_script track_probe track_file track_bfd up_delay down_delay",
+                vmac_xmit_base track_probe track_file track_bfd up_delay down_delay",
         idle: &[
             ("smtp_alert", MAIL),
             ("debug", "run vipd with -v for more to read"),
@@ -71,8 +71,8 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "vrrp_sync_group",
         standing: Standing::Built,
-        built: "name group notify",
-        later: "track_script",
+        built: "name group track_interface track_script notify",
+        later: "",
         idle: &[("smtp_alert", MAIL), ("global_tracking", "a group goes to fault with any of its instances")],
     },
     SectionWords {
@@ -124,14 +124,14 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     },
     SectionWords {
         kind: "vrrp_script",
-        standing: Standing::Idle(NOT_YET),
-        built: "name script interval timeout rise fall fail weight direction user",
+        standing: Standing::Built,
+        built: "name script interval timeout rise fall fail weight direction",
         later: "",
-        idle: &[],
+        idle: &[("user", "scripts run as the user who starts vipd")],
     },
     SectionWords {
         kind: "track_script",
-        standing: Standing::Idle(NOT_YET),
+        standing: Standing::Built,
         built: "name value weight direction",
         later: "",
         idle: &[],

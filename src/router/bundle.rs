@@ -134,7 +134,10 @@ impl Router {
         } else if member.source.is_none() && !self.keeps_without_source(member) {
             Some(Fault::NoSource)
         } else {
-            self.tracks_of(instance).find_map(|track| self.weigh(track).err())
+            // A reload has brought the probe, and who takes part already goes on until it has failed.
+            let takes_part = member.virtual_router.phase() != Phase::Initialize;
+            let mut faults = self.tracks_of(instance).filter_map(|track| self.weigh(track).err());
+            faults.find(|fault| !(takes_part && *fault == Fault::Untried))
         }
     }
 

@@ -110,10 +110,50 @@ fn the_backup_of_a_classic_pair_is_unicast_with_a_password() {
     assert_eq!(tracked(&config, track), ("wan", 0, false));
 }
 
-/// A tracked link's name, its weight, and whether it is reversed.
+/// A tracked thing's name, its weight, and whether it is reversed.
 fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
-    let Tracked::Link(interface) = track.what;
-    (config.interface_name(interface), track.weight, track.is_reversed)
+    let name = match track.what {
+        Tracked::Link(interface) => config.interface_name(interface),
+        Tracked::Probe(probe) => config.text(config.probes[usize::from(probe.0)].name),
+    };
+    (name, track.weight, track.is_reversed)
+}
+
+/// Defaults are keepalived's: each second, at most as long, at once up and down. Only what is tracked is tried.
+#[test]
+fn a_script_is_tracked_by_name_and_counts_as_its_section_or_its_tracker_says() {
+    let config = accept(
+        "config vrrp_script 'plain'\n\toption script '/bin/true'\n\
+         config vrrp_script 'full'\n\toption name 'isp'\n\toption script '/usr/bin/ping -c 1  192.0.2.9'\n\
+         \toption interval '60'\n\toption timeout '5'\n\toption rise '2'\n\toption fall '3'\n\
+         \toption weight '-20'\n\toption direction 'reverse'\n\
+         config vrrp_script 'luci'\n\toption script '/bin/true'\n\toption fail '4'\n\
+         config vrrp_script 'idle'\n\toption script '/bin/true'\n\
+         config track_script 'old'\n\toption name 'older'\n\toption value 'isp'\n\toption weight '7'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_script 'isp plain weight 5 luci reverse'\n\
+         config vrrp_instance 'b'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\tlist track_script 'isp weight 9 noreverse'\n\
+         config vrrp_instance 'c'\n\toption interface eth0\n\toption virtual_router_id 3\n\
+         \tlist virtual_ipaddress 192.0.2.3/24\n\tlist track_script 'older'\n\
+         config vrrp_sync_group 'g'\n\tlist group 'a b'\n\tlist track_script 'plain'\n\
+         \tlist track_interface 'eth5'\n",
+    );
+    let tracks = |span: Span| -> Vec<_> {
+        span.of(&config.tracks).iter().map(|track| tracked(&config, track)).collect()
+    };
+    let [a, b, c] = &config.instances[..] else { panic!() };
+    assert_eq!(tracks(a.tracks), [("isp", -20, true), ("plain", 5, false), ("luci", 0, true)]);
+    assert_eq!(tracks(b.tracks), [("isp", 9, false)]);
+    assert_eq!(tracks(c.tracks), [("isp", 7, false)]);
+    assert_eq!(tracks(config.groups[0].tracks), [("eth5", 0, false), ("plain", 0, false)]);
+    let probes: Vec<_> = config
+        .probes
+        .iter()
+        .map(|it| (config.text(it.script), it.interval_secs, it.timeout_secs, it.rise, it.fall))
+        .collect();
+    let ping = "/usr/bin/ping -c 1  192.0.2.9";
+    assert_eq!(probes, [(ping, 60, 5, 2, 3), ("/bin/true", 1, 1, 1, 1), ("/bin/true", 1, 1, 1, 4)]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod kinds;
 mod laws;
 mod lifetime;
 mod log;
+mod probes;
 mod release;
 mod reload;
 mod strangers;

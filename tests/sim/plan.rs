@@ -212,7 +212,7 @@ pub fn configuration(plans: &[Plan]) -> Box<Config> {
     }
     if plans.iter().any(|plan| plan.group.is_some()) {
         let name = config.keep_text("group").unwrap();
-        config.groups.push(Group { name, notify: Text::default() }).unwrap();
+        config.groups.push(Group { name, notify: Text::default(), tracks: Span::default() }).unwrap();
     }
     config.globals.notify = config.keep_text("/etc/vipd.hook").unwrap();
     config

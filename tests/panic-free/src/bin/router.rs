@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use vipd::config::Config;
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Effects, Event, Failure, Parcel, Packet, Router, Ticket};
+use vipd::router::{Effects, Event, Failure, Parcel, Packet, Router, Ticket, TryTicket};
 use vipd::time::Instant;
 use vipd::wire::{IfIndex, rtnl};
 
@@ -65,7 +65,8 @@ panic_free::prove!(|bytes| {
             },
             6 => Event::Failed(Failure { interface, what: black_box(Parcel::Frame), errno: black_box(1) }),
             7 => Event::HookEnded(black_box(Ticket(0))),
-            8 => Event::Prepare(black_box(&*config)),
+            8 => Event::Tried(black_box(TryTicket(0)), black_box(true)),
+            9 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
         black_box(&mut *router).handle(now, event, black_box(&mut *effects));
