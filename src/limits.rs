@@ -33,6 +33,9 @@ pub const TRACKS_MAX: usize = setting(option_env!("VIPD_TRACKS"), 32);
 pub const PROBES_MAX: usize =
     if cfg!(feature = "probe") { setting(option_env!("VIPD_PROBES"), 8) } else { 0 };
 
+/// `track_file` sections that something tracks; none in a build without the feature `files`. `VIPD_FILES`.
+pub const FILES_MAX: usize = if cfg!(feature = "files") { setting(option_env!("VIPD_FILES"), 8) } else { 0 };
+
 /// Words of a probe's script: its path and its arguments.
 pub const SCRIPT_WORDS_MAX: usize = 8;
 
@@ -127,6 +130,7 @@ const_assert!(INTERFACES_MAX <= u8::MAX as usize); // An `InterfaceId` is 8-bit.
 const_assert!(PEERS_MAX <= u16::MAX as usize);
 const_assert!(TRACKS_MAX <= u16::MAX as usize);
 const_assert!(PROBES_MAX <= u8::MAX as usize); // A `ProbeId` is 8-bit.
+const_assert!(FILES_MAX <= u8::MAX as usize); // A `FileId` is 8-bit.
 const_assert!(STRANGERS_MAX >= 2 && STRANGERS_MAX <= 255); // Two foreign pairs; they are searched one by one.
 const_assert!(TEXT_BYTES_MAX <= u16::MAX as usize); // A `Text` counts in 16 bits.
 const_assert!(CONFIG_BYTES_MAX <= 1 << 24); // Offsets into the file are 32-bit, lines 24-bit.

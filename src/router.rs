@@ -16,7 +16,9 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use crate::config::{Config, Family, FamilyConfig, Instance, InterfaceId, Peer, ProbeId, VirtualAddress};
+use crate::config::{
+    Config, Family, FamilyConfig, FileId, Instance, InterfaceId, Peer, ProbeId, VirtualAddress,
+};
 use crate::limits;
 use crate::say::warn;
 use crate::time::{Instant, Span, earlier};
@@ -99,6 +101,8 @@ pub enum Event<'a> {
     HookEnded(Ticket),
     /// The try that was started with this ticket has ended, in success or not, or could not be started.
     Tried(TryTicket, bool),
+    /// A tracked file has this number in it; 0 where there is none, or no file.
+    File(FileId, i32),
     /// Somebody at the console wants another router to be master: this instance (an index into
     /// [`Config::instances`]) and what moves with it resign, and keep away until they are reclaimed.
     Release(u16),
@@ -252,6 +256,8 @@ pub struct Router {
     by_vrid: [Option<Slot>; 256],
     links: Links,
     probes: Probes,
+    /// The number in each of [`Config::files`].
+    files: [i32; limits::FILES_MAX],
     reports: Reports,
     presence: [Presence; limits::ADDRESSES_MAX],
     members: Vec<Member, { limits::VIRTUAL_ROUTERS_MAX }>,
@@ -274,6 +280,7 @@ impl Router {
             by_vrid: [None; 256],
             links: Links::new(),
             probes: Probes::new(),
+            files: [0; limits::FILES_MAX],
             reports: Reports::new(),
             presence: [Presence::Absent; limits::ADDRESSES_MAX],
             members: Vec::new(),
@@ -305,6 +312,7 @@ impl Router {
             Event::Failed(failure) => self.failed(turn, failure),
             Event::HookEnded(ticket) => self.hook_ended(turn, ticket),
             Event::Tried(ticket, is_success) => self.tried(turn, ticket, is_success),
+            Event::File(file, number) => self.file(turn, file, number),
             Event::Release(instance) => self.set_released(turn, instance, true),
             Event::Reclaim(instance) => self.set_released(turn, instance, false),
             Event::Prepare(new) => self.prepare(turn, new),
@@ -318,6 +326,7 @@ impl Router {
     pub fn poll_at(&self) -> Option<Instant> {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
         first = earlier(first, self.probes_poll_at());
+        first = earlier(first, self.links.poll_at());
         for member in &self.members {
             first = earlier(first, member.virtual_router.poll_at());
         }
@@ -467,7 +476,9 @@ impl Router {
         if self.sync.retry_at().is_some_and(|at| at <= turn.now) {
             self.synchronise_again(turn);
         }
-        if self.run_probes(turn) || self.waits_for_startup() {
+        let mut turned = self.links.settle(turn.now);
+        turned |= self.run_probes(turn);
+        if turned || self.waits_for_startup() {
             self.settle(turn);
         }
         let mut silence = false;

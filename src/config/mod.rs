@@ -84,6 +84,10 @@ pub struct InterfaceId(pub u8);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProbeId(pub u8);
 
+/// Which tracked file: an index into [`Config::files`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileId(pub u8);
+
 /// Which sync group: an index into [`Config::groups`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupId(pub u8);
@@ -248,6 +252,40 @@ pub enum Tracked {
     Link(InterfaceId),
     /// Something that is tried again and again: up while the tries succeed.
     Probe(ProbeId),
+    /// A file with a number in it, which is multiplied by the weight, −254..=254: a product below −253 is a fault, and
+    /// so, where the weight is 0, is any number but 0.
+    File(FileId),
+}
+
+/// A `config track_file` section that something tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct File {
+    /// Its name.
+    pub name: Text,
+    /// Its absolute path.
+    pub path: Text,
+}
+
+/// The number that a file begins with; 0 where there is none.
+#[must_use]
+pub fn number_in(file: &[u8]) -> i32 {
+    let word = value::Words::new(file).next().unwrap_or(&[]);
+    value::integer(word).unwrap_or(0)
+}
+
+/// For how long a device must be up or down before it counts as such, in milliseconds, 0..=255000; `up_delay` and
+/// `down_delay`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delays {
+    /// Until it counts as up.
+    pub up_ms: u32,
+    /// Until it counts as down.
+    pub down_ms: u32,
+}
+
+impl Delays {
+    /// It counts at once.
+    pub const NONE: Self = Self { up_ms: 0, down_ms: 0 };
 }
 
 /// A `config vrrp_script` section that something tracks.
@@ -329,6 +367,8 @@ pub struct Config {
     pub globals: Globals,
     /// Device names; [`InterfaceId`]s point here.
     pub interfaces: Vec<Text, { limits::INTERFACES_MAX }>,
+    /// How slowly each of them counts as up or down.
+    pub delays: [Delays; limits::INTERFACES_MAX],
     /// The sync groups that have at least one enabled instance.
     pub groups: Vec<Group, { limits::GROUPS_MAX }>,
     /// The enabled instances, in the file's order.
@@ -341,6 +381,8 @@ pub struct Config {
     pub tracks: Vec<Track, { limits::TRACKS_MAX }>,
     /// The probes that are tracked.
     pub probes: Vec<Probe, { limits::PROBES_MAX }>,
+    /// The files that are tracked.
+    pub files: Vec<File, { limits::FILES_MAX }>,
     text: Vec<u8, { limits::TEXT_BYTES_MAX }>,
 }
 
@@ -352,12 +394,14 @@ impl Config {
         Self {
             globals: Globals::ZERO,
             interfaces: Vec::new(),
+            delays: [Delays::NONE; limits::INTERFACES_MAX],
             groups: Vec::new(),
             instances: Vec::new(),
             addresses: Vec::new(),
             peers: Vec::new(),
             tracks: Vec::new(),
             probes: Vec::new(),
+            files: Vec::new(),
             text: Vec::new(),
         }
     }
@@ -366,12 +410,14 @@ impl Config {
     pub fn clear(&mut self) {
         self.globals = Globals::DEFAULT;
         self.interfaces.clear();
+        self.delays = [Delays::NONE; limits::INTERFACES_MAX];
         self.instances.clear();
         self.groups.clear();
         self.addresses.clear();
         self.peers.clear();
         self.tracks.clear();
         self.probes.clear();
+        self.files.clear();
         self.text.clear();
     }
 

@@ -1,13 +1,17 @@
-//! What is tracked: `track_interface` and `track_script`, the options and the sections, with `vrrp_script`.
+//! What is tracked: `track_interface`, `track_script` and `track_file`, the options and the sections, with
+//! `vrrp_script`.
 
 use super::reader::{Numeric, Reader, Value, entries, span};
 use super::uci::Section;
 use super::value::{self, Words};
-use super::{Probe, ProbeId, Span, Text, Track, Tracked};
+use super::{Delays, File, FileId, InterfaceId, Probe, ProbeId, Span, Text, Track, Tracked};
 use crate::limits;
 
 /// What a tracked thing can add to or take from a priority; keepalived's limits.
 const WEIGHTS: [i32; 2] = [-253, 253];
+
+/// A file's number is multiplied by it: one of −1 makes a fault with either end.
+const FILE_WEIGHTS: [i32; 2] = [-254, 254];
 
 /// How a tracked thing counts.
 #[derive(Clone, Copy)]
@@ -23,7 +27,14 @@ impl Manner {
 /// What may stand behind its name.
 const MANNERS: &str = "weight reverse noreverse";
 
+/// keepalived's limit, in seconds.
+const DELAY_SECS_MAX: i32 = 255;
+
+static DELAYS: [Numeric; 2] =
+    [Numeric::millis("up_delay", DELAY_SECS_MAX), Numeric::millis("down_delay", DELAY_SECS_MAX)];
+
 static WEIGHT: [Numeric; 1] = [Numeric::whole("weight", WEIGHTS, 0)];
+static FILE_WEIGHT: [Numeric; 1] = [Numeric::whole("weight", FILE_WEIGHTS, 1)];
 
 /// Defaults are keepalived's; `fail` is what LuCI writes for `fall`.
 static SCRIPT_NUMBERS: [Numeric; 5] = [
@@ -39,15 +50,17 @@ static SCRIPT_NUMBERS: [Numeric; 5] = [
 enum Kind {
     Interface,
     Script,
+    File,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Interface, Self::Script];
+    const ALL: [Self; 3] = [Self::Interface, Self::Script, Self::File];
 
     const fn option(self) -> &'static str {
         match self {
             Self::Interface => "track_interface",
             Self::Script => "track_script",
+            Self::File => "track_file",
         }
     }
 }
@@ -83,31 +96,48 @@ impl<'d> Reader<'d, '_> {
     fn track(&mut self, kind: Kind, word: Value<'d>, words: &mut Words<'d>) -> Option<Track> {
         match kind {
             Kind::Interface => {
-                let (device, manner) = match self.resolve("track_interface", word.text) {
+                let section = self.resolve("track_interface", word.text);
+                let (device, manner) = match section {
                     Some(section) => self.silently(|reader| reader.defined_track(section)),
                     None => (self.device_name(word, "track_interface"), Manner::PLAIN),
                 };
-                let manner = self.manner(word.line, words, manner);
+                let manner = self.manner(word.line, words, WEIGHTS, manner);
                 let interface = self.enter_device(device?)?;
+                if let Some(section) = section {
+                    let delays = self.silently(|reader| reader.delays(section));
+                    self.set_delays(section.line(), interface, delays);
+                }
                 Some(manner.of(Tracked::Link(interface)))
             }
             Kind::Script => {
                 let found = self.tracked_script(word);
-                let manner = self.manner(word.line, words, found.map_or(Manner::PLAIN, |(_, manner)| manner));
-                let (section, _) = found?;
-                let probe = self.enter_probe(word.line, section)?;
+                let manner = found.map_or(Manner::PLAIN, |(_, manner)| manner);
+                let manner = self.manner(word.line, words, WEIGHTS, manner);
+                let probe = self.enter_probe(word.line, found?.0)?;
                 Some(manner.of(Tracked::Probe(probe)))
+            }
+            Kind::File => {
+                let section = self.resolve("track_file", word.text);
+                if section.is_none() {
+                    self.wrong(&word, &"track_file %A is no track_file section: write the name of one");
+                }
+                let manner = section.map_or(Manner::PLAIN, |section| {
+                    self.silently(|reader| reader.manner_of(section, &FILE_WEIGHT))
+                });
+                let manner = self.manner(word.line, words, FILE_WEIGHTS, manner);
+                let file = self.enter_file(word.line, section?)?;
+                Some(manner.of(Tracked::File(file)))
             }
         }
     }
 
     /// What stands behind the name of a tracked thing, and changes how it counts.
-    fn manner(&mut self, line: u32, words: &mut Words<'d>, mut manner: Manner) -> Manner {
+    fn manner(&mut self, line: u32, words: &mut Words<'d>, weights: [i32; 2], mut manner: Manner) -> Manner {
         while let Some(place) = words.peek().and_then(|word| value::choice(word, MANNERS)) {
             words.next();
             if place == 0 {
                 let text = words.next().unwrap_or(&[]);
-                let number = self.number_of(Value { text, line }, "weight", WEIGHTS);
+                let number = self.number_of(Value { text, line }, "weight", weights);
                 manner.weight = number.unwrap_or(0) as i16;
             } else {
                 manner.is_reversed = place == 1;
@@ -119,6 +149,7 @@ impl<'d> Reader<'d, '_> {
     /// `config track_interface`: its device, and how it counts.
     pub(super) fn defined_track(&mut self, section: Section<'d>) -> (Option<Value<'d>>, Manner) {
         let [weight] = self.numbers(section, &WEIGHT).map(|weight| weight as i16);
+        self.delays(section);
         let manner = Manner { weight, is_reversed: false };
         let Some(value) = self.scalar(section, "value") else {
             self.missing(section, "value");
@@ -127,10 +158,33 @@ impl<'d> Reader<'d, '_> {
         (self.device_name(value, "value"), manner)
     }
 
+    /// `up_delay` and `down_delay`.
+    pub(super) fn delays(&mut self, section: Section<'d>) -> Delays {
+        let [up_ms, down_ms] = self.numbers(section, &DELAYS).map(i32::cast_unsigned);
+        Delays { up_ms, down_ms }
+    }
+
+    /// A device has its delays for all who look at it.
+    pub(super) fn set_delays(&mut self, line: u32, interface: InterfaceId, delays: Delays) {
+        let Some(entry) = self.config.delays.get_mut(usize::from(interface.0)) else { return };
+        if delays == Delays::NONE || delays == *entry {
+            return;
+        }
+        if *entry == Delays::NONE {
+            *entry = delays;
+        } else {
+            self.error(
+                line,
+                "this device has another up_delay or down_delay already: write the same, or remove one",
+                &[],
+            );
+        }
+    }
+
     /// The `vrrp_script` that a `track_script` names, itself or by a section of the older package.
     fn tracked_script(&mut self, word: Value<'d>) -> Option<(Section<'d>, Manner)> {
         if let Some(section) = self.resolve("vrrp_script", word.text) {
-            return Some((section, self.silently(|reader| reader.script_manner(section))));
+            return Some((section, self.silently(|reader| reader.manner_of(section, &WEIGHT))));
         }
         let section = self.resolve("track_script", word.text);
         let found = section.and_then(|section| self.silently(|reader| reader.defined_track_script(section)));
@@ -142,7 +196,7 @@ impl<'d> Reader<'d, '_> {
 
     /// `config track_script`, as older packages and LuCI have it: a script, and how it counts.
     pub(super) fn defined_track_script(&mut self, section: Section<'d>) -> Option<(Section<'d>, Manner)> {
-        let manner = self.script_manner(section);
+        let manner = self.manner_of(section, &WEIGHT);
         let Some(value) = self.scalar(section, "value") else {
             self.missing(section, "value");
             return None;
@@ -154,9 +208,9 @@ impl<'d> Reader<'d, '_> {
         script.map(|script| (script, manner))
     }
 
-    /// How a script counts where the tracker does not say.
-    fn script_manner(&mut self, section: Section<'d>) -> Manner {
-        let [weight] = self.numbers(section, &WEIGHT).map(|weight| weight as i16);
+    /// How a script or a file counts where the tracker does not say.
+    fn manner_of(&mut self, section: Section<'d>, weight: &'static [Numeric; 1]) -> Manner {
+        let [weight] = self.numbers(section, weight).map(|weight| weight as i16);
         let direction = self.scalar(section, "direction");
         let place = direction.map_or(Some(0), |value| value::choice(value.text, "noreverse reverse"));
         if let (Some(value), None) = (direction, place) {
@@ -167,7 +221,7 @@ impl<'d> Reader<'d, '_> {
 
     /// `config vrrp_script`, without its name.
     pub(super) fn defined_script(&mut self, section: Section<'d>) -> Option<(Value<'d>, Probe)> {
-        self.script_manner(section);
+        self.manner_of(section, &WEIGHT);
         let [interval, timeout, rise, fall, fail] = self.numbers(section, &SCRIPT_NUMBERS);
         let Some(script) = self.scalar(section, "script") else {
             self.missing(section, "script");
@@ -208,11 +262,54 @@ impl<'d> Reader<'d, '_> {
             if cfg!(feature = "probe") {
                 self.full(line, "VIPD_PROBES", limits::PROBES_MAX);
             } else {
-                self.error(line, "track_script is not in this build of vipd: remove it", &[]);
+                self.not_built(line, "track_script");
             }
             return None;
         }
         Some(ProbeId(position as u8))
+    }
+
+    /// `config track_file`, without its name.
+    pub(super) fn defined_file(&mut self, section: Section<'d>) -> Option<Value<'d>> {
+        self.manner_of(section, &FILE_WEIGHT);
+        let Some(path) = self.scalar(section, "file") else {
+            self.missing(section, "file");
+            return None;
+        };
+        if !value::is_path(path.text) {
+            self.error_with(
+                path.line,
+                "file %A is no path: write an absolute one of at most %m characters, without blanks",
+                &[path.text],
+                [limits::PATH_BYTES_MAX as i32, 0],
+            );
+            return None;
+        }
+        Some(path)
+    }
+
+    /// The file of a `track_file`, entered into the configuration if it is new there.
+    fn enter_file(&mut self, line: u32, section: Section<'d>) -> Option<FileId> {
+        let known = self.file_sections.iter().position(|index| *index == section.index());
+        if let Some(position) = known {
+            return Some(FileId(position as u8));
+        }
+        let path = self.silently(|reader| reader.defined_file(section))?;
+        let file = File { name: self.section_name(section), path: self.keep(path.line, path.text) };
+        let position = self.config.files.len();
+        if self.config.files.push(file).is_err() || self.file_sections.push(section.index()).is_err() {
+            if cfg!(feature = "files") {
+                self.full(line, "VIPD_FILES", limits::FILES_MAX);
+            } else {
+                self.not_built(line, "track_file");
+            }
+            return None;
+        }
+        Some(FileId(position as u8))
+    }
+
+    fn not_built(&mut self, line: u32, word: &str) {
+        self.error(line, "%a is not in this build of vipd: remove it", &[word.as_bytes()]);
     }
 }
 

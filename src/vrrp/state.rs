@@ -113,6 +113,8 @@ pub enum Fault {
     Probe,
     /// A tracked probe without weight has not had a result yet.
     Untried,
+    /// The number in a tracked file is a fault.
+    File,
     /// Another virtual router of the same instance or sync group does not take part.
     Companion,
     /// Somebody at the console wants another router to be master.
@@ -133,6 +135,7 @@ impl Fault {
             Self::NoSource => "no source address",
             Self::Tracked => "tracked link down",
             Self::Probe => "tracked probe failed",
+            Self::File => "tracked file forbids it",
             Self::Untried => "waits for its probes",
             Self::Companion => "companion down",
             Self::Released => "released by hand",

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use vipd::config::problem::Severity;
 use vipd::config::schema::Alias;
-use vipd::config::{Announcements, Config, GroupId, Instance, Span, Track, Tracked};
+use vipd::config::{Announcements, Config, GroupId, Instance, InterfaceId, Span, Track, Tracked};
 use vipd::limits;
 use vipd::time::Interval;
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
@@ -115,6 +115,7 @@ fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
     let name = match track.what {
         Tracked::Link(interface) => config.interface_name(interface),
         Tracked::Probe(probe) => config.text(config.probes[usize::from(probe.0)].name),
+        Tracked::File(file) => config.text(config.files[usize::from(file.0)].name),
     };
     (name, track.weight, track.is_reversed)
 }
@@ -154,6 +155,62 @@ fn a_script_is_tracked_by_name_and_counts_as_its_section_or_its_tracker_says() {
         .collect();
     let ping = "/usr/bin/ping -c 1  192.0.2.9";
     assert_eq!(probes, [(ping, 60, 5, 2, 3), ("/bin/true", 1, 1, 1, 1), ("/bin/true", 1, 1, 1, 4)]);
+}
+
+/// A file's number is multiplied by 1 where nothing else is said, as with keepalived.
+#[test]
+fn a_file_is_tracked_by_name() {
+    let config = accept(
+        "config track_file 'load'\n\toption file '/tmp/load'\n\
+         config track_file 'x'\n\toption name 'battery'\n\toption file '/run/b'\n\toption weight '-2'\n\
+         \toption direction 'reverse'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_file 'load battery weight 254'\n\
+         config vrrp_instance 'b'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\tlist track_file 'battery'\n",
+    );
+    let tracks: Vec<_> = config.tracks.iter().map(|track| tracked(&config, track)).collect();
+    assert_eq!(tracks, [("load", 1, false), ("battery", 254, true), ("battery", -2, true)]);
+    let paths: Vec<_> = config.files.iter().map(|file| config.text(file.path)).collect();
+    assert_eq!(paths, ["/tmp/load", "/run/b"]);
+}
+
+/// The delays are the device's, for all who look at it: the package's own section says so, and the options of an
+/// instance and of a tracked link are other ways to say it.
+#[test]
+fn a_device_counts_as_up_or_down_after_its_delays() {
+    let config = accept(
+        "config track_interface 'wan'\n\toption value 'eth1'\n\toption up_delay '0.5'\n\
+         config interface_up_down_delays\n\toption device 'eth3'\n\toption down_delay '7'\n\
+         config interface_up_down_delays\n\toption device 'unused'\n\toption down_delay '7'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_interface 'wan eth2'\n\
+         \toption up_delay '30'\n\toption down_delay '2'\n\
+         config vrrp_instance 'b'\n\toption interface eth3\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\tlist track_interface 'eth0'\n",
+    );
+    let delays: Vec<_> = (0u8..)
+        .zip(&config.delays)
+        .take(config.interfaces.len())
+        .map(|(id, it)| (config.interface_name(InterfaceId(id)), it.up_ms, it.down_ms))
+        .collect();
+    assert_eq!(delays, [("eth0", 30_000, 2000), ("eth1", 500, 0), ("eth2", 30_000, 2000), ("eth3", 0, 7000)]);
+}
+
+#[test]
+fn a_file_begins_with_its_number() {
+    for (text, number) in [
+        ("3", 3),
+        ("-7\n", -7),
+        ("  12 of 20\n", 12),
+        ("", 0),
+        ("no", 0),
+        ("1.5", 0),
+        ("99999999999", 0),
+        ("\u{0}", 0),
+    ] {
+        assert_eq!(vipd::config::number_in(text.as_bytes()), number, "{text:?}");
+    }
 }
 
 #[test]

@@ -130,3 +130,74 @@ fn a_script_that_dies_or_is_missing_counts_as_down() {
         assert!(log.lines().count() < 30, "a line for each try: {log}");
     }
 }
+
+/// Written in place, replaced by another, deleted, made anew, with its whole folder gone in between.
+#[test]
+fn a_file_moves_the_mastership_however_it_is_changed() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let workspace = Workspace::new();
+    let folder = workspace.path("folder");
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("load");
+    let pair = Pair::start(&format!(
+        "\tlist track_file 'load weight -2'\nconfig track_file 'load'\n\toption file '{}'\n",
+        file.display()
+    ));
+    pair.wait_master(0, 200);
+    fs::write(&file, "10\n").unwrap();
+    pair.wait_master(0, 180);
+    let status = pair.first.status();
+    assert_eq!(status["instances"][0]["priority"], 180);
+    // Replaced by rename.
+    fs::write(folder.join("fresh"), "30\n").unwrap();
+    fs::rename(folder.join("fresh"), &file).unwrap();
+    pair.wait_master(1, 150);
+    fs::remove_file(&file).unwrap();
+    pair.wait_master(0, 200);
+    fs::write(&file, "200").unwrap();
+    pair.wait_master(1, 150);
+    assert_eq!(pair.first.status()["instances"][0]["reason"], "tracked file forbids it");
+    fs::remove_dir_all(&folder).unwrap();
+    pair.wait_master(0, 200);
+    fs::create_dir(&folder).unwrap();
+    fs::write(&file, "40").unwrap();
+    pair.wait_master(1, 150);
+    fs::write(&file, "0").unwrap();
+    pair.wait_master(0, 200);
+    let log = pair.first.log();
+    assert!(log.contains("file load: 10") && !log.contains("more privileges"), "{log}");
+}
+
+/// Five times without carrier for half a second, and the other router never hears of it; then for good.
+#[test]
+fn a_flapping_link_with_delays_does_not_flap_the_mastership() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let lan = Segment::new();
+    let wan = Segment::new();
+    let capture = lan.capture();
+    let hosts = [Host::new("first"), Host::new("second")];
+    let ports = [
+        lan.attach_with(&hosts[0], "eth0", &["10.0.0.1/24"]),
+        lan.attach_with(&hosts[1], "eth0", &["10.0.0.2/24"]),
+    ];
+    let uplink = wan.attach(&hosts[0], "wan");
+    let tracking = "\tlist track_interface 'uplink'\nconfig track_interface 'uplink'\n\toption value 'wan'\n\
+                    \toption down_delay '1.5'\n\toption up_delay '1'\n";
+    let first = Vipd::start(&hosts[0], &(config(200, &["10.0.0.100/24"]) + tracking));
+    let second = Vipd::start(&hosts[1], &config(150, &["10.0.0.100/24"]));
+    let pair = Pair { first, _second: second, hosts, ports, capture, _lan: lan };
+    pair.wait_master(0, 200);
+    let from = now();
+    for _ in 0..5 {
+        uplink.unplug();
+        std::thread::sleep(SECOND / 2);
+        uplink.plug();
+        std::thread::sleep(SECOND / 5);
+    }
+    assert!(pair.capture.adverts(&pair.ports[0], VRID, from).iter().all(|(_, vrrp)| vrrp.priority == 200));
+    assert!(pair.capture.adverts(&pair.ports[1], VRID, from).is_empty());
+    uplink.unplug();
+    pair.wait_master(1, 150);
+    uplink.plug();
+    pair.wait_master(0, 200);
+}

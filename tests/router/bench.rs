@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use vipd::config::{
-    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Probe, ProbeId, Span, Track,
-    Tracked, VirtualAddress,
+    Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer, Probe,
+    ProbeId, Span, Track, Tracked, VirtualAddress,
 };
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{Instant, Interval};
@@ -80,6 +80,16 @@ fn probe(config: &mut Config, name: &str) -> ProbeId {
     ProbeId(position as u8)
 }
 
+fn file(config: &mut Config, name: &str) -> FileId {
+    let known = config.files.iter().position(|file| config.text(file.name) == name);
+    let position = known.unwrap_or_else(|| {
+        let name = config.keep_text(name).unwrap();
+        config.files.push(File { name, path: name }).unwrap();
+        config.files.len() - 1
+    });
+    FileId(position as u8)
+}
+
 pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
     let mut config = Box::new(Config::new());
     config.clear();
@@ -119,7 +129,10 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 name.strip_suffix(" reverse").map_or((*name, false), |name| (name, true));
             let what = match name.strip_prefix("probe ") {
                 Some(name) => Tracked::Probe(probe(&mut config, name)),
-                None => Tracked::Link(config.interface(name).unwrap()),
+                None => match name.strip_prefix("file ") {
+                    Some(name) => Tracked::File(file(&mut config, name)),
+                    None => Tracked::Link(config.interface(name).unwrap()),
+                },
             };
             config.tracks.push(Track { what, weight: *weight, is_reversed }).unwrap();
         }

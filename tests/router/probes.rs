@@ -1,7 +1,8 @@
-//! Probes, and what they make of those who track them.
+//! Probes and files, and what they make of those who track them.
 
 use std::time::Duration;
 
+use vipd::config::FileId;
 use vipd::router::{Effect, Event, Slot, TryTicket};
 use vipd::vrrp::{Fault, Phase, State};
 
@@ -200,4 +201,45 @@ fn nothing_is_tried_after_the_stop() {
     let effects = bench.run_for(SECOND * 5);
     assert!(!effects.iter().any(|(_, effect)| matches!(effect, Effect::Try(..))));
     assert!(bench.router.is_finished());
+}
+
+/// As with keepalived: the number times the weight, below -253 a fault; of weight 0, any number but 0 is one.
+#[test]
+fn a_files_number_is_multiplied_by_its_weight() {
+    for (name, weight, number, expected) in [
+        ("file load", 1, 0, Ok(100)),
+        ("file load", 1, 30, Ok(130)),
+        ("file load", 1, -30, Ok(70)),
+        ("file load", -10, 3, Ok(70)),
+        ("file load reverse", -10, 3, Ok(130)),
+        ("file load", 1, 5000, Ok(254)),
+        ("file load", 254, i32::MAX, Ok(254)),
+        ("file load", 1, -253, Ok(1)),
+        ("file load", 1, -254, Err(Fault::File)),
+        ("file load", 254, i32::MIN, Err(Fault::File)),
+        ("file load", 0, 0, Ok(100)),
+        ("file load", 0, 1, Err(Fault::File)),
+        ("file load", 0, -1, Err(Fault::File)),
+        ("file load reverse", 0, 1, Ok(100)),
+        ("file load reverse", 0, 0, Err(Fault::File)),
+    ] {
+        let mut bench = Bench::new(&[tracking(&[(name, weight)])]);
+        bench.handle(Event::File(FileId(0), number));
+        let standing = fault(&bench).map_or(Ok(priority(&bench)), Err);
+        assert_eq!(standing, expected, "{name} {weight} {number}");
+        // Another file is nobody's.
+        bench.handle(Event::File(FileId(200), -1000));
+        assert_eq!(fault(&bench).map_or(Ok(priority(&bench)), Err), expected);
+    }
+}
+
+#[test]
+fn a_reload_keeps_a_files_number_by_its_name() {
+    let mut bench = Bench::new(&[tracking(&[("file load", 1), ("file other", 1)])]);
+    bench.handle(Event::File(FileId(0), -5));
+    bench.handle(Event::File(FileId(1), -20));
+    let specs = [tracking(&[("file new", 1), ("file other", 1)])];
+    bench.handle(Event::Prepare(&config(&specs)));
+    bench.handle(Event::Adopt(&mut config(&specs)));
+    assert_eq!(priority(&bench), 80);
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use vipd::config::schema;
 use vipd::config::uci::Document;
-use vipd::config::{Config, Family};
+use vipd::config::{Config, Family, FileId};
 use vipd::limits;
 use vipd::perform::{self, Outlet, Unsent};
 use vipd::router::{Effect, Effects, Event, Failure, HookOwner, Packet, Parcel, Router, Ticket, TryTicket};
@@ -34,7 +34,8 @@ const CONFIGS: [&str; 6] = [
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\n\
      option advert_int 0.1\noption priority 150\noption notify /bin/true\nlist virtual_ipaddress 10.0.0.1/24\n\
      list virtual_ipaddress fe80::1/64\nlist virtual_ipaddress 2001:db8::1/64\nlist track_interface 'eth1 weight -60'\n\
-     list track_script 'isp dns weight 9'\nconfig vrrp_script isp\noption script /bin/true\noption fall 2\n\
+     list track_script 'isp dns weight 9'\n\
+     list track_file 'load'\nconfig track_file load\noption file /run/load\nconfig vrrp_script isp\noption script /bin/true\noption fall 2\n\
      config vrrp_script dns\noption script /bin/false\noption interval 3\noption timeout 9\n",
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption nopreempt 1\n\
      option auth_type PASS\noption auth_pass 1111\noption notify /bin/true\n\
@@ -334,6 +335,7 @@ impl Bench {
                 Event::Kernel(Message::Refused { sequence: 0, errno, address: Some(address) })
             }
             4 => Event::HookEnded(Ticket(choices.number())),
+            6 => Event::File(FileId(choices.byte()), i32::from(choices.number()) - 1000),
             5 => {
                 let ticket = self.tries.pop().unwrap_or(TryTicket(choices.number()));
                 Event::Tried(ticket, choices.below(2) == 0)

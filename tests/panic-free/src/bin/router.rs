@@ -6,7 +6,7 @@ use core::hint::black_box;
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
-use vipd::config::Config;
+use vipd::config::{Config, FileId};
 use vipd::perform::{Outlet, Unsent, perform};
 use vipd::router::{Effects, Event, Failure, Parcel, Packet, Router, Ticket, TryTicket};
 use vipd::time::Instant;
@@ -66,6 +66,7 @@ panic_free::prove!(|bytes| {
             6 => Event::Failed(Failure { interface, what: black_box(Parcel::Frame), errno: black_box(1) }),
             7 => Event::HookEnded(black_box(Ticket(0))),
             8 => Event::Tried(black_box(TryTicket(0)), black_box(true)),
+            10 => Event::File(FileId(0), black_box(-1)),
             9 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
