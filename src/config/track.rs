@@ -109,6 +109,8 @@ impl<'d> Reader<'d, '_> {
                 }
                 Some(manner.of(Tracked::Link(interface)))
             }
+            Kind::Script if limits::PROBES_MAX == 0 => self.not_built(word.line, kind),
+            Kind::File if limits::FILES_MAX == 0 => self.not_built(word.line, kind),
             Kind::Script => {
                 let found = self.tracked_script(word);
                 let manner = found.map_or(Manner::PLAIN, |(_, manner)| manner);
@@ -259,11 +261,7 @@ impl<'d> Reader<'d, '_> {
         probe.script = self.keep(script.line, script.text);
         let position = self.config.probes.len();
         if self.config.probes.push(probe).is_err() || self.probe_sections.push(section.index()).is_err() {
-            if cfg!(feature = "probe") {
-                self.full(line, "VIPD_PROBES", limits::PROBES_MAX);
-            } else {
-                self.not_built(line, "track_script");
-            }
+            self.full(line, "VIPD_PROBES", limits::PROBES_MAX);
             return None;
         }
         Some(ProbeId(position as u8))
@@ -298,18 +296,16 @@ impl<'d> Reader<'d, '_> {
         let file = File { name: self.section_name(section), path: self.keep(path.line, path.text) };
         let position = self.config.files.len();
         if self.config.files.push(file).is_err() || self.file_sections.push(section.index()).is_err() {
-            if cfg!(feature = "files") {
-                self.full(line, "VIPD_FILES", limits::FILES_MAX);
-            } else {
-                self.not_built(line, "track_file");
-            }
+            self.full(line, "VIPD_FILES", limits::FILES_MAX);
             return None;
         }
         Some(FileId(position as u8))
     }
 
-    fn not_built(&mut self, line: u32, word: &str) {
-        self.error(line, "%a is not in this build of vipd: remove it", &[word.as_bytes()]);
+    /// Nothing to track, because this build is without it.
+    fn not_built(&mut self, line: u32, kind: Kind) -> Option<Track> {
+        self.error(line, "%a is not in this build of vipd: remove it", &[kind.option().as_bytes()]);
+        None
     }
 }
 

@@ -38,7 +38,10 @@ impl Files {
     /// every file. First the folder, or what is written in between would be missed.
     pub(super) fn watch_all(&mut self, hands: &mut Hands<'_>) {
         self.again_at = None;
-        for position in 0..hands.router.config().files.len().min(FILES_MAX) {
+        if FILES_MAX == 0 {
+            return;
+        }
+        for position in 0..hands.router.config().files.len() {
             let config = hands.router.config();
             let Some(file) = config.files.get(position) else { break };
             let path = config.text(file.path);

@@ -83,7 +83,9 @@ impl Hands<'_> {
             let (job, is_started) = if let Effect::Notify(owner, ticket) = *effect {
                 (Job::Hook(ticket), launch(&self.launcher, self.router, owner, ticket))
             } else if let Effect::Try(probe, ticket) = *effect {
-                let is_started = self.can_launch && launch_try(&self.launcher, self.router, probe, ticket);
+                let is_started = PROBES_MAX > 0
+                    && self.can_launch
+                    && launch_try(&self.launcher, self.router, probe, ticket);
                 (Job::Try(ticket), is_started)
             } else {
                 self.is_behind |= perform(self.router, *effect, &mut self.kernel).is_err();
@@ -182,6 +184,9 @@ impl Hands<'_> {
 /// A probe's script is asked for again and again: its trouble is said while that is news.
 #[inline(never)]
 fn say_trouble_of_try(router: &Router, ticket: TryTicket, trouble: &dyn fmt::Display) {
+    if PROBES_MAX == 0 {
+        return;
+    }
     let Some(id) = router.probe_of(ticket) else { return };
     let config = router.config();
     if let Some(probe) = config.probes.get(usize::from(id.0))

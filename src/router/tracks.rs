@@ -2,13 +2,14 @@
 
 use super::{Router, Turn};
 use crate::config::{Config, FileId, Instance, Span, Track, Tracked};
+use crate::limits;
 use crate::probe::Standing;
 use crate::say::info;
 use crate::vrrp::Fault;
 
 impl Router {
     /// Everything that an instance listens to: its own, then its group's.
-    pub(super) fn tracks_of(&self, instance: &Instance) -> impl Iterator<Item = &Track> {
+    pub(crate) fn tracks_of(&self, instance: &Instance) -> impl Iterator<Item = &Track> {
         let group = instance.group.and_then(|group| self.config.groups.get(usize::from(group.0)));
         let spans = [instance.tracks, group.map_or(Span::default(), |group| group.tracks)];
         spans.into_iter().flat_map(|span| span.of(&self.config.tracks))
@@ -21,7 +22,7 @@ impl Router {
     }
 
     /// How a tracked thing stands.
-    fn standing_of(&self, what: Tracked) -> Standing {
+    pub(crate) fn standing_of(&self, what: Tracked) -> Standing {
         let is_up = match what {
             Tracked::Link(interface) => self.links.is_running(interface),
             Tracked::Probe(probe) => return self.probes.standing(probe),
@@ -35,7 +36,7 @@ impl Router {
     /// # Errors
     /// It keeps whoever tracks it from taking part.
     #[inline(never)]
-    pub(super) fn weigh(&self, track: &Track) -> Result<i32, Fault> {
+    pub(crate) fn weigh(&self, track: &Track) -> Result<i32, Fault> {
         let weight = i32::from(track.weight);
         let direction = if track.is_reversed { -1 } else { 1 };
         if let Tracked::File(file) = track.what
@@ -60,6 +61,9 @@ impl Router {
     /// A file has been read.
     pub(super) fn file(&mut self, turn: &mut Turn<'_>, file: FileId, number: i32) {
         let place = usize::from(file.0);
+        if limits::FILES_MAX == 0 {
+            return;
+        }
         let (Some(entry), Some(config)) = (self.files.get_mut(place), self.config.files.get(place)) else {
             return;
         };

@@ -71,6 +71,15 @@ fn a_script_moves_the_mastership_by_its_weight_and_by_a_fault() {
         pair.wait_master(1, 150);
         let status = pair.first.status();
         let first = &status["instances"][0];
+        let track = &first["tracks"][0];
+        assert_eq!(
+            (&track["name"], &track["kind"], &track["state"]),
+            (&"check".into(), &"script".into(), &"down".into())
+        );
+        assert_eq!(
+            (track["adds"].as_i64(), track["fault"].as_bool()),
+            (Some(if lowered.is_some() { -60 } else { 0 }), Some(lowered.is_none()))
+        );
         match lowered {
             Some(priority) => assert_eq!(first["priority"], priority, "{first}"),
             None => assert_eq!(first["reason"], "tracked probe failed", "{first}"),
@@ -148,6 +157,10 @@ fn a_file_moves_the_mastership_however_it_is_changed() {
     pair.wait_master(0, 180);
     let status = pair.first.status();
     assert_eq!(status["instances"][0]["priority"], 180);
+    assert_eq!(status["instances"][0]["tracks"][0]["number"], 10);
+    let table = pair.first.ask(&["status"]).stdout;
+    let table = String::from_utf8(table).unwrap();
+    assert!(table.contains("\n  tracks: load 10 (-20)\n"), "{table}");
     // Replaced by rename.
     fs::write(folder.join("fresh"), "30\n").unwrap();
     fs::rename(folder.join("fresh"), &file).unwrap();
