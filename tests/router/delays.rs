@@ -15,7 +15,7 @@ const DELAYS: Delays = Delays { up_ms: 5000, down_ms: 2000 };
 /// A master on eth0 that tracks eth1, each with delays of 5 s for up and 2 s for down.
 fn master(weight: i16) -> Bench {
     let spec = Spec { tracks: vec![("eth1", weight)], ..Spec::default() };
-    let mut bench = Bench::unanswered(&[spec.clone()]);
+    let mut bench = Bench::unanswered(core::slice::from_ref(&spec));
     let mut new = config(&[spec]);
     new.delays[0] = DELAYS;
     new.delays[1] = DELAYS;
