@@ -394,7 +394,12 @@ fn reload(command: &Command<'_>) -> Exit {
             out.text("\n");
         }
         Reply::Reloaded(taken) => is_taken = taken,
-        Reply::Record(_) | Reply::Stray(_) | Reply::Stranger(_) | Reply::Known(_) | Reply::End => {}
+        Reply::Record(_)
+        | Reply::Track(_)
+        | Reply::Stray(_)
+        | Reply::Stranger(_)
+        | Reply::Known(_)
+        | Reply::End => {}
     });
     let _ = out.finish();
     match answer {

@@ -7,7 +7,7 @@
 //!   |   4 the kernel  links and addresses
 //!   |   5 packets     all that were waiting, before any timer: a starved backup must not steal
 //!   |   6 failures    of effects of the last turn
-//!   |   7 timers      after another look for packets, if one of them could make a master
+//!   |   7 files       those that are tracked; then timers, after another look for packets, if one of them could make a master
 //!   +-- 8 control     status, reload
 //! ```
 //!
@@ -29,16 +29,19 @@ use crate::linux::netlink::Received;
 use crate::linux::outlet::{Arena, Kernel};
 use crate::linux::poll::{self, Waiting};
 use crate::linux::signals::{Signal, Signals};
+use crate::linux::watch::Watch;
 use crate::linux::{self, clock, privilege};
 use crate::router::{Effects, Event, Router};
 use crate::say::{error, info, warn};
 use crate::time::Instant;
 use crate::wire::rtnl;
 
+mod files;
 mod hands;
 mod load;
 mod serve;
 
+use files::Files;
 use hands::{Hands, Unstarted};
 pub use load::{Report, Trouble, load};
 use serve::Clients;
@@ -111,7 +114,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         return Exit::Wrong;
     }
     let is_realtime = scratch.config.globals.realtime;
-    let Opened { kernel, listener, signals } = match open(arena, command, is_realtime) {
+    let Opened { kernel, listener, signals, watch } = match open(arena, command, is_realtime) {
         Ok(opened) => opened,
         Err(error) => return refused(&error),
     };
@@ -130,6 +133,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         hands,
         listener,
         signals,
+        files: Files { watch, again_at: None },
         scratch,
         inbox,
         clients,
@@ -155,6 +159,8 @@ struct Opened<'a> {
     kernel: Kernel<'a>,
     listener: Listener,
     signals: Signals,
+    /// `None`: this kernel has none, or this build.
+    watch: Option<Watch>,
 }
 
 /// Opens everything that needs privilege, and gives up all of it that the loop does not.
@@ -166,13 +172,14 @@ fn open<'a>(
     let kernel = Kernel::open(arena)?;
     let listener = Listener::bind(command.socket)?;
     let signals = Signals::install()?;
+    let watch = if cfg!(feature = "files") { Watch::open().ok() } else { None };
     if is_realtime {
         privilege::become_realtime()?;
     }
     if let Err(error) = privilege::drop_all_others() {
         warn!("goes on with more privileges than needed: {error}");
     }
-    Ok(Opened { kernel, listener, signals })
+    Ok(Opened { kernel, listener, signals, watch })
 }
 
 struct Daemon<'a> {
@@ -180,6 +187,7 @@ struct Daemon<'a> {
     hands: Hands<'a>,
     listener: Listener,
     signals: Signals,
+    files: Files,
     scratch: &'a mut Scratch,
     inbox: &'a mut Inbox,
     clients: &'a mut Clients,
@@ -197,6 +205,7 @@ struct Ready {
     scripts: bool,
     kernel: bool,
     packets: bool,
+    files: bool,
     control: bool,
 }
 
@@ -232,7 +241,8 @@ impl Daemon<'_> {
                 self.take_packets(); // 5
             }
             self.hands.take_failures(); // 6
-            self.take_timers(); // 7
+            self.files.take(&mut self.hands, ready.files); // 7
+            self.take_timers();
             if ready.control {
                 self.serve(); // 8
             }
@@ -263,7 +273,7 @@ impl Daemon<'_> {
             Some(Duration::ZERO)
         } else {
             let mut deadline = self.hands.router.poll_at();
-            for other in [self.ends_at, self.deaf_until].into_iter().flatten() {
+            for other in [self.ends_at, self.deaf_until, self.files.again_at].into_iter().flatten() {
                 deadline = Some(deadline.map_or(other, |at| at.min(other)));
             }
             deadline.map(|at| at.since(clock::now()))
@@ -272,12 +282,13 @@ impl Daemon<'_> {
         let kernel = &self.hands.kernel;
         let v4 = Waiting::to_read(&kernel.v4);
         let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
-        let mut all: Vec<Waiting, { 6 + CONTROL_CLIENTS_MAX }> = Vec::new();
+        let mut all: Vec<Waiting, { 7 + CONTROL_CLIENTS_MAX }> = Vec::new();
         let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
         let scripts = self.hands.scripts();
         let is_deaf = self.deaf_until.is_some();
         let listener = if is_deaf { Waiting::NEVER } else { Waiting::to_read(&self.listener) };
-        all.extend([signals, scripts, netlink, v4, v6, listener]);
+        let files = self.files.watch.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
+        all.extend([signals, scripts, netlink, v4, v6, files, listener]);
         all.extend(self.clients.interests());
         poll::wait(&mut all, timeout)?;
         let mut over = all.iter().map(|waiting| waiting.is_over());
@@ -286,6 +297,7 @@ impl Daemon<'_> {
             scripts: over.next() == Some(true),
             kernel: over.next() == Some(true),
             packets: (over.next() == Some(true)) | (over.next() == Some(true)),
+            files: over.next() == Some(true),
             control: over.any(|is_over| is_over),
         })
     }
@@ -334,6 +346,7 @@ impl Daemon<'_> {
     fn adopt(&mut self) {
         self.hands.act(Event::Adopt(&mut self.scratch.config));
         self.scratch.give_back();
+        self.files.watch_all(&mut self.hands);
         memory::give_blank_pages_back(self.hands.router);
     }
 

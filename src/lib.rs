@@ -8,7 +8,7 @@
 //! | fourth | `daemon` | the poll loop; owns every buffer |
 //! | third | `linux` | descriptors and bytes; the only system calls, the only unsafe code |
 //! | second | [`router`], [`perform`] | all virtual routers together; effects to bytes |
-//! | first | [`vrrp`], [`config`], [`status`] | one virtual router; what the user asked for; what may be seen |
+//! | first | [`vrrp`], [`probe`], [`config`], [`status`] | one virtual router; one thing that is tried; what the user asked for; what may be seen |
 //! | ground | [`wire`], [`time`], [`limits`], `say` | bytes and values; moments and spans; capacities; the log |
 //!
 //! Everything up to the second floor is `no_std`, allocates nothing, reads no clock and opens no socket:
@@ -24,6 +24,7 @@ extern crate std;
 pub mod config;
 pub mod limits;
 pub mod perform;
+pub mod probe;
 pub mod router;
 mod say;
 pub mod status;

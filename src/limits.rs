@@ -29,6 +29,16 @@ pub const PEERS_MAX: usize = setting(option_env!("VIPD_PEERS"), 32);
 /// Pairs of an instance and something that it tracks. `VIPD_TRACKS`.
 pub const TRACKS_MAX: usize = setting(option_env!("VIPD_TRACKS"), 32);
 
+/// Probes: `vrrp_script` sections that something tracks; none in a build without the feature `probe`. `VIPD_PROBES`.
+pub const PROBES_MAX: usize =
+    if cfg!(feature = "probe") { setting(option_env!("VIPD_PROBES"), 8) } else { 0 };
+
+/// `track_file` sections that something tracks; none in a build without the feature `files`. `VIPD_FILES`.
+pub const FILES_MAX: usize = if cfg!(feature = "files") { setting(option_env!("VIPD_FILES"), 8) } else { 0 };
+
+/// Words of a probe's script: its path and its arguments.
+pub const SCRIPT_WORDS_MAX: usize = 8;
+
 /// Speakers of VRRP that are refused and remembered; a further one takes the place of the one that has been silent for
 /// the longest time. `VIPD_STRANGERS`.
 pub const STRANGERS_MAX: usize = setting(option_env!("VIPD_STRANGERS"), 8);
@@ -101,8 +111,9 @@ pub const SOCKET_BUFFER_BYTES: usize = 131_072;
 /// Effects of one event for one virtual router; see `vipd::router`.
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 
-/// Effects of one event: every virtual router moves, and every address is withdrawn.
-pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + 8;
+/// Effects of one event: every virtual router moves, every address is withdrawn, and every probe is tried.
+pub const EFFECTS_MAX: usize =
+    VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + PROBES_MAX + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
 pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 98_304);
@@ -118,6 +129,8 @@ const_assert!(ADDRESSES_MAX <= u16::MAX as usize); // Spans count in 16 bits.
 const_assert!(INTERFACES_MAX <= u8::MAX as usize); // An `InterfaceId` is 8-bit.
 const_assert!(PEERS_MAX <= u16::MAX as usize);
 const_assert!(TRACKS_MAX <= u16::MAX as usize);
+const_assert!(PROBES_MAX <= u8::MAX as usize); // A `ProbeId` is 8-bit.
+const_assert!(FILES_MAX <= u8::MAX as usize); // A `FileId` is 8-bit.
 const_assert!(STRANGERS_MAX >= 2 && STRANGERS_MAX <= 255); // Two foreign pairs; they are searched one by one.
 const_assert!(TEXT_BYTES_MAX <= u16::MAX as usize); // A `Text` counts in 16 bits.
 const_assert!(CONFIG_BYTES_MAX <= 1 << 24); // Offsets into the file are 32-bit, lines 24-bit.

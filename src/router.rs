@@ -16,7 +16,9 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use crate::config::{Config, Family, FamilyConfig, Instance, InterfaceId, Peer, VirtualAddress};
+use crate::config::{
+    Config, Family, FamilyConfig, FileId, Instance, InterfaceId, Peer, ProbeId, VirtualAddress,
+};
 use crate::limits;
 use crate::say::warn;
 use crate::time::{Instant, Span, earlier};
@@ -30,15 +32,18 @@ mod bundle;
 mod hook;
 mod kernel;
 mod links;
+mod probes;
 mod receive;
 mod reload;
 mod strangers;
+mod tracks;
 
 use addresses::Presence;
 pub use hook::Hook;
 use hook::Reports;
 use kernel::Sync;
 use links::Links;
+use probes::Probes;
 pub use strangers::Stranger;
 use strangers::Strangers;
 
@@ -94,6 +99,10 @@ pub enum Event<'a> {
     Failed(Failure),
     /// The hook script that was started with this ticket has ended, or could not be started.
     HookEnded(Ticket),
+    /// The try that was started with this ticket has ended, in success or not, or could not be started.
+    Tried(TryTicket, bool),
+    /// A tracked file has this number in it; 0 where there is none, or no file.
+    File(FileId, i32),
     /// Somebody at the console wants another router to be master: this instance (an index into
     /// [`Config::instances`]) and what moves with it resign, and keep away until they are reclaimed.
     Release(u16),
@@ -143,6 +152,10 @@ pub enum HookOwner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(pub u16);
 
+/// One try of a probe. It stays valid over a reload; it has nothing to do with a [`Ticket`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TryTicket(pub u16);
+
 /// Something to be done, in order, before the next event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -177,6 +190,8 @@ pub enum Effect {
     },
     /// Run the hook script with what [`Router::hook`] says, and report its end under the ticket.
     Notify(HookOwner, Ticket),
+    /// Try the probe, end the try after its timeout, and report its end under the ticket.
+    Try(ProbeId, TryTicket),
     /// Ask the kernel for all links, with this sequence number.
     DumpLinks(u32),
     /// Ask the kernel for all addresses, with this sequence number.
@@ -240,6 +255,9 @@ pub struct Router {
     /// The first member of each VRID: a packet finds its virtual router without a search.
     by_vrid: [Option<Slot>; 256],
     links: Links,
+    probes: Probes,
+    /// The number in each of [`Config::files`].
+    files: [i32; limits::FILES_MAX],
     reports: Reports,
     presence: [Presence; limits::ADDRESSES_MAX],
     members: Vec<Member, { limits::VIRTUAL_ROUTERS_MAX }>,
@@ -261,6 +279,8 @@ impl Router {
             strangers: Strangers::new(),
             by_vrid: [None; 256],
             links: Links::new(),
+            probes: Probes::new(),
+            files: [0; limits::FILES_MAX],
             reports: Reports::new(),
             presence: [Presence::Absent; limits::ADDRESSES_MAX],
             members: Vec::new(),
@@ -275,6 +295,7 @@ impl Router {
             Event::Start { keeps_marks } => {
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
+                self.begin_probes(turn);
                 self.synchronise(turn);
             }
             Event::Stop => {
@@ -290,6 +311,8 @@ impl Router {
             }
             Event::Failed(failure) => self.failed(turn, failure),
             Event::HookEnded(ticket) => self.hook_ended(turn, ticket),
+            Event::Tried(ticket, is_success) => self.tried(turn, ticket, is_success),
+            Event::File(file, number) => self.file(turn, file, number),
             Event::Release(instance) => self.set_released(turn, instance, true),
             Event::Reclaim(instance) => self.set_released(turn, instance, false),
             Event::Prepare(new) => self.prepare(turn, new),
@@ -302,6 +325,8 @@ impl Router {
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
+        first = earlier(first, self.probes_poll_at());
+        first = earlier(first, self.links.poll_at());
         for member in &self.members {
             first = earlier(first, member.virtual_router.poll_at());
         }
@@ -413,10 +438,8 @@ impl Router {
             return PRIORITY_OWNER;
         }
         let mut priority = i32::from(instance.priority);
-        for track in instance.tracks.of(&self.config.tracks) {
-            if (track.weight > 0) == self.links.is_running(track.interface) {
-                priority += i32::from(track.weight);
-            }
+        for track in self.tracks_of(instance) {
+            priority += self.weigh(track).unwrap_or(0);
         }
         priority.clamp(1, 254) as u8
     }
@@ -453,7 +476,9 @@ impl Router {
         if self.sync.retry_at().is_some_and(|at| at <= turn.now) {
             self.synchronise_again(turn);
         }
-        if self.waits_for_startup() {
+        let mut turned = self.links.settle(turn.now);
+        turned |= self.run_probes(turn);
+        if turned || self.waits_for_startup() {
             self.settle(turn);
         }
         let mut silence = false;

@@ -11,7 +11,9 @@ use core::net::IpAddr;
 use heapless::String;
 use heapless::string::StringView;
 
+use crate::config::{self, Tracked};
 use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX};
+use crate::probe::Standing;
 use crate::router::{self, Router, Slot};
 use crate::time::Instant;
 use crate::vrrp::{Counters, Phase, State};
@@ -20,7 +22,7 @@ use crate::wire::{Full, Writer, ip};
 
 /// Stands first in every packet. It changes with the format, so that a client of another release is told nothing
 /// rather than something wrong.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Bytes of the longest packet on the control socket.
 pub const PACKET_BYTES_MAX: usize = 512;
@@ -28,7 +30,8 @@ pub const PACKET_BYTES_MAX: usize = 512;
 /// What a client asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// A [`Reply::Record`] for every virtual router, [`Reply::Stray`], then a [`Reply::Stranger`] for each.
+    /// A [`Reply::Record`] for every virtual router, each first one of an instance with its [`Reply::Track`]s,
+    /// [`Reply::Stray`], then a [`Reply::Stranger`] for each.
     Status,
     /// Read the configuration again. [`Reply::File`], [`Reply::Problem`]s, then [`Reply::Reloaded`].
     Reload,
@@ -43,6 +46,8 @@ pub enum Request<'a> {
 pub enum Reply {
     /// One virtual router.
     Record(Record),
+    /// Something that an instance tracks.
+    Track(Track),
     /// Packets that belong to none, by reason, in the order of [`Discard::ALL`].
     Stray([u32; Discard::ALL.len()]),
     /// Who speaks VRRP here and is refused.
@@ -112,6 +117,25 @@ pub struct Record {
     pub counters: Counters,
 }
 
+/// Something that is tracked, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    /// The name of the instance that tracks it.
+    pub instance: String<NAME_BYTES_MAX>,
+    /// Its own name.
+    pub name: String<NAME_BYTES_MAX>,
+    /// A place in [`Track::KINDS`].
+    pub kind: u8,
+    /// A place in [`Track::STATES`].
+    pub state: u8,
+    /// What stands in a file.
+    pub number: i32,
+    /// What it adds to the priority at the moment.
+    pub adds: i32,
+    /// It keeps the instance from taking part.
+    pub is_fault: bool,
+}
+
 /// Who speaks VRRP here and is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranger {
@@ -145,6 +169,37 @@ impl Router {
         })
     }
 
+    /// What may be seen of something that an instance tracks, by its place among all that it does; told of the first
+    /// virtual router of an instance alone.
+    #[must_use]
+    pub fn status_of_track(&self, slot: Slot, place: u16) -> Option<Track> {
+        let instance = self.view(slot)?.instance;
+        let before = slot.0.checked_sub(1).and_then(|before| self.view(Slot(before)));
+        if before.is_some_and(|before| core::ptr::eq(before.instance, instance)) {
+            return None;
+        }
+        let track = self.tracks_of(instance).nth(usize::from(place))?;
+        let config = self.config();
+        let text = |text: Option<config::Text>| text.map_or("", |text| config.text(text));
+        let (kind, name, number) = match track.what {
+            Tracked::Link(interface) => (0, config.interface_name(interface), 0),
+            Tracked::Probe(id) => (1, text(config.probes.get(usize::from(id.0)).map(|it| it.name)), 0),
+            Tracked::File(id) => {
+                (2, text(config.files.get(usize::from(id.0)).map(|it| it.name)), self.number_in(id))
+            }
+        };
+        let adds = self.weigh(track);
+        Some(Track {
+            instance: cut(config.text(instance.name)),
+            name: cut(name),
+            kind,
+            state: self.standing_of(track.what) as u8,
+            number,
+            adds: adds.unwrap_or(0),
+            is_fault: adds.is_err(),
+        })
+    }
+
     /// What may be seen of one virtual router.
     #[must_use]
     pub fn status(&self, now: Instant, slot: Slot) -> Option<Record> {
@@ -169,7 +224,7 @@ impl Router {
             name: cut(view.rules.name),
             interface: cut(self.config().interface_name(view.instance.interface)),
             vrid: view.rules.vrid.get(),
-            is_ipv6: view.rules.family == crate::config::Family::V6,
+            is_ipv6: view.rules.family == config::Family::V6,
             version: view.rules.version.number(),
             phase: virtual_router.phase(),
             cause,
@@ -274,6 +329,7 @@ impl Reply {
             5 => Self::End,
             6 => Self::Stranger(Stranger::EMPTY),
             7 => Self::Known(false),
+            8 => Self::Track(Track::EMPTY),
             _ => return None,
         };
         let mut fields = Fields { side: Side::From(rest), failed: false };
@@ -291,6 +347,7 @@ impl Reply {
             Self::End => 5,
             Self::Stranger(_) => 6,
             Self::Known(_) => 7,
+            Self::Track(_) => 8,
         }
     }
 
@@ -299,6 +356,7 @@ impl Reply {
             Self::Record(record) => record.exchange(fields),
             Self::Stray(counts) => counts.iter_mut().for_each(|count| fields.u32(count)),
             Self::Stranger(stranger) => stranger.exchange(fields),
+            Self::Track(track) => track.exchange(fields),
             Self::File(name) => fields.text(name),
             Self::Problem { line, is_warning, text } => {
                 fields.optional(line);
@@ -363,6 +421,41 @@ impl Record {
         self.master_priority = priority.map(|priority| priority as u8);
         fields.u32(&mut self.since_secs);
         self.counters.each(&mut |count| fields.u32(count));
+    }
+}
+
+impl Track {
+    /// The words for [`Track::kind`].
+    pub const KINDS: [&'static str; 3] = ["link", "script", "file"];
+    /// The words for [`Track::state`].
+    pub const STATES: [&'static str; 3] =
+        [Standing::Unknown.name(), Standing::Up.name(), Standing::Down.name()];
+
+    /// The kind of [`Track::KINDS`] that has a number.
+    pub const FILE: u8 = 2;
+
+    /// To be filled by [`Reply::parse`].
+    const EMPTY: Self = Self {
+        instance: String::new(),
+        name: String::new(),
+        kind: 0,
+        state: 0,
+        number: 0,
+        adds: 0,
+        is_fault: false,
+    };
+
+    fn exchange(&mut self, fields: &mut Fields<'_>) {
+        fields.text(&mut self.instance);
+        fields.text(&mut self.name);
+        fields.u8(&mut self.kind);
+        fields.u8(&mut self.state);
+        fields.flag(&mut self.is_fault);
+        for number in [&mut self.number, &mut self.adds] {
+            let mut bits = number.cast_unsigned();
+            fields.u32(&mut bits);
+            *number = bits.cast_signed();
+        }
     }
 }
 
@@ -562,6 +655,16 @@ mod tests {
             Reply::Stray(stray),
             Reply::Stranger(longest_stranger()),
             Reply::Stranger(Stranger::EMPTY),
+            Reply::Track(Track::EMPTY),
+            Reply::Track(Track {
+                instance: cut(&"i".repeat(NAME_BYTES_MAX)),
+                name: cut(&"n".repeat(NAME_BYTES_MAX)),
+                kind: 2,
+                state: 1,
+                number: i32::MIN,
+                adds: -253,
+                is_fault: true,
+            }),
             problem,
             Reply::Reloaded(true),
             Reply::Reloaded(false),
@@ -589,7 +692,7 @@ mod tests {
         assert_eq!(Reply::parse(&buffer[..=len]), None);
         for (packet, what) in [
             (&[FORMAT + 1, 5][..], "format"),
-            (&[FORMAT, 8], "kind"),
+            (&[FORMAT, 9], "kind"),
             (&[FORMAT, 4, 2], "flag"),
             (&[FORMAT, 2, 2, 0xc3, 0x28], "UTF-8"),
             (&[FORMAT, 2, 200], "length"),

@@ -5,10 +5,10 @@ use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::limits::{STRANGERS_MAX, VIRTUAL_ROUTERS_MAX};
+use crate::limits::{STRANGERS_MAX, TRACKS_MAX, VIRTUAL_ROUTERS_MAX};
 use crate::linux::control::{Connection, Received};
 use crate::linux::{Errno, Error};
-use crate::status::{PACKET_BYTES_MAX, Record, Reply, Request, Stranger};
+use crate::status::{PACKET_BYTES_MAX, Record, Reply, Request, Stranger, Track};
 use crate::wire::vrrp::Discard;
 
 /// How long the daemon may take for each packet.
@@ -20,6 +20,8 @@ pub struct Answer {
     pub records: Vec<Record, VIRTUAL_ROUTERS_MAX>,
     /// Counts of packets that belong to none, in the order of [`Discard::ALL`].
     pub stray: [u32; Discard::ALL.len()],
+    /// What the instances track.
+    pub tracks: Vec<Track, { 2 * TRACKS_MAX }>,
     /// Who is refused.
     pub strangers: Vec<Stranger, STRANGERS_MAX>,
 }
@@ -28,7 +30,12 @@ impl Answer {
     /// Nothing was answered yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { records: Vec::new(), stray: [0; Discard::ALL.len()], strangers: Vec::new() }
+        Self {
+            records: Vec::new(),
+            tracks: Vec::new(),
+            stray: [0; Discard::ALL.len()],
+            strangers: Vec::new(),
+        }
     }
 }
 
@@ -48,6 +55,11 @@ pub fn status(socket: &CStr, instance: Option<&str>, answer: &mut Answer) -> Res
             if instance.is_none_or(|name| name == record.name) {
                 // The daemon is the same program, with the same limits.
                 let _ = answer.records.push(record);
+            }
+        }
+        Reply::Track(track) => {
+            if instance.is_none_or(|name| name == track.instance) {
+                let _ = answer.tracks.push(track);
             }
         }
         Reply::Stray(counts) => answer.stray = counts,

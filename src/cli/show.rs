@@ -2,7 +2,7 @@
 
 use super::ask::Answer;
 use crate::linux::output::Output;
-use crate::status::{Record, Stranger};
+use crate::status::{Record, Stranger, Track};
 use crate::vrrp::Phase;
 use crate::wire::ip;
 use crate::wire::vrrp::Discard;
@@ -30,6 +30,7 @@ pub fn table(answer: &Answer, out: &mut Output) {
     for record in &answer.records {
         row(record, out);
         why(record, out);
+        tracks(record, &answer.tracks, out);
         dropped(out, "dropped", record.counters.discards());
     }
     dropped(out, "packets for nobody here", &answer.stray);
@@ -118,6 +119,64 @@ fn why(record: &Record, out: &mut Output) {
     out.text("\n");
 }
 
+/// What it tracks, and what each makes of its priority.
+fn tracks(record: &Record, all: &[Track], out: &mut Output) {
+    let mut lead = "  tracks: ";
+    for track in all.iter().filter(|track| track.instance == record.name) {
+        out.text(lead);
+        lead = ", ";
+        out.text(&track.name);
+        out.text(" ");
+        if track.kind == Track::FILE {
+            signed(track.number, out);
+        } else {
+            out.text(word(&Track::STATES, track.state));
+        }
+        if track.is_fault {
+            out.text(" (fault)");
+        } else if track.adds != 0 {
+            out.text(if track.adds > 0 { " (+" } else { " (" });
+            signed(track.adds, out);
+            out.text(")");
+        }
+    }
+    if lead == ", " {
+        out.text("\n");
+    }
+}
+
+fn word(words: &[&'static str], place: u8) -> &'static str {
+    words.get(usize::from(place)).copied().unwrap_or("")
+}
+
+fn signed(number: i32, out: &mut Output) {
+    if number < 0 {
+        out.text("-");
+    }
+    out.number(number.unsigned_abs());
+}
+
+fn json_tracks(record: &Record, all: &[Track], out: &mut Output) {
+    json_name(out, ",", "tracks");
+    let mut lead = "[{\"name\":";
+    for track in all.iter().filter(|track| track.instance == record.name) {
+        out.text(lead);
+        lead = "},{\"name\":";
+        quoted(&track.name, out);
+        json_text(out, "kind", word(&Track::KINDS, track.kind));
+        json_text(out, "state", word(&Track::STATES, track.state));
+        if track.kind == Track::FILE {
+            json_name(out, ",", "number");
+            signed(track.number, out);
+        }
+        json_name(out, ",", "adds");
+        signed(track.adds, out);
+        json_name(out, ",", "fault");
+        out.text(if track.is_fault { "true" } else { "false" });
+    }
+    out.text(if lead.starts_with('}') { "}]" } else { "[]" });
+}
+
 fn dropped(out: &mut Output, what: &str, discards: &Stray) {
     let mut lead = what;
     for (reason, count) in REASONS.iter().zip(discards) {
@@ -161,6 +220,8 @@ pub fn json(answer: &Answer, out: &mut Output) {
     for (position, record) in answer.records.iter().enumerate() {
         out.text(if position > 0 { ",{" } else { "{" });
         json_record(record, out);
+        json_tracks(record, &answer.tracks, out);
+        out.text("}");
     }
     out.text("],\"stray\":{");
     json_numbers(out, "", &REASONS, &answer.stray);
@@ -210,7 +271,7 @@ fn json_record(record: &Record, out: &mut Output) {
     json_numbers(out, "", &COUNTERS, &counters(record));
     out.text("},\"dropped\":{");
     json_numbers(out, "", &REASONS, record.counters.discards());
-    out.text("}}");
+    out.text("}");
 }
 
 /// Members of an object that are numbers; `comma` stands before the first.

@@ -24,6 +24,7 @@ impl<'d> Reader<'d, '_> {
         let mut priority = None;
         let mut has_words = false;
         let notify = self.path(section, "notify");
+        let tracks = self.tracks(section);
         for word in words_of(section, "group") {
             has_words = true;
             let Some(index) = self.member(word) else { continue };
@@ -48,7 +49,7 @@ impl<'d> Reader<'d, '_> {
             return;
         }
         let name = self.section_name(section);
-        let is_entered = self.config.groups.push(Group { name, notify }).is_ok()
+        let is_entered = self.config.groups.push(Group { name, notify, tracks }).is_ok()
             && self.group_lines.push(section.line()).is_ok();
         if !is_entered {
             self.full(section.line(), "VIPD_GROUPS", limits::GROUPS_MAX);

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::reader::{self, Numeric, Reader, first, words_of};
 use super::uci::Section;
 use super::value;
-use super::{Announcements, Family, FamilyConfig, Instance, InterfaceId};
+use super::{Announcements, Delays, Family, FamilyConfig, Instance, InterfaceId, Span, Tracked};
 use crate::limits;
 use crate::time::Interval;
 use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
@@ -106,6 +106,7 @@ impl<'d> Reader<'d, '_> {
         let password = self.password(section, version, &halves);
         let checksum = self.checksum(section, version, &halves);
         let tracks = self.tracks(section);
+        self.delay_links(section, interface, tracks);
         let notify = self.path(section, "notify");
         self.check_version(section, &halves);
 
@@ -163,6 +164,21 @@ impl<'d> Reader<'d, '_> {
             return None;
         };
         self.device(value, "interface")
+    }
+
+    /// The instance's delays are those of its device, and of the links that it tracks and that have none.
+    fn delay_links(&mut self, section: Section<'d>, interface: Option<InterfaceId>, tracks: Span) {
+        let delays = self.delays(section);
+        if let Some(interface) = interface {
+            self.set_delays(section.line(), interface, delays);
+        }
+        for track in tracks.of(&self.config.tracks) {
+            let Tracked::Link(interface) = track.what else { continue };
+            let entry = self.config.delays.get_mut(usize::from(interface.0));
+            if let Some(entry) = entry.filter(|entry| **entry == Delays::NONE) {
+                *entry = delays;
+            }
+        }
     }
 
     fn wants_master(&mut self, section: Section<'d>, priority: u8) -> bool {

@@ -80,6 +80,14 @@ impl Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct InterfaceId(pub u8);
 
+/// Which probe: an index into [`Config::probes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProbeId(pub u8);
+
+/// Which tracked file: an index into [`Config::files`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileId(pub u8);
+
 /// Which sync group: an index into [`Config::groups`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupId(pub u8);
@@ -227,10 +235,74 @@ pub struct Peer {
 /// Something that an instance listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Track {
-    /// The link whose state counts.
-    pub interface: InterfaceId,
-    /// −253..=253, added to the priority while up if positive, while down if negative; 0: down is a fault.
+    /// The thing whose state counts.
+    pub what: Tracked,
+    /// −253..=253, added to the priority while it is up if positive, while it is down if negative; 0: down is a
+    /// fault.
     pub weight: i16,
+    /// `reverse`, as keepalived's: the weight is taken from the priority where it would be added; of weight 0, up is
+    /// the fault.
+    pub is_reversed: bool,
+}
+
+/// What can be tracked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracked {
+    /// A network device: up while it has carrier.
+    Link(InterfaceId),
+    /// Something that is tried again and again: up while the tries succeed.
+    Probe(ProbeId),
+    /// A file with a number in it, which is multiplied by the weight, −254..=254: a product below −253 is a fault, and
+    /// so, where the weight is 0, is any number but 0.
+    File(FileId),
+}
+
+/// A `config track_file` section that something tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct File {
+    /// Its name.
+    pub name: Text,
+    /// Its absolute path.
+    pub path: Text,
+}
+
+/// The number that a file begins with; 0 where there is none.
+#[must_use]
+pub fn number_in(file: &[u8]) -> i32 {
+    let word = value::Words::new(file).next().unwrap_or(&[]);
+    value::integer(word).unwrap_or(0)
+}
+
+/// For how long a device must be up or down before it counts as such, in milliseconds, 0..=255000; `up_delay` and
+/// `down_delay`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delays {
+    /// Until it counts as up.
+    pub up_ms: u32,
+    /// Until it counts as down.
+    pub down_ms: u32,
+}
+
+impl Delays {
+    /// It counts at once.
+    pub const NONE: Self = Self { up_ms: 0, down_ms: 0 };
+}
+
+/// A `config vrrp_script` section that something tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// Its name.
+    pub name: Text,
+    /// An absolute path, and arguments, with blanks between them: at most [`limits::SCRIPT_WORDS_MAX`] words.
+    pub script: Text,
+    /// `interval`: seconds from one try to the next, 1..=65535. Default 1.
+    pub interval_secs: u16,
+    /// `timeout`: seconds after which a try has failed and is killed, 1..=65535. Default: the interval.
+    pub timeout_secs: u16,
+    /// `rise`: successes in a row that make it up, 1..=255. Default 1.
+    pub rise: u8,
+    /// `fall`: failures in a row that make it down, 1..=255. Default 1.
+    pub fall: u8,
 }
 
 /// One `config vrrp_sync_group` section: its instances move together.
@@ -240,6 +312,8 @@ pub struct Group {
     pub name: Text,
     /// `option notify`; empty: that of `globals`.
     pub notify: Text,
+    /// What each of its instances tracks beside its own: a span of [`Config::tracks`].
+    pub tracks: Span,
 }
 
 /// `config globals`.
@@ -293,6 +367,8 @@ pub struct Config {
     pub globals: Globals,
     /// Device names; [`InterfaceId`]s point here.
     pub interfaces: Vec<Text, { limits::INTERFACES_MAX }>,
+    /// How slowly each of them counts as up or down.
+    pub delays: [Delays; limits::INTERFACES_MAX],
     /// The sync groups that have at least one enabled instance.
     pub groups: Vec<Group, { limits::GROUPS_MAX }>,
     /// The enabled instances, in the file's order.
@@ -301,8 +377,12 @@ pub struct Config {
     pub addresses: Vec<VirtualAddress, { limits::ADDRESSES_MAX }>,
     /// Unicast peers, instance by instance, IPv4 before IPv6.
     pub peers: Vec<Peer, { limits::PEERS_MAX }>,
-    /// What is tracked, instance by instance.
+    /// What is tracked, instance by instance, then group by group.
     pub tracks: Vec<Track, { limits::TRACKS_MAX }>,
+    /// The probes that are tracked.
+    pub probes: Vec<Probe, { limits::PROBES_MAX }>,
+    /// The files that are tracked.
+    pub files: Vec<File, { limits::FILES_MAX }>,
     text: Vec<u8, { limits::TEXT_BYTES_MAX }>,
 }
 
@@ -314,11 +394,14 @@ impl Config {
         Self {
             globals: Globals::ZERO,
             interfaces: Vec::new(),
+            delays: [Delays::NONE; limits::INTERFACES_MAX],
             groups: Vec::new(),
             instances: Vec::new(),
             addresses: Vec::new(),
             peers: Vec::new(),
             tracks: Vec::new(),
+            probes: Vec::new(),
+            files: Vec::new(),
             text: Vec::new(),
         }
     }
@@ -327,11 +410,14 @@ impl Config {
     pub fn clear(&mut self) {
         self.globals = Globals::DEFAULT;
         self.interfaces.clear();
+        self.delays = [Delays::NONE; limits::INTERFACES_MAX];
         self.instances.clear();
         self.groups.clear();
         self.addresses.clear();
         self.peers.clear();
         self.tracks.clear();
+        self.probes.clear();
+        self.files.clear();
         self.text.clear();
     }
 

@@ -83,6 +83,10 @@ pub(super) struct Reader<'d, 'r> {
     pub(super) instance_sections: Vec<u16, { limits::INSTANCES_MAX }>,
     /// The line of each of the configuration's groups.
     pub(super) group_lines: Vec<u32, { limits::GROUPS_MAX }>,
+    /// The section of each of the configuration's probes.
+    pub(super) probe_sections: Vec<u16, { limits::PROBES_MAX }>,
+    /// The section of each of the configuration's files.
+    pub(super) file_sections: Vec<u16, { limits::FILES_MAX }>,
 }
 
 impl<'d> Reader<'d, '_> {

@@ -1,7 +1,7 @@
 //! The meaning of the words: a [`Document`] in, a [`Config`] and every problem out.
 //!
 //! Four passes: `Reader::check_words` sees that every word is known and built, the definitions
-//! (`ipaddress`, `peer`, `track_interface`) are checked whether anything refers to them or not, then come
+//! (`ipaddress`, `peer`, `track_interface`, `vrrp_script`, `track_file`) are checked whether anything refers to them or not, then come
 //! the instances, and the groups last, since they refer to instances. An error does not end a pass: its
 //! place is taken by a default, and the configuration is unusable.
 
@@ -9,12 +9,12 @@ use core::net::IpAddr;
 
 use heapless::Vec;
 
-use super::Config;
 use super::problem::Problem;
 use super::reader::{self, Numeric, Reader, explicit_name};
 use super::uci::{Document, Section};
 use super::value;
 use super::words::{self, Standing};
+use super::{Config, InterfaceId};
 use crate::limits;
 use crate::wire::vrrp::Version;
 
@@ -49,6 +49,8 @@ pub fn read(
         virtual_routers: 0,
         instance_sections: Vec::new(),
         group_lines: Vec::new(),
+        probe_sections: Vec::new(),
+        file_sections: Vec::new(),
     };
     if let Some(line) = document.dropped_line() {
         reader.warn(
@@ -62,6 +64,7 @@ pub fn read(
     reader.check_definitions();
     reader.read_instances();
     reader.read_groups();
+    reader.read_delays();
     reader.is_usable
 }
 
@@ -73,7 +76,8 @@ static GLOBAL_NUMBERS: [Numeric; 4] = [
 ];
 
 /// Section types that others refer to by name.
-const NAMED_KINDS: &str = "ipaddress peer track_interface vrrp_instance vrrp_sync_group";
+const NAMED_KINDS: &str =
+    "ipaddress peer track_interface vrrp_script track_script track_file vrrp_instance vrrp_sync_group";
 
 impl<'d> Reader<'d, '_> {
     /// Every section type and every option must be known; what is not in this release must not be asked
@@ -194,7 +198,30 @@ impl<'d> Reader<'d, '_> {
                 Some(0) => drop(self.defined_address(section)),
                 Some(1) => drop(self.defined_peer(section)),
                 Some(2) => drop(self.defined_track(section)),
+                Some(3) if limits::PROBES_MAX > 0 => drop(self.defined_script(section)),
+                Some(4) if limits::PROBES_MAX > 0 => drop(self.defined_track_script(section)),
+                Some(5) if limits::FILES_MAX > 0 => drop(self.defined_file(section)),
                 Some(_) | None => {}
+            }
+        }
+    }
+
+    /// `config interface_up_down_delays`, the package's own section, of a device that something names.
+    fn read_delays(&mut self) {
+        for section in self.document.sections() {
+            if !section.is("interface_up_down_delays") || !self.is_enabled(section) {
+                continue;
+            }
+            let delays = self.delays(section);
+            let Some(value) = self.scalar(section, "device") else {
+                self.missing(section, "device");
+                continue;
+            };
+            let Some(device) = self.device_name(value, "device") else { continue };
+            let mut names = self.config.interfaces.iter();
+            let known = names.position(|name| self.config.text(*name).as_bytes() == device.text);
+            if let Some(position) = known {
+                self.set_delays(value.line, InterfaceId(position as u8), delays);
             }
         }
     }

@@ -58,10 +58,10 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         built: "name enabled interface state virtual_router_id version priority advert_int nopreempt \
                 preempt_delay accept auth_type auth_pass mcast_src_ip unicast_src_ip unicast_peer \
                 virtual_ipaddress native_ipv6 garp_master_delay garp_master_repeat garp_master_refresh \
-                garp_master_refresh_repeat garp_interval dont_track_primary track_interface checksum \
-                address_lifetime notify",
+                garp_master_refresh_repeat garp_interval dont_track_primary track_interface track_script track_file checksum \
+                address_lifetime up_delay down_delay notify",
         later: "no_accept virtual_ipaddress_excluded virtual_routes virtual_rules use_vmac \
-                vmac_xmit_base track_script track_probe track_file track_bfd up_delay down_delay",
+                vmac_xmit_base track_probe track_bfd",
         idle: &[
             ("smtp_alert", MAIL),
             ("debug", "run vipd with -v for more to read"),
@@ -71,8 +71,8 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "vrrp_sync_group",
         standing: Standing::Built,
-        built: "name group notify",
-        later: "track_script",
+        built: "name group track_interface track_script track_file notify",
+        later: "",
         idle: &[("smtp_alert", MAIL), ("global_tracking", "a group goes to fault with any of its instances")],
     },
     SectionWords {
@@ -89,13 +89,13 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "track_interface",
         standing: Standing::Built,
-        built: "name value weight",
+        built: "name value weight up_delay down_delay",
         later: "",
         idle: &[],
     },
     SectionWords {
         kind: "interface_up_down_delays",
-        standing: Standing::Later,
+        standing: Standing::Built,
         built: "device up_delay down_delay",
         later: "",
         idle: &[],
@@ -124,15 +124,22 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     },
     SectionWords {
         kind: "vrrp_script",
-        standing: Standing::Idle(NOT_YET),
-        built: "name script interval timeout rise fall fail weight direction user",
+        standing: Standing::Built,
+        built: "name script interval timeout rise fall fail weight direction",
+        later: "",
+        idle: &[("user", "scripts run as the user who starts vipd")],
+    },
+    SectionWords {
+        kind: "track_script",
+        standing: Standing::Built,
+        built: "name value weight direction",
         later: "",
         idle: &[],
     },
     SectionWords {
-        kind: "track_script",
-        standing: Standing::Idle(NOT_YET),
-        built: "name value weight direction",
+        kind: "track_file",
+        standing: Standing::Built,
+        built: "name file weight direction",
         later: "",
         idle: &[],
     },

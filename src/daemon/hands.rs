@@ -1,10 +1,12 @@
 //! Where the router's effects are carried out: bytes through the kernel, hooks as processes.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use heapless::Vec;
 
-use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX};
+use crate::config::ProbeId;
+use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX, SCRIPT_WORDS_MAX};
 use crate::linux::batch::Packets;
 use crate::linux::hook::Environment;
 use crate::linux::launcher::Launcher;
@@ -12,12 +14,46 @@ use crate::linux::outlet::Kernel;
 use crate::linux::poll::Waiting;
 use crate::linux::{self, clock};
 use crate::perform::perform;
-use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Parcel, Router, Ticket};
+use crate::probe::Standing;
+use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Parcel, Router, Ticket, TryTicket};
 use crate::say::{error, warn};
 use crate::wire::{Full, IfIndex};
 
-/// Hook scripts that could not even be asked for.
-pub(super) type Unstarted = Vec<Ticket, { INSTANCES_MAX + GROUPS_MAX }>;
+/// Scripts that could not even be asked for.
+pub(super) type Unstarted = Vec<Job, { INSTANCES_MAX + GROUPS_MAX + PROBES_MAX }>;
+
+/// How many seconds a hook may run.
+const HOOK_SECS_MAX: u16 = 60;
+
+/// What a script is run for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Job {
+    Hook(Ticket),
+    Try(TryTicket),
+}
+
+impl Job {
+    /// One number for the launcher, which knows of neither.
+    const fn number(self) -> u32 {
+        match self {
+            Self::Hook(Ticket(ticket)) => ticket as u32,
+            Self::Try(TryTicket(ticket)) => 1 << 16 | ticket as u32,
+        }
+    }
+
+    const fn of(number: u32) -> Self {
+        let ticket = number as u16;
+        if number >> 16 == 0 { Self::Hook(Ticket(ticket)) } else { Self::Try(TryTicket(ticket)) }
+    }
+
+    /// It has ended, or could not be started.
+    const fn ended(self, is_success: bool) -> Event<'static> {
+        match self {
+            Self::Hook(ticket) => Event::HookEnded(ticket),
+            Self::Try(ticket) => Event::Tried(ticket, is_success),
+        }
+    }
+}
 
 /// OpenWrt's way to all scripts of a subsystem takes the subsystem as its argument.
 const HOTPLUG_CALL: &CStr = c"/sbin/hotplug-call";
@@ -43,14 +79,21 @@ impl Hands<'_> {
         self.kernel.flush_announcements();
         self.router.handle(clock::now(), event, self.effects);
         for effect in self.effects.iter() {
-            if let Effect::Notify(owner, ticket) = *effect {
-                if !launch(&self.launcher, self.router, owner, ticket) {
-                    // There is room: an owner has one at a time.
-                    let _ = self.unstarted.push(ticket);
-                }
+            // A failure comes back as an event on the next turn (law 7), as what fails later in the kernel does.
+            let (job, is_started) = if let Effect::Notify(owner, ticket) = *effect {
+                (Job::Hook(ticket), launch(&self.launcher, self.router, owner, ticket))
+            } else if let Effect::Try(probe, ticket) = *effect {
+                let is_started = PROBES_MAX > 0
+                    && self.can_launch
+                    && launch_try(&self.launcher, self.router, probe, ticket);
+                (Job::Try(ticket), is_started)
             } else {
-                // A failure comes back as an event on the next turn (law 7), as what fails later in the kernel does.
                 self.is_behind |= perform(self.router, *effect, &mut self.kernel).is_err();
+                continue;
+            };
+            if !is_started {
+                // There is room: an owner has one at a time, and so has a probe.
+                let _ = self.unstarted.push(job);
             }
         }
         self.effects.clear();
@@ -72,8 +115,8 @@ impl Hands<'_> {
             self.act(Event::Failed(failure));
         }
         for _ in 0..self.unstarted.len() {
-            let Some(ticket) = self.unstarted.pop() else { break };
-            self.act(Event::HookEnded(ticket));
+            let Some(job) = self.unstarted.pop() else { break };
+            self.act(job.ended(false));
         }
     }
 
@@ -100,6 +143,18 @@ impl Hands<'_> {
         }
     }
 
+    /// A script could not be started, or was killed.
+    fn say_trouble(&self, job: Job, trouble: linux::Errno) {
+        match job {
+            Job::Hook(ticket) => match self.router.owner_of(ticket).and_then(|owner| self.router.hook(owner))
+            {
+                Some(hook) => warn!("hook {hook}: {}: {trouble}", hook.script),
+                None => warn!("the hook of an instance that was taken out: {trouble}"),
+            },
+            Job::Try(ticket) => say_trouble_of_try(self.router, ticket, &trouble),
+        }
+    }
+
     /// Where the end of a script is told.
     pub(super) fn scripts(&self) -> Waiting {
         if self.can_launch { Waiting::to_read(&self.launcher) } else { Waiting::NEVER }
@@ -110,14 +165,11 @@ impl Hands<'_> {
         while self.can_launch {
             match self.launcher.take() {
                 Ok(Some(ended)) => {
-                    let ticket = Ticket(ended.job);
+                    let job = Job::of(ended.job);
                     if let Some(trouble) = ended.trouble {
-                        match self.router.owner_of(ticket).and_then(|owner| self.router.hook(owner)) {
-                            Some(hook) => warn!("hook {hook}: {}: {trouble}", hook.script),
-                            None => warn!("the hook of an instance that was taken out: {trouble}"),
-                        }
+                        self.say_trouble(job, trouble);
                     }
-                    self.act(Event::HookEnded(ticket));
+                    self.act(job.ended(ended.is_success));
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -127,6 +179,49 @@ impl Hands<'_> {
             }
         }
     }
+}
+
+/// A probe's script is asked for again and again: its trouble is said while that is news.
+#[inline(never)]
+fn say_trouble_of_try(router: &Router, ticket: TryTicket, trouble: &dyn fmt::Display) {
+    if PROBES_MAX == 0 {
+        return;
+    }
+    let Some(id) = router.probe_of(ticket) else { return };
+    let config = router.config();
+    if let Some(probe) = config.probes.get(usize::from(id.0))
+        && router.probe_standing(id) != Standing::Down
+    {
+        warn!("probe {}: {}: {trouble}", config.text(probe.name), config.text(probe.script));
+    }
+}
+
+/// Asks for a try of a probe; `false` if that is not possible.
+#[inline(never)]
+fn launch_try(launcher: &Launcher, router: &Router, probe: ProbeId, ticket: TryTicket) -> bool {
+    let config = router.config();
+    let Some(probe) = config.probes.get(usize::from(probe.0)) else { return false };
+    // Each word with a zero behind it.
+    let mut text = Vec::<u8, { PATH_BYTES_MAX + 2 }>::new();
+    for word in config.text(probe.script).split_ascii_whitespace() {
+        if text.extend_from_slice(word.as_bytes()).is_err() || text.push(0).is_err() {
+            return false;
+        }
+    }
+    let mut words = Vec::<&CStr, SCRIPT_WORDS_MAX>::new();
+    let mut rest = text.as_slice();
+    while let Ok(word) = CStr::from_bytes_until_nul(rest) {
+        if words.push(word).is_err() {
+            return false;
+        }
+        rest = rest.get(word.to_bytes_with_nul().len()..).unwrap_or(&[]);
+    }
+    let job = Job::Try(ticket).number();
+    let result = launcher.launch(job, probe.timeout_secs, &words, &Environment::new());
+    if let Err(error) = &result {
+        say_trouble_of_try(router, ticket, error);
+    }
+    result.is_ok()
 }
 
 /// Asks for the script of an owner; `false` if that is not possible, which is said in the log.
@@ -143,7 +238,7 @@ fn launch(launcher: &Launcher, router: &Router, owner: HookOwner, ticket: Ticket
         return false;
     };
     let arguments: &[&CStr] = if path == HOTPLUG_CALL { &[path, c"vipd"] } else { &[path] };
-    let result = launcher.launch(ticket.0, arguments, &environment);
+    let result = launcher.launch(Job::Hook(ticket).number(), HOOK_SECS_MAX, arguments, &environment);
     if let Err(error) = &result {
         warn!("hook {hook}: {}: {error}", hook.script);
     }

@@ -30,6 +30,8 @@ struct Client {
 #[derive(Clone, Copy)]
 enum Next {
     Record(Slot),
+    /// What the instance of this slot tracks, by place.
+    Track(Slot, u16),
     Stranger(u8),
     Reloaded(bool),
     Known(bool),
@@ -145,12 +147,22 @@ fn answer(router: &Router, client: &mut Client) -> bool {
         let mut reply = match next {
             Next::Record(slot) => match router.status(clock::now(), slot) {
                 Some(record) => {
-                    following = Some(Next::Record(Slot(slot.0.saturating_add(1))));
+                    following = Some(Next::Track(slot, 0));
                     Reply::Record(record)
                 }
                 None => {
                     following = Some(Next::Stranger(0));
                     Reply::Stray(*router.stray().discards())
+                }
+            },
+            Next::Track(slot, place) => match router.status_of_track(slot, place) {
+                Some(track) => {
+                    following = Some(Next::Track(slot, place.saturating_add(1)));
+                    Reply::Track(track)
+                }
+                None => {
+                    client.next = Some(Next::Record(Slot(slot.0.saturating_add(1))));
+                    continue;
                 }
             },
             Next::Stranger(place) => match router.status_of_stranger(clock::now(), place) {

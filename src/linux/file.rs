@@ -27,6 +27,15 @@ pub fn read(path: &CStr, buffer: &mut [u8]) -> Result<usize, Error> {
     }
 }
 
+/// Reads the beginning of a file into `buffer`, as much as there is at once, and returns its length in bytes. Whatever
+/// the path leads to, it does not wait.
+///
+/// # Errors
+/// That of the call.
+pub fn peek(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
+    call::read(&call::open(path, libc::O_NONBLOCK)?, buffer)
+}
+
 /// Whether there is a network device of this number; any socket can ask.
 pub(super) fn has_interface(socket: &Descriptor, interface: IfIndex) -> bool {
     // SAFETY: ifreq is an aggregate of integers and a union of such, so all zeros is one.

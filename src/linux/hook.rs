@@ -13,7 +13,7 @@ use crate::wire::Full;
 /// Environment variables that a script has at most.
 pub(super) const VARIABLES_MAX: usize = 12;
 /// Arguments that a script has at most, its own path among them.
-pub(super) const ARGUMENTS_MAX: usize = 4;
+pub const ARGUMENTS_MAX: usize = crate::limits::SCRIPT_WORDS_MAX;
 /// Bytes of an environment.
 pub(super) const ENVIRONMENT_BYTES_MAX: usize = 768;
 
@@ -69,7 +69,7 @@ impl Environment {
 pub(super) struct Pid(pub(super) i32);
 
 /// Starts the program that the first argument names, a path: in a process group of its own, with no signal blocked,
-/// ignored or handled, with our standard descriptors and no other.
+/// ignored or handled. What it says goes nowhere, as with keepalived, and it has no descriptor of ours.
 ///
 /// # Safety
 /// Both arrays end with a null pointer; what is before it points to strings that end with a zero byte.
@@ -106,10 +106,17 @@ unsafe fn become_script(arguments: &[*mut c_char], variables: &[*mut c_char], wr
         signals::default_action(signal);
     }
     let _ = signals::Mask::EMPTY.apply(libc::SIG_SETMASK);
+    let null =
+        [libc::AT_FDCWD as usize, pointer(c"/dev/null"), libc::O_RDWR as usize | libc::O_CLOEXEC as usize];
     let path = arguments.first().map_or(0, |path| path.expose_provenance());
     // SAFETY: as the caller promises.
     unsafe {
         let _ = call3(libc::SYS_setpgid, 0, 0, 0);
+        if let Ok(null) = call3(libc::SYS_openat, null[0], null[1], null[2]) {
+            for descriptor in 0..3 {
+                let _ = call3(libc::SYS_dup3, null, descriptor, 0);
+            }
+        }
         if let Err(Errno(errno)) = call3(libc::SYS_execve, path, pointer(arguments), pointer(variables)) {
             let _ = call::write(writer.as_raw_fd(), &errno.to_ne_bytes());
         }
@@ -118,12 +125,13 @@ unsafe fn become_script(arguments: &[*mut c_char], variables: &[*mut c_char], wr
     }
 }
 
-/// A process that has ended since the last call.
-pub(super) fn reap() -> Option<Pid> {
-    let arguments = [usize::MAX, 0, libc::WNOHANG as usize, 0, 0, 0];
-    // SAFETY: nothing is asked but whether one has ended.
+/// A process that has ended since the last call, and whether it exited with 0.
+pub(super) fn reap() -> Option<(Pid, bool)> {
+    let mut status: c_int = 0;
+    let arguments = [usize::MAX, pointer_mut(&mut status), libc::WNOHANG as usize, 0, 0, 0];
+    // SAFETY: the kernel writes a number to the live one given.
     let pid = unsafe { call(libc::SYS_wait4, &arguments) }.ok()?;
-    (pid != 0).then_some(Pid(pid as i32))
+    (pid != 0).then_some((Pid(pid as i32), status == 0))
 }
 
 /// Kills the process group that a script leads.

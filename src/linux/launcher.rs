@@ -2,8 +2,8 @@
 //! script may need more than the daemon does (init scripts, firewalls, other daemons).
 //!
 //! The daemon asks over a socket, one packet a script, and hears when each has ended; it never waits. The process ends
-//! with the daemon: the socket says so. A script that outlasts [`SCRIPT_TIME_MAX`] is killed with its whole process
-//! group, so that the next event's script has its turn.
+//! with the daemon: the socket says so. A script that outlasts its time is killed with its whole process group, so that
+//! the next one has its turn.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
@@ -17,21 +17,23 @@ use super::hook::{self, ARGUMENTS_MAX, ENVIRONMENT_BYTES_MAX, Environment, Pid, 
 use super::poll::{self, Waiting};
 use super::signals::Signals;
 use super::{Errno, Error, clock, socket};
-use crate::limits::{GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX};
+use crate::limits::{GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX};
 use crate::time::Instant;
 
-/// How long a script may run.
-pub const SCRIPT_TIME_MAX: Duration = Duration::from_secs(60);
+/// Bytes before the strings of a request: the job, how many seconds it may take, how many arguments there are.
+const HEAD_BYTES: usize = 7;
 
-const REQUEST_BYTES_MAX: usize = 3 + ENVIRONMENT_BYTES_MAX + PATH_BYTES_MAX + 32;
+const REQUEST_BYTES_MAX: usize = HEAD_BYTES + ENVIRONMENT_BYTES_MAX + PATH_BYTES_MAX + 32;
 
 /// A script that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
     /// Which, in the words of who asked for it.
-    pub job: u16,
+    pub job: u32,
     /// Why it could not be started; ECANCELED: it was killed because it ran for too long.
     pub trouble: Option<Errno>,
+    /// It ran, and exited with 0.
+    pub is_success: bool,
 }
 
 /// The daemon's end.
@@ -46,11 +48,10 @@ impl Launcher {
     /// # Errors
     /// EMFILE, ENOMEM or EAGAIN if there is no room for another process.
     pub fn start() -> Result<Self, Error> {
-        Self::start_with(SCRIPT_TIME_MAX).map_err(fail)
+        Self::split_off().map_err(fail)
     }
 
-    /// With another time that a script may run.
-    fn start_with(time_max: Duration) -> Result<Self, Errno> {
+    fn split_off() -> Result<Self, Errno> {
         let kind = (libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as usize;
         let mut ends: [c_int; 2] = [0; 2];
         let arguments = [libc::AF_UNIX as usize, kind, 0, pointer_mut(&mut ends), 0, 0];
@@ -59,19 +60,25 @@ impl Launcher {
         let [ours, its] = ends.map(|end| Descriptor::new(end as usize));
         // SAFETY: a fork(2); of all threads, of which there is one, the child has this one.
         if unsafe { call3(libc::SYS_clone, libc::SIGCHLD as usize, 0, 0) }? == 0 {
-            serve(ours, &its, time_max);
+            serve(ours, &its);
         }
         Ok(Self { socket: ours })
     }
 
-    /// Asks for the program `argv[0]`, a path, with these arguments (at most four) and this environment. What becomes
-    /// of it is told under `job`.
+    /// Asks for the program `argv[0]`, a path, with these arguments (at most [`ARGUMENTS_MAX`] with it) and this
+    /// environment. After `secs` seconds it is killed. What becomes of it is told under `job`.
     ///
     /// # Errors
     /// E2BIG if it is too much for one packet; EAGAIN if the other process is far behind, EPIPE if it is gone.
-    pub fn launch(&self, job: u16, argv: &[&CStr], environment: &Environment) -> Result<(), Error> {
+    pub fn launch(
+        &self,
+        job: u32,
+        secs: u16,
+        argv: &[&CStr],
+        environment: &Environment,
+    ) -> Result<(), Error> {
         let mut request = Vec::new();
-        if fill(&mut request, job, argv, environment).is_err() {
+        if fill(&mut request, job, secs, argv, environment).is_err() {
             return Err(fail(Errno::E2BIG));
         }
         socket::send(&self.socket, &request).map(drop).map_err(fail)
@@ -86,10 +93,10 @@ impl Launcher {
         match call::read(&self.socket, &mut answer) {
             Ok(0) => Err(fail(Errno::ECONNRESET)),
             Ok(_) => {
-                let [a, b, c, d, e, f] = answer;
-                let errno = i32::from_ne_bytes([c, d, e, f]);
+                let [a, b, c, d, e, f, g, h, success] = answer;
+                let errno = i32::from_ne_bytes([e, f, g, h]);
                 let trouble = (errno != 0).then_some(Errno(errno));
-                Ok(Some(Ended { job: u16::from_ne_bytes([a, b]), trouble }))
+                Ok(Some(Ended { job: u32::from_ne_bytes([a, b, c, d]), trouble, is_success: success == 1 }))
             }
             Err(Errno::EAGAIN) => Ok(None),
             Err(errno) => Err(fail(errno)),
@@ -109,11 +116,13 @@ const fn fail(errno: Errno) -> Error {
 
 fn fill(
     request: &mut Vec<u8, REQUEST_BYTES_MAX>,
-    job: u16,
+    job: u32,
+    secs: u16,
     argv: &[&CStr],
     environment: &Environment,
 ) -> Result<(), heapless::CapacityError> {
     request.extend_from_slice(&job.to_ne_bytes())?;
+    request.extend_from_slice(&secs.to_ne_bytes())?;
     request.extend_from_slice(&[argv.len() as u8])?;
     for argument in argv {
         request.extend_from_slice(argument.to_bytes_with_nul())?;
@@ -121,32 +130,36 @@ fn fill(
     request.extend_from_slice(environment.bytes())
 }
 
-/// Bytes of an answer: the job, and what was wrong.
-const ANSWER_BYTES: usize = 6;
+/// Bytes of an answer: the job, what was wrong, and whether it succeeded.
+const ANSWER_BYTES: usize = 9;
 
 /// A script that runs.
 struct Script {
-    job: u16,
+    job: u32,
     pid: Pid,
     ends_at: Instant,
     is_late: bool,
 }
 
-type Scripts = Vec<Script, { INSTANCES_MAX + GROUPS_MAX }>;
+/// Those of probes that a reload has taken out may go on for a while beside those of the new ones.
+type Scripts = Vec<Script, { INSTANCES_MAX + GROUPS_MAX + 2 * PROBES_MAX }>;
+
+/// How long who was killed may take to end, before it is killed again.
+const KILL_PAUSE: Duration = Duration::from_secs(1);
 
 /// The other process, which ends here.
-fn serve(the_daemons: Descriptor, socket: &Descriptor, time_max: Duration) -> ! {
+fn serve(the_daemons: Descriptor, socket: &Descriptor) -> ! {
     drop(the_daemons);
     // The daemon decides when to end: a signal to all processes of this name passes by.
     if let Ok(signals) = Signals::install() {
-        serve_until_gone(signals, socket, time_max);
+        serve_until_gone(signals, socket);
     }
     // SAFETY: it ends the process, and runs nothing that the daemon has asked for at its end.
     unsafe { libc::_exit(0) }
 }
 
 /// Starts what it is asked for, and says what has ended, until the daemon is gone.
-fn serve_until_gone(mut signals: Signals, socket: &Descriptor, time_max: Duration) {
+fn serve_until_gone(mut signals: Signals, socket: &Descriptor) {
     let mut scripts = Scripts::new();
     let mut request = [0; REQUEST_BYTES_MAX];
     loop {
@@ -156,38 +169,39 @@ fn serve_until_gone(mut signals: Signals, socket: &Descriptor, time_max: Duratio
             return;
         }
         while signals.take().is_some() {}
-        while let Some(pid) = hook::reap() {
+        while let Some((pid, is_success)) = hook::reap() {
             if let Some(index) = scripts.iter().position(|script| script.pid == pid) {
                 let script = scripts.swap_remove(index);
-                tell(socket, script.job, if script.is_late { Errno::ECANCELED } else { Errno(0) });
+                let trouble = if script.is_late { Errno::ECANCELED } else { Errno(0) };
+                tell(socket, script.job, trouble, is_success && !script.is_late);
             }
         }
-        kill_late(&mut scripts, time_max);
+        kill_late(&mut scripts);
         match call::read(socket, &mut request) {
             Ok(0) | Err(Errno::ECONNRESET) => return,
-            Ok(len) => {
-                let ends_at = clock::now() + time_max;
-                take(request.get(..len).unwrap_or(&[]), &mut scripts, socket, ends_at);
-            }
+            Ok(len) => take(request.get(..len).unwrap_or(&[]), &mut scripts, socket),
             Err(_) => {}
         }
     }
 }
 
 /// Who is killed is reaped like any other; who cannot be killed yet is tried again after a while.
-fn kill_late(scripts: &mut Scripts, time_max: Duration) {
+fn kill_late(scripts: &mut Scripts) {
     let now = clock::now();
     for script in scripts.iter_mut().filter(|script| script.ends_at <= now) {
         hook::kill(script.pid);
         script.is_late = true;
-        script.ends_at = now + time_max;
+        script.ends_at = now + KILL_PAUSE;
     }
 }
 
 /// Starts what a request asks for.
-fn take(request: &[u8], scripts: &mut Scripts, socket: &Descriptor, ends_at: Instant) {
-    let Some(([a, b, count], mut strings)) = request.split_first_chunk() else { return };
-    let job = u16::from_ne_bytes([*a, *b]);
+fn take(request: &[u8], scripts: &mut Scripts, socket: &Descriptor) {
+    let Some(([a, b, c, d, e, f, count], mut strings)) = request.split_first_chunk::<HEAD_BYTES>() else {
+        return;
+    };
+    let job = u32::from_ne_bytes([*a, *b, *c, *d]);
+    let ends_at = clock::now() + Duration::from_secs(u64::from(u16::from_ne_bytes([*e, *f])));
     let mut arguments = [ptr::null_mut::<c_char>(); ARGUMENTS_MAX + 1];
     let mut variables = [ptr::null_mut::<c_char>(); VARIABLES_MAX + 1];
     let places = arguments.iter_mut().take(ARGUMENTS_MAX.min(usize::from(*count)));
@@ -197,7 +211,7 @@ fn take(request: &[u8], scripts: &mut Scripts, socket: &Descriptor, ends_at: Ins
         strings = strings.get(string.to_bytes_with_nul().len()..).unwrap_or(&[]);
     }
     if scripts.is_full() {
-        return tell(socket, job, Errno::EAGAIN);
+        return tell(socket, job, Errno::EAGAIN, false);
     }
     // SAFETY: the last pointer of each array was left null, and all others are those of C strings.
     match unsafe { hook::start(&arguments, &variables) } {
@@ -205,15 +219,15 @@ fn take(request: &[u8], scripts: &mut Scripts, socket: &Descriptor, ends_at: Ins
             // There is room.
             let _ = scripts.push(Script { job, pid, ends_at, is_late: false });
         }
-        Err(errno) => tell(socket, job, errno),
+        Err(errno) => tell(socket, job, errno, false),
     }
 }
 
 /// The daemon reads its end in every turn: there is room, or nobody to tell.
-fn tell(socket: &Descriptor, job: u16, trouble: Errno) {
-    let [a, b] = job.to_ne_bytes();
-    let [c, d, e, f] = trouble.0.to_ne_bytes();
-    let _ = socket::send(socket, &[a, b, c, d, e, f]);
+fn tell(socket: &Descriptor, job: u32, trouble: Errno, is_success: bool) {
+    let [a, b, c, d] = job.to_ne_bytes();
+    let [e, f, g, h] = trouble.0.to_ne_bytes();
+    let _ = socket::send(socket, &[a, b, c, d, e, f, g, h, u8::from(is_success)]);
 }
 
 #[cfg(test)]
@@ -233,8 +247,8 @@ mod tests {
             environment.set("ACTION", format_args!("NOTIFY_{}", "MASTER")).unwrap();
             environment.set("OUT", format_args!("{}", path.display())).unwrap();
             let script = c"{ env; echo \"$0\"; ps -o pgid= -p $$; echo $$; } > \"$OUT\"; exit 7";
-            launcher.launch(3, &[c"/bin/sh", c"-c", script, c"vipd"], &environment).unwrap();
-            assert_eq!(next(&launcher), Ended { job: 3, trouble: None });
+            launcher.launch(3, 60, &[c"/bin/sh", c"-c", script, c"vipd"], &environment).unwrap();
+            assert_eq!(next(&launcher), Ended { job: 3, trouble: None, is_success: false });
             assert_eq!(launcher.take(), Ok(None));
             let text = std::fs::read_to_string(&path).unwrap();
             std::fs::remove_file(&path).unwrap();
@@ -256,11 +270,11 @@ mod tests {
             let launcher = Launcher::start().unwrap();
             let environment = Environment::new();
             for (job, path, errno) in [(1, c"/nonexistent/script", Errno::ENOENT), (2, c"/", Errno::EACCES)] {
-                launcher.launch(job, &[path], &environment).unwrap();
-                assert_eq!(next(&launcher), Ended { job, trouble: Some(errno) });
+                launcher.launch(job, 60, &[path], &environment).unwrap();
+                assert_eq!(next(&launcher), Ended { job, trouble: Some(errno), is_success: false });
             }
             let long = std::ffi::CString::new("x".repeat(REQUEST_BYTES_MAX)).unwrap();
-            assert_eq!(launcher.launch(4, &[&long], &environment).unwrap_err().errno, Errno::E2BIG);
+            assert_eq!(launcher.launch(4, 60, &[&long], &environment).unwrap_err().errno, Errno::E2BIG);
         });
     }
 
@@ -269,8 +283,8 @@ mod tests {
         namespace::alone(|| {
             let launcher = Launcher::start().unwrap();
             let environment = Environment::new();
-            launcher.launch(1, &[c"/bin/sh", c"-c", c"sleep 0.5"], &environment).unwrap();
-            launcher.launch(2, &[c"/bin/sh", c"-c", c"exit 1"], &environment).unwrap();
+            launcher.launch(1, 60, &[c"/bin/sh", c"-c", c"sleep 0.5"], &environment).unwrap();
+            launcher.launch(2, 60, &[c"/bin/sh", c"-c", c"exit 1"], &environment).unwrap();
             assert_eq!([next(&launcher).job, next(&launcher).job], [2, 1]);
             drop(launcher);
             let begun = std::time::Instant::now();
@@ -283,22 +297,22 @@ mod tests {
         });
     }
 
-    /// With a second for the minute that it has: it ignores what can be ignored, and has started others.
+    /// It ignores what can be ignored, and has started others.
     #[test]
     fn a_script_that_never_ends_is_killed_with_its_group_and_the_next_one_runs() {
         namespace::alone(|| {
-            let launcher = Launcher::start_with(Duration::from_secs(1)).unwrap();
+            let launcher = Launcher::start().unwrap();
             let path = std::env::temp_dir().join(format!("vipd-endless-{}", std::process::id()));
             let mut environment = Environment::new();
             environment.set("OUT", format_args!("{}", path.display())).unwrap();
             // Whoever survives is not to hold this test's output open.
             let script = c"exec >/dev/null 2>&1; trap '' TERM HUP INT; sleep 1000 & echo $$ $! > $OUT.new; mv $OUT.new $OUT; wait; sleep 1000";
             let begun = std::time::Instant::now();
-            launcher.launch(1, &[c"/bin/sh", c"-c", script], &environment).unwrap();
-            launcher.launch(2, &[c"/bin/sh", c"-c", c"exit 0"], &environment).unwrap();
+            launcher.launch(1, 1, &[c"/bin/sh", c"-c", script], &environment).unwrap();
+            launcher.launch(2, 60, &[c"/bin/sh", c"-c", c"exit 0"], &environment).unwrap();
             // It holds up nobody else.
-            assert_eq!(next(&launcher), Ended { job: 2, trouble: None });
-            assert_eq!(next(&launcher), Ended { job: 1, trouble: Some(Errno::ECANCELED) });
+            assert_eq!(next(&launcher), Ended { job: 2, trouble: None, is_success: true });
+            assert_eq!(next(&launcher), Ended { job: 1, trouble: Some(Errno::ECANCELED), is_success: false });
             assert!(begun.elapsed() >= Duration::from_secs(1), "it had its time: {:?}", begun.elapsed());
             let pids = std::fs::read_to_string(&path).unwrap();
             std::fs::remove_file(&path).unwrap();
@@ -314,8 +328,8 @@ mod tests {
                     std::thread::sleep(Duration::from_millis(5));
                 }
             }
-            launcher.launch(3, &[c"/bin/sh", c"-c", c"exit 0"], &environment).unwrap();
-            assert_eq!(next(&launcher), Ended { job: 3, trouble: None });
+            launcher.launch(3, 60, &[c"/bin/sh", c"-c", c"exit 0"], &environment).unwrap();
+            assert_eq!(next(&launcher), Ended { job: 3, trouble: None, is_success: true });
         });
     }
 

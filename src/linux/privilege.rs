@@ -117,6 +117,8 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_uname,
     libc::SYS_unlinkat,
     libc::SYS_statx,
+    #[cfg(feature = "files")]
+    libc::SYS_inotify_add_watch,
     #[cfg(target_arch = "arm")]
     libc::SYS_geteuid32,
 ];

@@ -119,11 +119,6 @@ impl Router {
     /// What keeps this one, by itself, from taking part.
     fn fault_of(&self, member: &Member, now: Instant) -> Option<Fault> {
         let instance = self.instance_of(member)?;
-        let tracks = instance.tracks.of(&self.config.tracks);
-        let tracked_down = || {
-            let mut fatal = tracks.iter().filter(|track| track.weight == 0);
-            fatal.any(|track| !self.links.is_running(track.interface))
-        };
         if self.stopping {
             Some(Fault::Stopped)
         } else if member.fresh {
@@ -138,10 +133,11 @@ impl Router {
             Some(Fault::LinkDown)
         } else if member.source.is_none() && !self.keeps_without_source(member) {
             Some(Fault::NoSource)
-        } else if tracked_down() {
-            Some(Fault::Tracked)
         } else {
-            None
+            // A reload has brought the probe, and who takes part already goes on until it has failed.
+            let takes_part = member.virtual_router.phase() != Phase::Initialize;
+            let mut faults = self.tracks_of(instance).filter_map(|track| self.weigh(track).err());
+            faults.find(|fault| !(takes_part && *fault == Fault::Untried))
         }
     }
 

@@ -162,6 +162,7 @@ impl Router {
                 Presence::Absent | Presence::Ours { seen: true } | Presence::Foreign { seen: true } => {}
             }
         }
+        self.links.all_known();
         for member in &mut self.members {
             if !member.source_seen {
                 member.source = member.candidate;

@@ -1,9 +1,13 @@
 //! The configured devices, as the kernel has them: found by name, known by number, and gone with what was on them.
 
+use core::time::Duration;
+
 use super::addresses::Presence;
 use super::{Router, Turn, Verb};
-use crate::config::{Config, InterfaceId};
+use crate::config::{Config, Delays, InterfaceId};
 use crate::limits;
+use crate::probe::Standing;
+use crate::time::{Instant, earlier};
 use crate::wire::{IfIndex, Mac, rtnl};
 
 /// One entry for each of [`Config::interfaces`].
@@ -18,12 +22,47 @@ pub(super) struct Link {
     /// `None`: it is no Ethernet device.
     pub(super) mac: Option<Mac>,
     pub(super) running: bool,
+    /// What it counts as, which is what it is unless there are delays. Unknown until the first look.
+    standing: Standing,
+    /// When it will count as what it is.
+    turns_at: Option<Instant>,
     /// Mentioned in the present synchronisation.
     pub(super) seen: bool,
 }
 
 impl Link {
-    pub(super) const ABSENT: Self = Self { index: None, mac: None, running: false, seen: false };
+    pub(super) const ABSENT: Self = Self {
+        index: None,
+        mac: None,
+        running: false,
+        standing: Standing::Unknown,
+        turns_at: None,
+        seen: false,
+    };
+
+    const fn is_up(&self) -> bool {
+        self.index.is_some() && self.running
+    }
+
+    /// The device may be another than before: what it counts as follows, at once or after its delay. The first look
+    /// is believed at once, and that a device is gone is, too.
+    fn look(&mut self, now: Instant, delays: Delays) {
+        let is = if self.is_up() { Standing::Up } else { Standing::Down };
+        let delay_ms = match self.standing {
+            Standing::Up if self.index.is_some() => delays.down_ms,
+            Standing::Down => delays.up_ms,
+            Standing::Up | Standing::Unknown => 0,
+        };
+        if self.standing == is {
+            self.turns_at = None;
+        } else if delay_ms == 0 {
+            self.standing = is;
+            self.turns_at = None;
+        } else {
+            let delay = Duration::new(u64::from(delay_ms / 1000), delay_ms % 1000 * 1_000_000);
+            self.turns_at.get_or_insert(now + delay);
+        }
+    }
 }
 
 impl Links {
@@ -46,7 +85,33 @@ impl Links {
     }
 
     pub(super) fn is_running(&self, interface: InterfaceId) -> bool {
-        self.0.get(usize::from(interface.0)).is_some_and(|link| link.index.is_some() && link.running)
+        self.0.get(usize::from(interface.0)).is_some_and(|link| link.standing == Standing::Up)
+    }
+
+    pub(super) fn poll_at(&self) -> Option<Instant> {
+        self.0.iter().fold(None, |first, link| earlier(first, link.turns_at))
+    }
+
+    /// What has been so for long enough counts. `true`: there was something.
+    pub(super) fn settle(&mut self, now: Instant) -> bool {
+        let mut turned = false;
+        for link in &mut self.0 {
+            if link.turns_at.is_some_and(|at| at <= now) {
+                link.turns_at = None;
+                link.standing = if link.is_up() { Standing::Up } else { Standing::Down };
+                turned = true;
+            }
+        }
+        turned
+    }
+
+    /// Everything has been listed: what is not there is not there.
+    pub(super) fn all_known(&mut self) {
+        for link in &mut self.0 {
+            if link.standing == Standing::Unknown {
+                link.standing = Standing::Down;
+            }
+        }
     }
 
     /// Puts the table into the order of another configuration: what is known stays known, by name.
@@ -63,7 +128,13 @@ impl Links {
 
 impl Router {
     pub(super) fn link(&mut self, turn: &mut Turn<'_>, link: &rtnl::Link<'_>) {
-        let known = Link { index: Some(link.index), mac: link.mac, running: link.running, seen: true };
+        let known = Link {
+            index: Some(link.index),
+            mac: link.mac,
+            running: link.running,
+            seen: true,
+            ..Link::ABSENT
+        };
         let mut changed = false;
         let mut is_new = false;
         for position in 0..self.config.interfaces.len() {
@@ -89,7 +160,9 @@ impl Router {
                 self.announce_again(turn, id);
             }
             if let Some(entry) = self.links.0.get_mut(position) {
-                *entry = known;
+                *entry = Link { standing: entry.standing, turns_at: entry.turns_at, ..known };
+                let delays = self.config.delays.get(position).copied().unwrap_or(Delays::NONE);
+                entry.look(turn.now, delays);
             }
         }
         // What is on a device that has just come is asked for; a master claims what it misses there.
@@ -105,7 +178,11 @@ impl Router {
     /// A device is gone, and with it everything that was on it.
     fn forget_link(&mut self, position: usize) {
         let Some(link) = self.links.0.get_mut(position) else { return };
-        *link = Link::ABSENT;
+        let standing = match link.standing {
+            Standing::Unknown => Standing::Unknown,
+            Standing::Up | Standing::Down => Standing::Down,
+        };
+        *link = Link { standing, ..Link::ABSENT };
         for (address, presence) in self.config.addresses.iter().zip(&mut self.presence) {
             if usize::from(address.interface.0) == position {
                 *presence = Presence::Absent;

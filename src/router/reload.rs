@@ -107,6 +107,8 @@ impl Router {
     /// Takes the new configuration and leaves the old one in its place.
     pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
         self.links.rename(&self.config, new);
+        self.probes.rename(&self.config, new);
+        self.rename_files(new);
         self.reports.rename(new);
         self.take_over_presence(new);
         self.take_over_members(turn.now, new);
@@ -119,6 +121,7 @@ impl Router {
         self.moved = true;
         // Devices and addresses may be new to us; and a new member waits for the answer.
         if self.started_at.is_some() {
+            self.begin_probes(turn);
             self.synchronise(turn);
         }
     }

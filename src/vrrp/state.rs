@@ -109,6 +109,12 @@ pub enum Fault {
     NoSource,
     /// A tracked link without weight is down.
     Tracked,
+    /// A tracked probe without weight is down, or up where the track is reversed.
+    Probe,
+    /// A tracked probe without weight has not had a result yet.
+    Untried,
+    /// The number in a tracked file is a fault.
+    File,
     /// Another virtual router of the same instance or sync group does not take part.
     Companion,
     /// Somebody at the console wants another router to be master.
@@ -128,6 +134,9 @@ impl Fault {
             Self::LinkDown => "link down",
             Self::NoSource => "no source address",
             Self::Tracked => "tracked link down",
+            Self::Probe => "tracked probe failed",
+            Self::File => "tracked file forbids it",
+            Self::Untried => "waits for its probes",
             Self::Companion => "companion down",
             Self::Released => "released by hand",
             Self::Stopped => "stopped",

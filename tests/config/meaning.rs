@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use vipd::config::problem::Severity;
 use vipd::config::schema::Alias;
-use vipd::config::{Announcements, Config, GroupId, Instance, Span, Track};
+use vipd::config::{Announcements, Config, GroupId, Instance, InterfaceId, Span, Track, Tracked};
 use vipd::limits;
 use vipd::time::Interval;
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
@@ -107,7 +107,110 @@ fn the_backup_of_a_classic_pair_is_unicast_with_a_password() {
     assert_eq!(peer.address, IpAddr::from([192, 168, 0, 1]));
     assert_eq!((peer.min_ttl, peer.max_ttl), (0, 255));
     let [track] = one.tracks.of(&config.tracks) else { panic!() };
-    assert_eq!((config.interface_name(track.interface), track.weight), ("wan", 0));
+    assert_eq!(tracked(&config, track), ("wan", 0, false));
+}
+
+/// A tracked thing's name, its weight, and whether it is reversed.
+fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
+    let name = match track.what {
+        Tracked::Link(interface) => config.interface_name(interface),
+        Tracked::Probe(probe) => config.text(config.probes[usize::from(probe.0)].name),
+        Tracked::File(file) => config.text(config.files[usize::from(file.0)].name),
+    };
+    (name, track.weight, track.is_reversed)
+}
+
+/// Defaults are keepalived's: each second, at most as long, at once up and down. Only what is tracked is tried.
+#[test]
+fn a_script_is_tracked_by_name_and_counts_as_its_section_or_its_tracker_says() {
+    let config = accept(
+        "config vrrp_script 'plain'\n\toption script '/bin/true'\n\
+         config vrrp_script 'full'\n\toption name 'isp'\n\toption script '/usr/bin/ping -c 1  192.0.2.9'\n\
+         \toption interval '60'\n\toption timeout '5'\n\toption rise '2'\n\toption fall '3'\n\
+         \toption weight '-20'\n\toption direction 'reverse'\n\
+         config vrrp_script 'luci'\n\toption script '/bin/true'\n\toption fail '4'\n\
+         config vrrp_script 'idle'\n\toption script '/bin/true'\n\
+         config track_script 'old'\n\toption name 'older'\n\toption value 'isp'\n\toption weight '7'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_script 'isp plain weight 5 luci reverse'\n\
+         config vrrp_instance 'b'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\tlist track_script 'isp weight 9 noreverse'\n\
+         config vrrp_instance 'c'\n\toption interface eth0\n\toption virtual_router_id 3\n\
+         \tlist virtual_ipaddress 192.0.2.3/24\n\tlist track_script 'older'\n\
+         config vrrp_sync_group 'g'\n\tlist group 'a b'\n\tlist track_script 'plain'\n\
+         \tlist track_interface 'eth5'\n",
+    );
+    let tracks = |span: Span| -> Vec<_> {
+        span.of(&config.tracks).iter().map(|track| tracked(&config, track)).collect()
+    };
+    let [a, b, c] = &config.instances[..] else { panic!() };
+    assert_eq!(tracks(a.tracks), [("isp", -20, true), ("plain", 5, false), ("luci", 0, true)]);
+    assert_eq!(tracks(b.tracks), [("isp", 9, false)]);
+    assert_eq!(tracks(c.tracks), [("isp", 7, false)]);
+    assert_eq!(tracks(config.groups[0].tracks), [("eth5", 0, false), ("plain", 0, false)]);
+    let probes: Vec<_> = config
+        .probes
+        .iter()
+        .map(|it| (config.text(it.script), it.interval_secs, it.timeout_secs, it.rise, it.fall))
+        .collect();
+    let ping = "/usr/bin/ping -c 1  192.0.2.9";
+    assert_eq!(probes, [(ping, 60, 5, 2, 3), ("/bin/true", 1, 1, 1, 1), ("/bin/true", 1, 1, 1, 4)]);
+}
+
+/// A file's number is multiplied by 1 where nothing else is said, as with keepalived.
+#[test]
+fn a_file_is_tracked_by_name() {
+    let config = accept(
+        "config track_file 'load'\n\toption file '/tmp/load'\n\
+         config track_file 'x'\n\toption name 'battery'\n\toption file '/run/b'\n\toption weight '-2'\n\
+         \toption direction 'reverse'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_file 'load battery weight 254'\n\
+         config vrrp_instance 'b'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\tlist track_file 'battery'\n",
+    );
+    let tracks: Vec<_> = config.tracks.iter().map(|track| tracked(&config, track)).collect();
+    assert_eq!(tracks, [("load", 1, false), ("battery", 254, true), ("battery", -2, true)]);
+    let paths: Vec<_> = config.files.iter().map(|file| config.text(file.path)).collect();
+    assert_eq!(paths, ["/tmp/load", "/run/b"]);
+}
+
+/// The delays are the device's, for all who look at it: the package's own section says so, and the options of an
+/// instance and of a tracked link are other ways to say it.
+#[test]
+fn a_device_counts_as_up_or_down_after_its_delays() {
+    let config = accept(
+        "config track_interface 'wan'\n\toption value 'eth1'\n\toption up_delay '0.5'\n\
+         config interface_up_down_delays\n\toption device 'eth3'\n\toption down_delay '7'\n\
+         config interface_up_down_delays\n\toption device 'unused'\n\toption down_delay '7'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_interface 'wan eth2'\n\
+         \toption up_delay '30'\n\toption down_delay '2'\n\
+         config vrrp_instance 'b'\n\toption interface eth3\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\tlist track_interface 'eth0'\n",
+    );
+    let delays: Vec<_> = (0u8..)
+        .zip(&config.delays)
+        .take(config.interfaces.len())
+        .map(|(id, it)| (config.interface_name(InterfaceId(id)), it.up_ms, it.down_ms))
+        .collect();
+    assert_eq!(delays, [("eth0", 30_000, 2000), ("eth1", 500, 0), ("eth2", 30_000, 2000), ("eth3", 0, 7000)]);
+}
+
+#[test]
+fn a_file_begins_with_its_number() {
+    for (text, number) in [
+        ("3", 3),
+        ("-7\n", -7),
+        ("  12 of 20\n", 12),
+        ("", 0),
+        ("no", 0),
+        ("1.5", 0),
+        ("99999999999", 0),
+        ("\u{0}", 0),
+    ] {
+        assert_eq!(vipd::config::number_in(text.as_bytes()), number, "{text:?}");
+    }
 }
 
 #[test]
@@ -139,8 +242,8 @@ fn a_file_of_openwrts_keepalived_package_is_read_unchanged() {
     assert_eq!((lan.group, guest.group), (Some(GroupId(0)), Some(GroupId(0))));
     let [group] = &config.groups[..] else { panic!() };
     assert_eq!(config.text(group.name), "both");
-    let [Track { interface, weight }] = config.tracks[..] else { panic!() };
-    assert_eq!((config.interface_name(interface), weight), ("eth1", -20));
+    let [track] = &config.tracks[..] else { panic!() };
+    assert_eq!(tracked(&config, track), ("eth1", -20, false));
 }
 
 #[test]
@@ -236,7 +339,7 @@ fn one_option_with_blanks_is_a_list() {
          2001:db8::1'\n\
          \toption unicast_peer '192.0.2.8 192.0.2.9 fe80::9'\n\
          \toption unicast_src_ip 'fe80::7 192.0.2.7'\n\
-         \toption track_interface 'eth1 weight -253 eth2 eth3 weight 5'\n",
+         \toption track_interface 'eth1 weight -253 eth2 reverse eth3 reverse weight 5 eth4 reverse noreverse'\n",
     );
     let one = only(&config);
     assert_eq!(config.interface_name(one.interface), "eth0");
@@ -249,13 +352,8 @@ fn one_option_with_blanks_is_a_list() {
     assert_eq!(one.v6.peers, Span { start: 2, len: 1 });
     assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 0, 2, 7)));
     assert_eq!(one.source_v6.unwrap().to_string(), "fe80::7");
-    let tracks: Vec<_> = one
-        .tracks
-        .of(&config.tracks)
-        .iter()
-        .map(|track| (config.interface_name(track.interface), track.weight))
-        .collect();
-    assert_eq!(tracks, [("eth1", -253), ("eth2", 0), ("eth3", 5)]);
+    let tracks: Vec<_> = one.tracks.of(&config.tracks).iter().map(|track| tracked(&config, track)).collect();
+    assert_eq!(tracks, [("eth1", -253, false), ("eth2", 0, true), ("eth3", 5, true), ("eth4", 0, false)]);
 }
 
 /// RFC 9568 §5.2.9, TX22: the addresses are listed in configured order, and the families never mix.
@@ -304,7 +402,7 @@ fn a_reference_is_an_option_name_or_a_uci_name() {
     );
     assert_eq!(addresses(&config, z.v4.addresses), ["192.0.2.1/24@eth1 scope 5"]);
     assert_eq!(config.peers.len(), 2);
-    assert_eq!(config.tracks[0].interface, config.tracks[1].interface);
+    assert_eq!(config.tracks[0].what, config.tracks[1].what);
     assert_eq!((config.tracks[0].weight, config.tracks[1].weight), (0, 3));
     assert_eq!((x.group, z.group), (Some(GroupId(0)), Some(GroupId(0))));
 }

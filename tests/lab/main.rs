@@ -33,6 +33,7 @@ mod stalls;
 mod status;
 mod strangers;
 mod together;
+mod tracking;
 mod weather;
 mod wire;
 

@@ -303,6 +303,7 @@ fn there_is_a_jail_where_there_are_jails_and_no_scripts() {
         "\toption notify '/x'\n",
         "config vrrp_sync_group\n\toption notify '/x'\n",
         "config vrrp_script\n\toption script '/x'\n",
+        "config track_file\n\toption file '/x'\n",
         "config probe\n\toption script '/x'\n",
         "config real_server\n\toption misc_path '/x'\n",
         "config virtual_server\n\toption quorum_up '/x'\n",

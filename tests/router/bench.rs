@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use vipd::config::{
-    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Track, VirtualAddress,
+    Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer, Probe,
+    ProbeId, Span, Track, Tracked, VirtualAddress,
 };
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{Instant, Interval};
@@ -64,6 +65,31 @@ fn span(start: usize, len: usize) -> Span {
     Span { start: start as u16, len: len as u16 }
 }
 
+/// The probe of this name, tried each second for at most two; it rises after 2 successes and falls after 3 failures.
+fn probe(config: &mut Config, name: &str) -> ProbeId {
+    let known = config.probes.iter().position(|probe| config.text(probe.name) == name);
+    let position = known.unwrap_or_else(|| {
+        let name = config.keep_text(name).unwrap();
+        let script = config.keep_text("/bin/true").unwrap();
+        config
+            .probes
+            .push(Probe { name, script, interval_secs: 1, timeout_secs: 2, rise: 2, fall: 3 })
+            .unwrap();
+        config.probes.len() - 1
+    });
+    ProbeId(position as u8)
+}
+
+fn file(config: &mut Config, name: &str) -> FileId {
+    let known = config.files.iter().position(|file| config.text(file.name) == name);
+    let position = known.unwrap_or_else(|| {
+        let name = config.keep_text(name).unwrap();
+        config.files.push(File { name, path: name }).unwrap();
+        config.files.len() - 1
+    });
+    FileId(position as u8)
+}
+
 pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
     let mut config = Box::new(Config::new());
     config.clear();
@@ -98,15 +124,23 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
         };
         let (v4, v6) = (family(Family::V4), family(Family::V6));
         let tracks_start = config.tracks.len();
-        for (device, weight) in &spec.tracks {
-            let interface = config.interface(device).unwrap();
-            config.tracks.push(Track { interface, weight: *weight }).unwrap();
+        for (name, weight) in &spec.tracks {
+            let (name, is_reversed) =
+                name.strip_suffix(" reverse").map_or((*name, false), |name| (name, true));
+            let what = match name.strip_prefix("probe ") {
+                Some(name) => Tracked::Probe(probe(&mut config, name)),
+                None => match name.strip_prefix("file ") {
+                    Some(name) => Tracked::File(file(&mut config, name)),
+                    None => Tracked::Link(config.interface(name).unwrap()),
+                },
+            };
+            config.tracks.push(Track { what, weight: *weight, is_reversed }).unwrap();
         }
         if let Some(group) = spec.group
             && config.groups.len() <= usize::from(group)
         {
             let name = config.keep_text("group").unwrap();
-            config.groups.push(Group { name, notify }).unwrap();
+            config.groups.push(Group { name, notify, tracks: Span::default() }).unwrap();
         }
         let tracks = span(tracks_start, config.tracks.len() - tracks_start);
         config

@@ -309,6 +309,18 @@ fn tracked_links_are_faults_or_weights() {
         bench.link(ETH1, "eth1", false);
         assert_eq!(priority(&bench), down);
     }
+    // `reverse` turns the sign of what is added; without weight, up is the fault.
+    let reversed = |weight| Spec { tracks: vec![("eth1 reverse", weight)], ..Spec::default() };
+    for (weight, up, down) in [(20, 80, 100), (-20, 100, 120)] {
+        let mut bench = Bench::new(&[reversed(weight)]);
+        assert_eq!(priority(&bench), up);
+        bench.link(ETH1, "eth1", false);
+        assert_eq!(priority(&bench), down);
+    }
+    let mut bench = Bench::new(&[reversed(0)]);
+    assert_eq!(fault(&bench), Fault::Tracked);
+    bench.link(ETH1, "eth1", false);
+    assert_eq!(bench.phase(0), Phase::Backup);
     let mut owner = Bench::new(&[Spec { priority: 255, ..spec(-20) }]);
     owner.link(ETH1, "eth1", false);
     assert_eq!(priority(&owner), 255);

@@ -20,12 +20,14 @@ mod table;
 
 mod admission;
 mod bundles;
+mod delays;
 mod hooks;
 mod kernel;
 mod kinds;
 mod laws;
 mod lifetime;
 mod log;
+mod probes;
 mod release;
 mod reload;
 mod strangers;

@@ -6,7 +6,7 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use vipd::config::{
-    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track,
+    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track, Tracked,
     VirtualAddress,
 };
 use vipd::time::Interval;
@@ -212,7 +212,7 @@ pub fn configuration(plans: &[Plan]) -> Box<Config> {
     }
     if plans.iter().any(|plan| plan.group.is_some()) {
         let name = config.keep_text("group").unwrap();
-        config.groups.push(Group { name, notify: Text::default() }).unwrap();
+        config.groups.push(Group { name, notify: Text::default(), tracks: Span::default() }).unwrap();
     }
     config.globals.notify = config.keep_text("/etc/vipd.hook").unwrap();
     config
@@ -223,7 +223,7 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
     let tracks_start = config.tracks.len();
     for &(link, weight) in &plan.tracks {
         let interface = config.interface(LINK_NAMES[link]).unwrap();
-        config.tracks.push(Track { interface, weight }).unwrap();
+        config.tracks.push(Track { what: Tracked::Link(interface), weight, is_reversed: false }).unwrap();
     }
     Instance {
         name: config.keep_text(plan.name).unwrap(),

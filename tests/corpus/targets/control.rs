@@ -24,6 +24,7 @@ pub fn control(bytes: &[u8]) {
         // A number that is not there, and the byte of a priority, stand in more bytes than they need.
         Reply::Record(_) | Reply::Problem { .. } => {}
         Reply::Stray(_)
+        | Reply::Track(_)
         | Reply::Stranger(_)
         | Reply::File(_)
         | Reply::Reloaded(_)

@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 
 use vipd::config::schema;
 use vipd::config::uci::Document;
-use vipd::config::{Config, Family};
+use vipd::config::{Config, Family, FileId};
 use vipd::limits;
 use vipd::perform::{self, Outlet, Unsent};
-use vipd::router::{Effect, Effects, Event, Failure, HookOwner, Packet, Parcel, Router, Ticket};
+use vipd::router::{Effect, Effects, Event, Failure, HookOwner, Packet, Parcel, Router, Ticket, TryTicket};
 use vipd::status::{PACKET_BYTES_MAX, Reply};
 use vipd::time::{Instant, Interval};
 use vipd::vrrp::Phase;
@@ -33,7 +33,10 @@ const CONFIGS: [&str; 6] = [
      list virtual_ipaddress 10.0.0.1/24\n",
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\n\
      option advert_int 0.1\noption priority 150\noption notify /bin/true\nlist virtual_ipaddress 10.0.0.1/24\n\
-     list virtual_ipaddress fe80::1/64\nlist virtual_ipaddress 2001:db8::1/64\nlist track_interface 'eth1 weight -60'\n",
+     list virtual_ipaddress fe80::1/64\nlist virtual_ipaddress 2001:db8::1/64\nlist track_interface 'eth1 weight -60'\n\
+     list track_script 'isp dns weight 9'\n\
+     list track_file 'load'\nconfig track_file load\noption file /run/load\nconfig vrrp_script isp\noption script /bin/true\noption fall 2\n\
+     config vrrp_script dns\noption script /bin/false\noption interval 3\noption timeout 9\n",
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption nopreempt 1\n\
      option auth_type PASS\noption auth_pass 1111\noption notify /bin/true\n\
      list virtual_ipaddress 10.0.0.1/32\nlist virtual_ipaddress '10.0.1.1/24 dev eth1'\n\
@@ -94,6 +97,8 @@ struct Bench {
     claimed: Vec<Identity>,
     /// Scripts that run, and whose they are.
     hooks: Vec<(Ticket, String)>,
+    /// Tries that have not ended.
+    tries: Vec<TryTicket>,
     /// The last list that was asked for.
     sequence: u32,
     /// It is asked for, and not told to the end: what a reload brought has not been looked at.
@@ -109,6 +114,7 @@ impl Bench {
             now: Instant::from_origin(Duration::from_secs(1000)),
             claimed: Vec::new(),
             hooks: Vec::new(),
+            tries: Vec::new(),
             sequence: 0,
             is_asking: false,
             is_stopping: false,
@@ -310,7 +316,7 @@ impl Bench {
             Parcel::Netlink,
             Parcel::Join,
         ];
-        let event = match choices.below(10) {
+        let event = match choices.below(12) {
             0 => Event::Overrun,
             1 => {
                 self.is_stopping = true;
@@ -331,6 +337,11 @@ impl Bench {
             4 => Event::HookEnded(Ticket(choices.number())),
             5 => Event::Release(choices.byte().into()),
             6 => Event::Reclaim(choices.byte().into()),
+            7 => Event::File(FileId(choices.byte()), i32::from(choices.number()) - 1000),
+            8 => {
+                let ticket = self.tries.pop().unwrap_or(TryTicket(choices.number()));
+                Event::Tried(ticket, choices.below(2) == 0)
+            }
             _ => Event::Failed(Failure { interface, what: choices.one_of(&what), errno }),
         };
         if let Event::HookEnded(ticket) = event {
@@ -355,6 +366,7 @@ impl Bench {
         self.router.handle(self.now, event, &mut effects);
         let bound = self.router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX
             + self.router.config().addresses.len()
+            + self.router.config().probes.len()
             + 8;
         assert!(effects.len() <= bound, "law 5: {} effects", effects.len());
         for effect in &*effects {
@@ -390,6 +402,7 @@ impl Bench {
                 assert!(self.hooks.iter().all(|(_, other)| *other != whose), "hooks of {whose} overlap");
                 self.hooks.push((ticket, whose));
             }
+            Effect::Try(_, ticket) => self.tries.push(ticket),
             Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) => {
                 self.sequence = sequence;
                 self.is_asking = true;

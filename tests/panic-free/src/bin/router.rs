@@ -6,9 +6,9 @@ use core::hint::black_box;
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
-use vipd::config::Config;
+use vipd::config::{Config, FileId};
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Effects, Event, Failure, Parcel, Packet, Router, Ticket};
+use vipd::router::{Effects, Event, Failure, Parcel, Packet, Router, Ticket, TryTicket};
 use vipd::time::Instant;
 use vipd::wire::{IfIndex, rtnl};
 
@@ -51,6 +51,8 @@ const fn none_is_missing(event: &Event<'_>) {
         | Event::Overrun
         | Event::Failed(_)
         | Event::HookEnded(_)
+        | Event::Tried(..)
+        | Event::File(..)
         | Event::Release(_)
         | Event::Reclaim(_)
         | Event::Prepare(_)
@@ -85,7 +87,9 @@ panic_free::prove!(|bytes| {
             7 => Event::HookEnded(black_box(Ticket(0))),
             8 => Event::Release(black_box(0)),
             9 => Event::Reclaim(black_box(0)),
-            10 => Event::Prepare(black_box(&*config)),
+            10 => Event::Tried(black_box(TryTicket(0)), black_box(true)),
+            11 => Event::File(FileId(0), black_box(-1)),
+            12 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
         none_is_missing(&event);

@@ -1,0 +1,245 @@
+//! Probes and files, and what they make of those who track them.
+
+use std::time::Duration;
+
+use vipd::config::FileId;
+use vipd::router::{Effect, Event, Slot, TryTicket};
+use vipd::vrrp::{Fault, Phase, State};
+
+use crate::bench::{Bench, Spec, config, sent};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn tracking(tracks: &[(&'static str, i16)]) -> Spec {
+    Spec { tracks: tracks.to_vec(), ..Spec::default() }
+}
+
+/// Lets time pass until something is tried, and says how that ended.
+fn try_once(bench: &mut Bench, is_success: bool) {
+    for ticket in next_tries(bench) {
+        bench.handle(Event::Tried(ticket, is_success));
+    }
+}
+
+fn next_try(bench: &mut Bench) -> TryTicket {
+    next_tries(bench)[0]
+}
+
+fn next_tries(bench: &mut Bench) -> Vec<TryTicket> {
+    for _ in 0..100 {
+        bench.now = bench.now.max(bench.router.poll_at().unwrap());
+        bench.handle(Event::Timer);
+        let tries = bench.effects.iter().filter_map(|effect| match effect {
+            Effect::Try(_, ticket) => Some(*ticket),
+            _ => None,
+        });
+        let tries: Vec<_> = tries.collect();
+        if !tries.is_empty() {
+            return tries;
+        }
+    }
+    panic!("nothing is tried");
+}
+
+fn fault(bench: &Bench) -> Option<Fault> {
+    match bench.state(0) {
+        State::Initialize { fault } => Some(fault),
+        State::Backup { .. } | State::Master { .. } => None,
+    }
+}
+
+fn priority(bench: &Bench) -> u8 {
+    bench.router.view(Slot(0)).unwrap().rules.priority
+}
+
+#[test]
+fn who_tracks_a_probe_without_weight_waits_for_its_first_result_and_resigns_when_it_falls() {
+    let mut bench = Bench::new(&[tracking(&[("probe isp", 0)])]);
+    assert_eq!(fault(&bench), Some(Fault::Untried));
+    try_once(&mut bench, true);
+    assert_eq!(fault(&bench), None);
+    bench.run_for(SECOND / 2);
+    // It takes three failures in a row.
+    for is_success in [false, false, true, false, false] {
+        try_once(&mut bench, is_success);
+        assert_eq!(fault(&bench), None);
+    }
+    assert_eq!(bench.phase(0), Phase::Master);
+    try_once(&mut bench, false);
+    assert_eq!(fault(&bench), Some(Fault::Probe));
+    assert_eq!(sent(&bench.effects), [0, 0]);
+    // And two successes in a row.
+    for is_success in [true, false, true] {
+        try_once(&mut bench, is_success);
+        assert_eq!(fault(&bench), Some(Fault::Probe));
+    }
+    try_once(&mut bench, true);
+    assert_eq!(fault(&bench), None);
+}
+
+#[test]
+fn weights_move_the_priority_and_an_unknown_probe_does_not() {
+    for (name, weight, up, down) in [
+        ("probe isp", 20, 120, 100),
+        ("probe isp", -20, 100, 80),
+        ("probe isp reverse", 20, 80, 100),
+        ("probe isp reverse", -20, 100, 120),
+    ] {
+        let mut bench = Bench::new(&[tracking(&[(name, weight)])]);
+        assert_eq!((fault(&bench), priority(&bench)), (None, 100));
+        try_once(&mut bench, true);
+        assert_eq!(priority(&bench), up);
+        for _ in 0..3 {
+            try_once(&mut bench, false);
+        }
+        assert_eq!(priority(&bench), down);
+    }
+    let mut bench = Bench::new(&[tracking(&[("probe isp reverse", 0)])]);
+    try_once(&mut bench, true);
+    assert_eq!(fault(&bench), Some(Fault::Probe));
+}
+
+/// A try that does not end counts as failed at its timeout, and holds up only its own probe.
+#[test]
+fn a_try_that_hangs_counts_as_failed_and_is_not_started_beside_itself() {
+    let mut bench = Bench::new(&[tracking(&[("probe isp", -20)])]);
+    try_once(&mut bench, true);
+    let hanging = next_try(&mut bench);
+    let begun = bench.now;
+    let effects = bench.run_for(SECOND * 10);
+    assert!(!effects.iter().any(|(_, effect)| matches!(effect, Effect::Try(..))), "one at a time");
+    assert_eq!(priority(&bench), 80, "the turns that it misses count");
+    assert_eq!(bench.now.since(begun), SECOND * 10);
+    // Its end comes late, and says nothing any more.
+    bench.handle(Event::Tried(hanging, true));
+    assert_eq!(priority(&bench), 80);
+    assert_ne!(next_try(&mut bench), hanging);
+}
+
+/// Law 12: no drift, and no burst after a stall.
+#[test]
+fn tries_are_due_one_interval_after_the_last_was_due() {
+    let mut bench = Bench::new(&[tracking(&[("probe isp", -20)])]);
+    let begun = bench.now;
+    for turn in 0..5 {
+        let ticket = next_try(&mut bench);
+        assert_eq!(bench.now.since(begun), SECOND * turn);
+        bench.tick(700);
+        bench.handle(Event::Tried(ticket, true));
+    }
+    bench.tick(60_000);
+    let mut tries = 0;
+    for _ in 0..10 {
+        bench.handle(Event::Timer);
+        tries += bench.effects.iter().filter(|effect| matches!(effect, Effect::Try(..))).count();
+    }
+    assert_eq!(tries, 1);
+}
+
+#[test]
+fn a_reload_keeps_a_probe_by_its_name_and_forgets_one_that_is_gone() {
+    let mut bench = Bench::new(&[tracking(&[("probe isp", -20), ("probe dns", -5)])]);
+    try_once(&mut bench, false);
+    assert_eq!(priority(&bench), 75);
+    let running = next_try(&mut bench);
+    let reload = |bench: &mut Bench, tracks: &[(&'static str, i16)]| {
+        let specs = [tracking(tracks)];
+        bench.handle(Event::Prepare(&config(&specs)));
+        bench.handle(Event::Adopt(&mut config(&specs)));
+    };
+    reload(&mut bench, &[("probe dns", -5), ("eth1", 1), ("probe isp", -20)]);
+    assert_eq!(priority(&bench), 75, "both are down as before, in another order");
+    reload(&mut bench, &[("probe new", 10)]);
+    assert_eq!(priority(&bench), 100);
+    // What is told of one that is gone, or was never there, moves nothing.
+    for ticket in [running, TryTicket(0), TryTicket(999)] {
+        bench.handle(Event::Tried(ticket, true));
+        assert_eq!(priority(&bench), 100);
+    }
+    try_once(&mut bench, true);
+    assert_eq!(priority(&bench), 110);
+    reload(&mut bench, &[]);
+    let effects = bench.run_for(SECOND * 5);
+    assert!(!effects.iter().any(|(_, effect)| matches!(effect, Effect::Try(..))));
+}
+
+/// A master does not resign because a reload has brought a probe that has not been tried yet.
+#[test]
+fn a_probe_that_a_reload_brings_holds_nobody_up_who_takes_part() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    let specs = [tracking(&[("probe isp", 0)])];
+    bench.handle(Event::Prepare(&config(&specs)));
+    bench.handle(Event::Adopt(&mut config(&specs)));
+    bench.answer_dumps(&[(crate::bench::ETH0, "eth0", true, &[crate::bench::OUR_V4])]);
+    assert_eq!(bench.phase(0), Phase::Master);
+    try_once(&mut bench, false);
+    assert_eq!(fault(&bench), Some(Fault::Probe));
+}
+
+/// What a sync group tracks, each of its instances tracks.
+#[test]
+fn a_groups_probe_is_a_fault_of_all_its_instances() {
+    let member =
+        |name, vrid, tracks: &[(&'static str, i16)]| Spec { name, vrid, group: Some(0), ..tracking(tracks) };
+    let specs = [member("a", 1, &[("probe isp", 0)]), member("b", 2, &[])];
+    let mut new = config(&specs);
+    new.groups[0].tracks = core::mem::take(&mut new.instances[0].tracks);
+    let mut bench = Bench::new(&specs);
+    bench.handle(Event::Adopt(&mut new));
+    bench.answer_dumps(&[(crate::bench::ETH0, "eth0", true, &[crate::bench::OUR_V4])]);
+    try_once(&mut bench, false);
+    for slot in 0..2 {
+        assert_eq!(bench.state(slot), State::Initialize { fault: Fault::Probe });
+    }
+}
+
+/// A daemon that ends tries nothing any more.
+#[test]
+fn nothing_is_tried_after_the_stop() {
+    let mut bench = Bench::new(&[tracking(&[("probe isp", 0)])]);
+    bench.handle(Event::Stop);
+    let effects = bench.run_for(SECOND * 5);
+    assert!(!effects.iter().any(|(_, effect)| matches!(effect, Effect::Try(..))));
+    assert!(bench.router.is_finished());
+}
+
+/// As with keepalived: the number times the weight, below -253 a fault; of weight 0, any number but 0 is one.
+#[test]
+fn a_files_number_is_multiplied_by_its_weight() {
+    for (name, weight, number, expected) in [
+        ("file load", 1, 0, Ok(100)),
+        ("file load", 1, 30, Ok(130)),
+        ("file load", 1, -30, Ok(70)),
+        ("file load", -10, 3, Ok(70)),
+        ("file load reverse", -10, 3, Ok(130)),
+        ("file load", 1, 5000, Ok(254)),
+        ("file load", 254, i32::MAX, Ok(254)),
+        ("file load", 1, -253, Ok(1)),
+        ("file load", 1, -254, Err(Fault::File)),
+        ("file load", 254, i32::MIN, Err(Fault::File)),
+        ("file load", 0, 0, Ok(100)),
+        ("file load", 0, 1, Err(Fault::File)),
+        ("file load", 0, -1, Err(Fault::File)),
+        ("file load reverse", 0, 1, Ok(100)),
+        ("file load reverse", 0, 0, Err(Fault::File)),
+    ] {
+        let mut bench = Bench::new(&[tracking(&[(name, weight)])]);
+        bench.handle(Event::File(FileId(0), number));
+        let standing = fault(&bench).map_or(Ok(priority(&bench)), Err);
+        assert_eq!(standing, expected, "{name} {weight} {number}");
+        // Another file is nobody's.
+        bench.handle(Event::File(FileId(200), -1000));
+        assert_eq!(fault(&bench).map_or(Ok(priority(&bench)), Err), expected);
+    }
+}
+
+#[test]
+fn a_reload_keeps_a_files_number_by_its_name() {
+    let mut bench = Bench::new(&[tracking(&[("file load", 1), ("file other", 1)])]);
+    bench.handle(Event::File(FileId(0), -5));
+    bench.handle(Event::File(FileId(1), -20));
+    let specs = [tracking(&[("file new", 1), ("file other", 1)])];
+    bench.handle(Event::Prepare(&config(&specs)));
+    bench.handle(Event::Adopt(&mut config(&specs)));
+    assert_eq!(priority(&bench), 80);
+}
