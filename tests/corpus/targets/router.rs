@@ -440,7 +440,7 @@ impl Bench {
             if self.is_released(slot) {
                 continue;
             }
-            for other in self.router.slots() {
+            for other in self.router.slots().filter(|other| !self.is_released(*other)) {
                 let other = self.router.view(other).unwrap();
                 if other.rules.name == view.rules.name {
                     assert_eq!(other.virtual_router().phase(), phase, "torn families of {identity:?}");
