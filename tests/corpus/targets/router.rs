@@ -11,10 +11,12 @@ use vipd::config::uci::Document;
 use vipd::config::{Config, Family, FileId};
 use vipd::limits;
 use vipd::perform::{self, Outlet, Unsent};
-use vipd::router::{Effect, Effects, Event, Failure, HookOwner, Packet, Parcel, Router, Ticket, TryTicket};
+use vipd::router::{
+    Effect, Effects, Event, Failure, HookOwner, Packet, Parcel, Router, Slot, Ticket, TryTicket,
+};
 use vipd::status::{PACKET_BYTES_MAX, Reply};
 use vipd::time::{Instant, Interval};
-use vipd::vrrp::Phase;
+use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::frame::Ipv4Packet;
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
@@ -426,7 +428,7 @@ impl Bench {
         self.hooks.retain(|(_, whose)| names.contains(whose) || whose.starts_with("nobody"));
     }
 
-    fn identity(&self, slot: vipd::router::Slot) -> Identity {
+    fn identity(&self, slot: Slot) -> Identity {
         let view = self.router.view(slot).expect("an effect's slot");
         let device = self.router.config().interface_name(view.instance.interface);
         (device.into(), view.rules.vrid.get(), view.rules.family)
@@ -449,7 +451,11 @@ impl Bench {
             if self.is_asking {
                 continue;
             }
-            for other in self.router.slots() {
+            // Who is released by hand waits for a successor of its own.
+            if self.is_released(slot) {
+                continue;
+            }
+            for other in self.router.slots().filter(|other| !self.is_released(*other)) {
                 let other = self.router.view(other).unwrap();
                 if other.rules.name == view.rules.name {
                     assert_eq!(other.virtual_router().phase(), phase, "torn families of {identity:?}");
@@ -460,6 +466,12 @@ impl Bench {
             }
         }
         assert!(self.claimed.len() <= self.router.slots().count());
+    }
+
+    fn is_released(&self, slot: Slot) -> bool {
+        let view = self.router.view(slot).unwrap();
+        let its = view.virtual_router();
+        its.is_leaving() || its.cause() == Cause::Fault(Fault::Released)
     }
 
     fn end(&mut self) {

@@ -57,8 +57,13 @@ pub fn compare(reader: &mut Reader, text: &[u8]) -> Verdict {
             let is_in_the_last = *line == 1 + newlines(text) && !text.ends_with(b"\n");
             (is_in_the_last && *line == their_line + 1).then_some(Licence::LastLine)
         }
-        (_, Answer::Refused { line, reason }) if reason.starts_with("option/list") => {
-            has_section(reader, text, *line).then_some(Licence::ThirdOpening)
+        (ours, Answer::Refused { line, reason }) if reason.starts_with("option/list") => {
+            // Up to there we have found nothing wrong either.
+            let goes_on = match ours {
+                Answer::Accepted(_) => true,
+                Answer::Refused { line: our_line, .. } => our_line >= line,
+            };
+            (goes_on && has_section(reader, text, *line)).then_some(Licence::ThirdOpening)
         }
         (_, _) => None,
     };

@@ -62,6 +62,8 @@ fn libuci_and_we_read_every_document_alike() {
         assert!((total / 4..total / 4 * 3).contains(&accepted), "{accepted} of {total} are accepted");
         assert_eq!(tally.answers.len(), 11, "{:?}", tally.answers);
         assert!(tally.answers.values().all(|count| *count >= total / 1000), "{:?}", tally.answers);
+        // A licence is for what is rare, or it would hide what is not.
+        assert!(tally.licences.values().all(|count| *count <= total / 20), "{:?}", tally.licences);
     }
 }
 
