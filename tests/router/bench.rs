@@ -8,7 +8,7 @@ use vipd::config::{
     ProbeId, Span, Track, Tracked, VirtualAddress,
 };
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
-use vipd::time::{Instant, Interval};
+use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
@@ -167,7 +167,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 priority: spec.priority,
                 interval: spec.interval,
                 preempt: spec.preempt,
-                preempt_delay: spec.preempt_delay,
+                preempt_delay: time::Span::from_millis(spec.preempt_delay.as_millis() as u32),
                 wants_master: false,
                 password: spec.password.map(|text| Password::new(text.as_bytes()).unwrap()),
                 checksum: ChecksumForm::PseudoHeader,
