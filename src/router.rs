@@ -532,7 +532,7 @@ impl Router {
         member.instance_in(&self.config)
     }
 
-    fn virtual_router(&self, slot: Slot) -> Option<&VirtualRouter> {
+    pub(crate) fn virtual_router(&self, slot: Slot) -> Option<&VirtualRouter> {
         self.member(slot).map(|member| &member.virtual_router)
     }
 }

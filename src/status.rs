@@ -39,6 +39,9 @@ pub enum Request<'a> {
     Release(&'a str),
     /// Let this instance take part again. [`Reply::Known`].
     Reclaim(&'a str),
+    /// A [`Reply::Record`] for every virtual router, and, until the client goes, one whenever one of them has moved.
+    #[cfg(feature = "watch")]
+    Watch,
 }
 
 /// What the daemon answers.
@@ -278,6 +281,8 @@ impl<'a> Request<'a> {
             Self::Reload => (1, ""),
             Self::Release(name) => (2, name),
             Self::Reclaim(name) => (3, name),
+            #[cfg(feature = "watch")]
+            Self::Watch => (4, ""),
         };
         let mut writer = Writer::new(buffer);
         writer.put(&[FORMAT, kind])?;
@@ -294,6 +299,8 @@ impl<'a> Request<'a> {
             [FORMAT, 1] => Some(Self::Reload),
             [FORMAT, 2, bytes @ ..] => name(bytes).map(Self::Release),
             [FORMAT, 3, bytes @ ..] => name(bytes).map(Self::Reclaim),
+            #[cfg(feature = "watch")]
+            [FORMAT, 4] => Some(Self::Watch),
             _ => None,
         }
     }
