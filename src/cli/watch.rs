@@ -66,13 +66,13 @@ impl Watch {
         let mut is_said = false;
         loop {
             if self.daemon.is_none() {
-                match ask(command) {
-                    Ok(connection) => self.daemon = Some(connection),
-                    Err(error) if !is_said => {
-                        complain_of(command.socket.to_str().unwrap_or("socket"), &error)
-                    }
-                    Err(_) => {}
-                }
+                self.daemon = ask(command)
+                    .inspect_err(|error| {
+                        if !is_said {
+                            complain_of(command.socket.to_str().unwrap_or("socket"), error);
+                        }
+                    })
+                    .ok();
                 is_said = true;
             }
             let daemon = self.daemon.as_ref().map_or(Waiting::NEVER, Waiting::to_read);

@@ -34,6 +34,7 @@ mod status;
 mod strangers;
 mod together;
 mod tracking;
+mod watch;
 mod weather;
 mod wire;
 
