@@ -685,6 +685,8 @@ mod tests {
             let len = request.emit(&mut buffer).unwrap();
             assert_eq!(Request::parse(&buffer[..len]), Some(request));
         }
+        #[cfg(feature = "watch")]
+        assert_eq!(Request::parse(&[FORMAT, 4]), Some(Request::Watch));
     }
 
     /// A client or daemon of another release, a packet that is cut, and one with more behind it.
@@ -707,7 +709,7 @@ mod tests {
             assert_eq!(Reply::parse(packet), None, "{what}");
         }
         assert_eq!(Request::parse(&[FORMAT + 1, 0]), None);
-        assert_eq!(Request::parse(&[FORMAT, 4]), None);
+        assert_eq!(Request::parse(&[FORMAT, 99]), None);
         assert_eq!(Request::parse(&[FORMAT, 0, 0]), None);
         // An address of five bytes: the third field after three texts, four numbers, two flags and two more.
         let mut record = Record::EMPTY;
