@@ -21,14 +21,15 @@ pub struct Timetable {
     second_at: Option<Instant>,
     refresh_at: Option<Instant>,
     provoked_at: Option<Instant>,
-    last_at: Instant,
+    /// Before this, nobody provokes another burst.
+    quiet_until: Instant,
 }
 
 impl Timetable {
     /// Nothing is to be announced yet.
     #[must_use]
     pub const fn idle(now: Instant) -> Self {
-        Self { rest: 0, rest_at: now, second_at: None, refresh_at: None, provoked_at: None, last_at: now }
+        Self { rest: 0, rest_at: now, second_at: None, refresh_at: None, provoked_at: None, quiet_until: now }
     }
 
     /// The timetable of a router that has just become master, and how many announcements go out at once.
@@ -41,7 +42,7 @@ impl Timetable {
             second_at: after(plan.delay_secs),
             refresh_at: after(plan.refresh_secs),
             provoked_at: None,
-            last_at: now,
+            quiet_until: now,
         };
         let first = timetable.burst(plan, plan.repeat, now);
         (timetable, first)
@@ -69,6 +70,7 @@ impl Timetable {
         }
         if self.provoked_at.is_some_and(|at| at <= now) {
             self.provoked_at = None;
+            self.quiet_until = now + PROVOKED_MIN;
             burst = burst.max(plan.repeat);
         }
         if burst > 0 {
@@ -88,17 +90,17 @@ impl Timetable {
         self.provoked_at = None;
     }
 
-    /// Others gave hosts a reason to believe something else: announce again at `at`, or a second after the last burst
-    /// if that is later. A burst that is already asked for is not put off.
+    /// Others gave hosts a reason to believe something else: announce again at `at`, or a second after the last time
+    /// that this was done if that is later. So those who took over together are corrected as soon as one of them has
+    /// won. A burst that is already asked for is not put off.
     pub fn provoke(&mut self, at: Instant) {
         if self.provoked_at.is_none() {
-            self.provoked_at = Some(at.max(self.last_at + PROVOKED_MIN));
+            self.provoked_at = Some(at.max(self.quiet_until));
         }
     }
 
     /// Begins or continues a burst of `count` and returns how many of it go out now.
     fn burst(&mut self, plan: &Announcements, count: u8, now: Instant) -> u8 {
-        self.last_at = now;
         if plan.interval_ms == 0 {
             self.rest = 0;
             return count;
@@ -183,5 +185,18 @@ mod tests {
             bursts += u32::from(timetable.due(&plan, at_ms(ms)) > 0);
         }
         assert!((8..=10).contains(&bursts), "{bursts}");
+    }
+
+    /// Two that take over in the same moment both announce, and the last word has to be the winner's.
+    #[test]
+    fn the_first_that_is_provoked_goes_at_once_though_the_router_has_just_taken_over() {
+        let plan = Announcements { delay_secs: 0, ..Announcements::default() };
+        let (mut timetable, _) = Timetable::begin(&plan, at_ms(0));
+        timetable.provoke(at_ms(10));
+        timetable.provoke(at_ms(5));
+        assert_eq!(run(timetable, &plan, 10_000), [(10, 5)]);
+        timetable.due(&plan, at_ms(10));
+        timetable.provoke(at_ms(20));
+        assert_eq!(run(timetable, &plan, 10_000), [(1010, 5)]);
     }
 }

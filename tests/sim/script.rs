@@ -3,6 +3,7 @@
 
 use fastrand::Rng;
 use vipd::vrrp::Phase;
+use vipd::wire::vrrp::Version;
 
 use crate::clock::{MS, Nanos, SEC};
 use crate::fault::{self, Fault};
@@ -180,7 +181,9 @@ fn suffer_alone(fault: &Fault, world: &mut World) {
     settle(world);
     let is_promised = !denies_renewals(fault, world);
     if is_promised {
-        served_in_time(world, &format!("{fault:?}"), 0);
+        // What the kernel has refused is tried again after a second.
+        let more = if matches!(fault, Fault::Trouble(..)) { SEC } else { 0 };
+        served_in_time(world, &format!("{fault:?}"), more);
     }
     world.forget();
     fault::mend(world);
@@ -203,10 +206,9 @@ fn denies_renewals(fault: &Fault, world: &World) -> bool {
 fn served_in_time(world: &World, after: &str, more: Nanos) {
     let plans: Vec<&Plan> = world.nodes.iter().flat_map(|node| &node.first_plans).collect();
     let interval = plans.iter().map(|plan| plan.interval()).max().unwrap_or(0);
-    // A reload may have made any priority, and with it any skew; a second where the interval is shorter, in version 3 too:
-    // of several that take over at once, the last to announce may be one that yields, and the winner, who has announced,
-    // may do so again after a second (law 11).
-    let skew = interval.max(SEC);
+    // A reload may have made any priority, and with it any skew: up to a second in version 2, up to an interval in 3.
+    let skew =
+        if plans.iter().any(|plan| plan.version == Version::V2) { interval.max(SEC) } else { interval };
     let period = world.clients.iter().map(|client| client.period).max().unwrap_or(0);
     let bound = (3 * interval + skew) * CLOCK_PER_CENT / 100 + EPSILON + 2 * period + more;
     let outage = world.outage();
