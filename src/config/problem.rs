@@ -103,7 +103,7 @@ fn quote(word: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Shows a word of the file on one line, whatever is in it: nothing in it may look like a line of ours or
 /// speak to a terminal.
-fn show(word: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn show(word: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Ok(text) = core::str::from_utf8(word) else {
         return f.write_str("(not UTF-8)");
     };
