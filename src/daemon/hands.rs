@@ -12,7 +12,7 @@ use crate::linux::hook::Environment;
 use crate::linux::launcher::Launcher;
 use crate::linux::outlet::Kernel;
 use crate::linux::poll::Waiting;
-use crate::linux::{self, clock};
+use crate::linux::{self, clock, memory};
 use crate::perform::perform;
 use crate::probe::Standing;
 use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Parcel, Router, Ticket, TryTicket};
@@ -96,7 +96,7 @@ impl Hands<'_> {
                 let _ = self.unstarted.push(job);
             }
         }
-        self.effects.clear();
+        memory::clear(self.effects);
     }
 
     /// Whether there is something to tell that no descriptor will wake us for.
