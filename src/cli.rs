@@ -16,6 +16,8 @@ use crate::linux::{self, log, signals};
 use crate::status::{Reply, Request};
 
 pub mod ask;
+#[cfg(feature = "import")]
+mod import;
 pub mod show;
 
 /// Aliases that one command line can hold.
@@ -36,6 +38,21 @@ macro_rules! prometheus {
     };
 }
 
+/// Text that is there only in builds that import.
+#[cfg(feature = "import")]
+macro_rules! import {
+    ($text:literal) => {
+        $text
+    };
+}
+
+#[cfg(not(feature = "import"))]
+macro_rules! import {
+    ($text:literal) => {
+        ""
+    };
+}
+
 /// What `vipd --help` prints.
 pub const HELP: &str = concat!(
     "\
@@ -49,7 +66,9 @@ vipd keeps a router's address alive (VRRP).
   vipd reload [--socket PATH]
   vipd release INSTANCE [--socket PATH]
   vipd reclaim INSTANCE [--socket PATH]
-  vipd --help | --version [--verbose]
+",
+    import!("  vipd import [--id ID] FILE\n"),
+    "  vipd --help | --version [--verbose]
 
 run     take part; in the foreground, until SIGTERM
 check   name everything that is wrong with the configuration, by line
@@ -97,7 +116,7 @@ pub struct Command<'a> {
     pub format: Format,
     /// `--alias`.
     pub aliases: Vec<Alias<'a>, ALIASES_MAX>,
-    /// Only this instance.
+    /// Only this instance; of an import, the host's name there.
     pub instance: Option<&'a str>,
 }
 
@@ -120,6 +139,9 @@ pub enum Verb {
     Help,
     /// `vipd --version`
     Version,
+    /// `vipd import`
+    #[cfg(feature = "import")]
+    Import,
 }
 
 /// How `status` is printed.
@@ -163,13 +185,22 @@ impl Usage<'_> {
 }
 
 /// Where an option belongs, a bit for each [`Verb`].
-const RUN: u8 = 1 << Verb::Run as u8;
-const CHECK: u8 = 1 << Verb::Check as u8;
-const STATUS: u8 = 1 << Verb::Status as u8;
-const RELOAD: u8 = 1 << Verb::Reload as u8;
-const VERSION: u8 = 1 << Verb::Version as u8;
+#[cfg(not(feature = "import"))]
+type Verbs = u8;
+#[cfg(feature = "import")]
+type Verbs = u16;
+
+const RUN: Verbs = 1 << Verb::Run as u8;
+const CHECK: Verbs = 1 << Verb::Check as u8;
+const STATUS: Verbs = 1 << Verb::Status as u8;
+const RELOAD: Verbs = 1 << Verb::Reload as u8;
+const VERSION: Verbs = 1 << Verb::Version as u8;
+#[cfg(feature = "import")]
+const IMPORT: Verbs = 1 << Verb::Import as u8;
+#[cfg(not(feature = "import"))]
+const IMPORT: Verbs = 0;
 /// Verbs about one instance, which have to name it.
-const ONE: u8 = 1 << Verb::Release as u8 | 1 << Verb::Reclaim as u8;
+const ONE: Verbs = 1 << Verb::Release as u8 | 1 << Verb::Reclaim as u8;
 
 /// What an option sets.
 #[derive(Clone, Copy)]
@@ -180,16 +211,26 @@ enum Setting {
     Log,
     Verbose,
     Format(Format),
+    #[cfg(feature = "import")]
+    Id,
 }
 
 /// The commands, for whoever wrote none of them.
+#[cfg(not(feature = "import"))]
 macro_rules! commands {
     () => {
         "run, check, status, reload, release or reclaim"
     };
 }
 
-const VERBS: [(&str, Verb); 11] = [
+#[cfg(feature = "import")]
+macro_rules! commands {
+    () => {
+        "run, check, status, reload, release, reclaim or import"
+    };
+}
+
+const VERBS: &[(&str, Verb)] = &[
     ("run", Verb::Run),
     ("check", Verb::Check),
     ("status", Verb::Status),
@@ -201,9 +242,11 @@ const VERBS: [(&str, Verb); 11] = [
     ("help", Verb::Help),
     ("--version", Verb::Version),
     ("-V", Verb::Version),
+    #[cfg(feature = "import")]
+    ("import", Verb::Import),
 ];
 
-const OPTIONS: &[(&str, u8, Setting)] = &[
+const OPTIONS: &[(&str, Verbs, Setting)] = &[
     ("-c", RUN | CHECK, Setting::Config),
     ("--socket", RUN | STATUS | RELOAD | ONE, Setting::Socket),
     ("--alias", RUN | CHECK, Setting::Alias),
@@ -213,6 +256,10 @@ const OPTIONS: &[(&str, u8, Setting)] = &[
     ("--json", STATUS, Setting::Format(Format::Json)),
     #[cfg(feature = "prometheus")]
     ("--prometheus", STATUS, Setting::Format(Format::Prometheus)),
+    #[cfg(feature = "import")]
+    ("--id", IMPORT, Setting::Id),
+    #[cfg(feature = "import")]
+    ("-i", IMPORT, Setting::Id),
 ];
 
 /// Understands the words after the program's name.
@@ -237,14 +284,19 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
         aliases: Vec::new(),
         instance: None,
     };
-    let belongs = |verbs: u8| verbs & 1 << *verb as u8 != 0;
-    while let Some(word) = words.next() {
-        let word = text(word)?;
+    let belongs = |verbs: Verbs| verbs & 1 << *verb as u8 != 0;
+    if belongs(IMPORT) {
+        command.config = c""; // There is no file to begin with.
+    }
+    while let Some(given) = words.next() {
+        let word = text(given)?;
         if let Some((.., setting)) = OPTIONS.iter().find(|(name, verbs, _)| *name == word && belongs(*verbs))
         {
             command.set(*setting, word, words)?;
         } else if belongs(STATUS | ONE) && command.instance.is_none() && !word.starts_with('-') {
             command.instance = Some(word);
+        } else if belongs(IMPORT) && command.config.is_empty() && !word.starts_with('-') {
+            command.config = given;
         } else if command.verb != Verb::Help {
             let is_option = word.starts_with('-');
             let sentence =
@@ -254,6 +306,9 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
     }
     if belongs(ONE) && command.instance.is_none() {
         return Err(Usage { sentence: "% which instance? see vipd status", word });
+    }
+    if belongs(IMPORT) && command.config.is_empty() {
+        return Err(Usage { sentence: "% which file? mostly /etc/keepalived/keepalived.conf", word });
     }
     Ok(command)
 }
@@ -272,6 +327,11 @@ impl<'a> Command<'a> {
             Setting::Config | Setting::Socket | Setting::Alias | Setting::Log => {
                 let missing = Usage { sentence: "% needs a word after it", word: option };
                 return self.set_value(setting, words.next().ok_or(missing)?);
+            }
+            #[cfg(feature = "import")]
+            Setting::Id => {
+                let missing = Usage { sentence: "% needs a word after it", word: option };
+                self.instance = Some(text(words.next().ok_or(missing)?)?);
             }
         }
         Ok(())
@@ -292,6 +352,8 @@ impl<'a> Command<'a> {
                     return Err(Usage { sentence: "--log '%': write stderr or syslog", word });
                 }
             }
+            #[cfg(feature = "import")]
+            Setting::Id => {}
             Setting::Verbose | Setting::Format(_) => {}
         }
         Ok(())
@@ -327,6 +389,8 @@ fn carry_out(command: &Command<'_>) -> Exit {
         Verb::Reclaim => tell(command, Request::Reclaim),
         Verb::Help => print(|out| out.text(HELP)),
         Verb::Version => version(command),
+        #[cfg(feature = "import")]
+        Verb::Import => import::import(command),
     }
 }
 
@@ -543,22 +607,29 @@ mod tests {
         assert_eq!((status.format, status.instance), (Format::Json, Some("lan")));
         let release = parse_words(&[c"release", c"lan", c"--socket", c"/tmp/s"]).unwrap();
         assert_eq!((release.verb, release.instance, release.socket), (Verb::Release, Some("lan"), c"/tmp/s"));
+        #[cfg(feature = "import")]
+        {
+            let import = parse_words(&[c"import", c"-i", c"main", c"/tmp/k"]).unwrap();
+            assert_eq!(
+                (import.verb, import.instance, import.config),
+                (Verb::Import, Some("main"), c"/tmp/k")
+            );
+        }
         assert_eq!(parse_words(&[c"--version", c"--verbose"]).unwrap().verb, Verb::Version);
     }
 
     #[test]
     fn what_is_not_understood_says_what_to_write() {
         let says = |words: &[&'static CStr]| parse_words(words).unwrap_err().parts().concat();
-        assert_eq!(says(&[]), "say what to do: run, check, status, reload, release or reclaim");
-        assert_eq!(
-            says(&[c"start"]),
-            "'start' is no command: write run, check, status, reload, release or reclaim"
-        );
+        assert_eq!(says(&[]), concat!("say what to do: ", commands!()));
+        assert_eq!(says(&[c"start"]), concat!("'start' is no command: write ", commands!()));
         assert_eq!(says(&[c"check", c"--json"]), "'--json' is no option here: see vipd --help");
         assert_eq!(says(&[c"run", c"-c"]), "-c needs a word after it");
         assert_eq!(says(&[c"run", c"--log", c"file"]), "--log 'file': write stderr or syslog");
         assert_eq!(says(&[c"run", c"--alias", c"lan"]), "--alias 'lan': write NAME=DEVICE, as in lan=br-lan");
         assert_eq!(says(&[c"status", c"a", c"b"]), "'b' is a word too many");
+        #[cfg(feature = "import")]
+        assert_eq!(says(&[c"import"]), "import which file? mostly /etc/keepalived/keepalived.conf");
         assert_eq!(says(&[c"release"]), "release which instance? see vipd status");
         assert_eq!(says(&[c"run", c"\xff"]), "a word is not UTF-8");
     }

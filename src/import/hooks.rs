@@ -20,7 +20,10 @@ impl Translation<'_, '_, '_> {
         if all.is_none() && !has_any {
             return;
         }
-        self.say(block.place, &[b"keepalived ran other scripts. Make this one executable, and name it with option notify:"]);
+        self.say(
+            block.place,
+            &[b"keepalived ran other scripts. Make this one executable, and name it with option notify:"],
+        );
         self.say(block.place, &[b"  #!/bin/sh"]);
         if has_any {
             self.say(block.place, &[b"  case \"$ACTION\" in"]);

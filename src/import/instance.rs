@@ -19,7 +19,8 @@ const CARRIED: &str = "state nopreempt preempt_delay accept no_accept native_ipv
 const IDENTITY: &str = "interface virtual_router_id priority mcast_src_ip unicast_src_ip version advert_int";
 
 /// Words that are read before the others, or together with them.
-const TOGETHER: &str = "notify notify_master notify_backup notify_fault notify_stop authentication advert_int";
+const TOGETHER: &str =
+    "notify notify_master notify_backup notify_fault notify_stop authentication advert_int";
 
 /// Without these, adverts would go elsewhere or be refused by the other routers.
 const FATAL: &str = "mcast_dst_ip auth_hmac vrf";
@@ -70,7 +71,8 @@ impl Translation<'_, '_, '_> {
         let inner = self.block(block);
         let addresses = inner.filter(|statement| statement.word(0) == b"virtual_ipaddress");
         let mut all = addresses.flat_map(|addresses| self.block(&addresses));
-        let family = all.find_map(|address| Some(Family::of(value::address_with_prefix(address.word(0)).ok()?.0)));
+        let family =
+            all.find_map(|address| Some(Family::of(value::address_with_prefix(address.word(0)).ok()?.0)));
         let version = inner.last(b"version").or_else(|| self.global(b"vrrp_version"));
         let state = inner.last(b"state");
         let priority = inner.last(b"priority");
@@ -120,7 +122,11 @@ impl Translation<'_, '_, '_> {
                 self.remark(statement.place, &[word, statement.word(1)], "keepalived takes it for BACKUP");
             }
             b"version" if statement.word(1) == b"2" && traits.family == Some(Family::V6) => {
-                self.lose_words(statement.place, &[b"version 2"], "IPv6 is always version 3, as the RFCs say");
+                self.lose_words(
+                    statement.place,
+                    &[b"version 2"],
+                    "IPv6 is always version 3, as the RFCs say",
+                );
             }
             b"v3_checksum_as_v2" => {
                 if traits.is_v3 && value::flag(statement.word(1)) != Some(false) {
@@ -190,7 +196,11 @@ impl Translation<'_, '_, '_> {
     fn authentication(&mut self, block: &Statement<'_>, traits: &Traits) {
         for statement in self.block(block).filter(|statement| statement.word(0) == b"authentication") {
             if traits.is_v3 {
-                self.remark(statement.place, &[b"authentication"], "keepalived ignores it in version 3, which has none");
+                self.remark(
+                    statement.place,
+                    &[b"authentication"],
+                    "keepalived ignores it in version 3, which has none",
+                );
                 continue;
             }
             for inner in self.block(&statement) {
@@ -215,8 +225,9 @@ impl Translation<'_, '_, '_> {
         for line in self.block(block) {
             let (option, text) = (block.word(0), line.word(0));
             let address = value::address_with_prefix(text);
-            let is_other =
-                address.as_ref().is_ok_and(|(address, _)| family.is_some_and(|it| it != Family::of(*address)));
+            let is_other = address
+                .as_ref()
+                .is_ok_and(|(address, _)| family.is_some_and(|it| it != Family::of(*address)));
             let is_none = matches!(address, Err(PrefixFault::Address));
             if is_none || is_other {
                 let reason = if is_none {
@@ -236,7 +247,8 @@ impl Translation<'_, '_, '_> {
 
     /// Whether the address of a line is that of one before it.
     fn stands_before(&self, block: &Statement<'_>, line: &Statement<'_>) -> bool {
-        let bare = |line: &Statement<'_>| value::address_with_prefix(line.word(0)).ok().map(|(address, _)| address);
+        let bare =
+            |line: &Statement<'_>| value::address_with_prefix(line.word(0)).ok().map(|(address, _)| address);
         let mut before = self.block(block).take_while(|other| other.end != line.end);
         before.any(|other| bare(&other).is_some() && bare(&other) == bare(line))
     }
@@ -263,7 +275,11 @@ impl Translation<'_, '_, '_> {
             } else if words::has(ATTRIBUTES_LOST, word) {
                 self.lose_words(line.place, &[address, word], "not in this release of vipd");
             } else {
-                self.remark(line.place, &[address, word], "keepalived does not know this word, and ignores it");
+                self.remark(
+                    line.place,
+                    &[address, word],
+                    "keepalived does not know this word, and ignores it",
+                );
             }
         }
         self.draft.list((line.place, need), option, written.iter().copied());

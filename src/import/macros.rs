@@ -107,10 +107,6 @@ impl Pending {
         self.len = 0;
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Puts text before all other. Lines end with a newline.
     pub(super) fn push(&mut self, text: &[u8]) -> Result<(), Full> {
         let end = PENDING_BYTES.checked_sub(self.len).ok_or(Full)?;
@@ -168,7 +164,7 @@ mod tests {
         for expected in [b"a", b"b", b"c"] {
             assert_eq!((pending.pop(&mut line), line.as_slice()), (Ok(true), &expected[..]));
         }
-        assert!(pending.is_empty());
+        assert_eq!(pending.pop(&mut line), Ok(false));
         pending.push(b"too long for it\nd\n").unwrap();
         assert_eq!(pending.pop(&mut line), Err(Full));
         assert_eq!((pending.pop(&mut line), line.as_slice()), (Ok(true), &b"d"[..]));

@@ -28,8 +28,8 @@ mod words;
 use draft::Draft;
 use notice::Reporter;
 pub use notice::{Notice, Report};
-pub use source::{Library, Missing, Name};
 use source::Source;
+pub use source::{Library, Missing, Name};
 use statements::Statements;
 use translate::Translation;
 

@@ -36,7 +36,11 @@ impl Translation<'_, '_, '_> {
             self.draft.option(at, b"script", [command]);
         }
         if statement.len() > 2 {
-            self.remark(statement.place, &[b"script"], "only the first word counts: put arguments in the quotes");
+            self.remark(
+                statement.place,
+                &[b"script"],
+                "only the first word counts: put arguments in the quotes",
+            );
         }
     }
 

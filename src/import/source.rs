@@ -464,13 +464,7 @@ impl Source {
         Some(self.repeat_sequence(&sequence, is_hexadecimal, line))
     }
 
-    fn repeat_list(
-        &mut self,
-        names: &[u8],
-        values: &[u8],
-        others: &[u8],
-        line: &[u8],
-    ) -> Result<(), Stop> {
+    fn repeat_list(&mut self, names: &[u8], values: &[u8], others: &[u8], line: &[u8]) -> Result<(), Stop> {
         if !others.is_empty() {
             self.again(&[b"~LST(", names, b",", others, b")", line])?;
         }

@@ -23,7 +23,11 @@ impl Translation<'_, '_, '_> {
             let weight = self.weight_of(option, &tracked);
             if ignores_weights && weight != b"0" {
                 if option == b"track_interface" {
-                    self.remark(tracked.place, &[option, name], "keepalived ignores a weight in a sync group");
+                    self.remark(
+                        tracked.place,
+                        &[option, name],
+                        "keepalived ignores a weight in a sync group",
+                    );
                     self.draft.list(at, option, [name]);
                 } else {
                     self.remark(
@@ -50,9 +54,8 @@ impl Translation<'_, '_, '_> {
             b"track_bfd" => (&[b"bfd_instance"], b"0"),
             _ => (&[], b"0"),
         };
-        let is_it = |block: &Statement<'_>| {
-            kinds.contains(&block.word(0)) && block.word(1) == tracked.word(0)
-        };
+        let is_it =
+            |block: &Statement<'_>| kinds.contains(&block.word(0)) && block.word(1) == tracked.word(0);
         let definition = self.outermost().find(is_it);
         let weight = definition.and_then(|block| self.block(&block).last(b"weight"));
         weight.map_or(default, |statement| statement.word(1))

@@ -130,7 +130,10 @@ const FILE: Reasons = &[("init_file", "vipd writes no such files: a file that is
 
 const BLOCKS: Reasons = &[
     ("virtual_server virtual_server_group SSL", SERVERS),
-    ("static_routes static_ipaddress static_rules track_group", "the network's own configuration can have them"),
+    (
+        "static_routes static_ipaddress static_rules track_group",
+        "the network's own configuration can have them",
+    ),
     ("linkbeat_interfaces", LINKS),
     ("garp_group", "write option garp_interval in the instances"),
     ("vrrp_track_process track_process", "a vrrp_script with pidof can do it"),

@@ -26,6 +26,8 @@ pub mod clock;
 pub mod control;
 pub mod entry;
 pub mod file;
+#[cfg(feature = "import")]
+pub mod folder;
 #[cfg(vipd_heap_is_a_link_error)]
 mod heap;
 pub mod hook;
