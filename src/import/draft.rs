@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::config::problem::{Problem, Severity};
 use crate::config::schema;
 use crate::config::uci::Document;
-use crate::limits::CONFIG_BYTES_MAX;
+use crate::limits::{CONFIG_BYTES_MAX, SECTIONS_MAX};
 
 /// Lines that one section can have.
 const LINES_MAX: usize = 600;
@@ -37,6 +37,8 @@ struct Line {
 pub(super) struct Draft {
     text: Vec<u8, CONFIG_BYTES_MAX>,
     lines: Vec<Line, LINES_MAX>,
+    /// Lines at which sections begin, and where each stands in the files.
+    sections: Vec<(u32, u32), SECTIONS_MAX>,
     /// Where the section on trial begins.
     start: usize,
     /// Lines before it.
@@ -62,12 +64,20 @@ enum Verdict {
 
 impl Draft {
     pub(super) const fn new() -> Self {
-        Self { text: Vec::new(), lines: Vec::new(), start: 0, lines_before: 0, is_spoilt: false }
+        Self {
+            text: Vec::new(),
+            lines: Vec::new(),
+            sections: Vec::new(),
+            start: 0,
+            lines_before: 0,
+            is_spoilt: false,
+        }
     }
 
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.lines.clear();
+        self.sections.clear();
         self.start = 0;
         self.lines_before = 0;
     }
@@ -125,19 +135,22 @@ impl Draft {
 
     /// Keeps the section, without the options that `check` refuses, or drops it; says what is left out. `words` are
     /// what the file calls it.
-    pub(super) fn finish(&mut self, place: Place, words: &[&[u8]], judge: &mut Judge<'_, '_, '_>) -> bool {
+    pub(super) fn finish(&mut self, place: Place, words: &[&[u8]], judge: &mut Judge<'_, '_, '_>) {
         let name = file_name(judge.names, place);
         if self.is_spoilt {
             let reason = "left out: there is no room for it, or it has control characters";
             judge.reporter.loss(name, place.line, words, reason);
             self.forget();
-            return false;
+            return;
         }
         for _ in 0..TRIALS_MAX {
             match self.judge(place, words, judge) {
                 Verdict::Taken => {
                     self.start = self.text.len();
-                    return true;
+                    let line = self.lines_before + if self.lines_before > 0 { 2 } else { 1 };
+                    // There are no more than the reader has taken.
+                    let _ = self.sections.push((line, place.line));
+                    return;
                 }
                 Verdict::Again => self.drop_refused(),
                 Verdict::Refused => break,
@@ -145,7 +158,6 @@ impl Draft {
         }
         judge.reporter.remark(name, place.line, words, "is left out as a whole");
         self.forget();
-        false
     }
 
     /// Takes the section back that was begun.
@@ -198,7 +210,10 @@ impl Draft {
         let parsed = document.parse(self.text.len());
         let lines_before = self.lines_before;
         let lines = &mut self.lines;
-        let mut refuse = |problem: &Problem<'_>| {
+        let sections = &self.sections;
+        let mut refuse = |problem: Problem<'_>| {
+            let source = |line| sections.iter().find(|(at, _)| *at == line).map(|(_, line)| *line);
+            let problem = &problem.of_lines(source);
             let index = problem.line.checked_sub(lines_before + 1);
             let line = index.and_then(|index| lines.get_mut(index as usize));
             match line {
@@ -219,11 +234,11 @@ impl Draft {
         match parsed {
             Ok(()) => {
                 schema::read(document, &[], config, &mut |problem| match problem.severity {
-                    Severity::Error => refuse(&problem),
+                    Severity::Error => refuse(problem),
                     Severity::Warning => {}
                 });
             }
-            Err(error) => refuse(&error.problem()),
+            Err(error) => refuse(error.problem()),
         }
         verdict
     }

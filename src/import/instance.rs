@@ -129,7 +129,8 @@ impl Translation<'_, '_, '_> {
                 );
             }
             b"v3_checksum_as_v2" => {
-                if traits.is_v3 && value::flag(statement.word(1)) != Some(false) {
+                let has_choice = traits.is_v3 && traits.family == Some(Family::V4);
+                if has_choice && value::flag(statement.word(1)) != Some(false) {
                     self.draft.option((statement.place, Need::Must), b"checksum", [&b"rfc9568"[..]]);
                 }
             }
@@ -308,7 +309,7 @@ impl Translation<'_, '_, '_> {
                 _ => self.remark(line.place, &[word], "keepalived does not know this word, and ignores it"),
             }
         }
-        self.finish(line);
+        self.finish_as(line, &[b"unicast_peer", line.word(0)]);
     }
 
     fn peers(&mut self, block: &Statement<'_>) {

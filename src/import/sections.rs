@@ -110,7 +110,7 @@ impl Translation<'_, '_, '_> {
             let up = if statement.len() > 2 { statement.word(2) } else { statement.word(1) };
             self.draft.option(at, b"down_delay", [statement.word(1)]);
             self.draft.option(at, b"up_delay", [up]);
-            self.finish(&statement);
+            self.finish_as(&statement, &[block.word(0), statement.word(0)]);
         }
     }
 

@@ -116,13 +116,18 @@ impl<'t> Translation<'t, '_, '_> {
     }
 
     /// Puts the section that was written to the test.
-    pub(super) fn finish(&mut self, statement: &Statement<'_>) -> bool {
+    pub(super) fn finish(&mut self, statement: &Statement<'_>) {
+        self.finish_as(statement, &[statement.word(0), statement.word(1)]);
+    }
+
+    /// The same for one that is called by other words.
+    pub(super) fn finish_as(&mut self, statement: &Statement<'_>, words: &[&[u8]]) {
         let mut judge = Judge {
             document: &mut *self.document,
             config: &mut *self.config,
             names: self.names,
             reporter: &mut *self.reporter,
         };
-        self.draft.finish(statement.place, &[statement.word(0), statement.word(1)], &mut judge)
+        self.draft.finish(statement.place, words, &mut judge);
     }
 }

@@ -160,7 +160,7 @@ pub(super) fn fate(kind: &str, carried: &'static str, word: &[u8]) -> Fate {
 pub(super) fn outermost(word: &[u8]) -> Fate {
     match reason(BLOCKS, word) {
         Fate::Lost(UNKNOWN) => reason(GLOBALS, word),
-        fate => fate,
+        fate @ (Fate::Carried | Fate::Needless | Fate::Lost(_)) => fate,
     }
 }
 
