@@ -8,8 +8,8 @@ mod language;
 mod samples;
 mod shipped;
 
+use core::fmt::Write as _;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use vipd::config::Config;
 use vipd::config::problem::Severity;

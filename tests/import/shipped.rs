@@ -1,7 +1,7 @@
 //! The samples that keepalived is shipped with, as Debian installs them: each is imported, and whatever has no
 //! counterpart is named by its line. `shipped.txt` says what of which; `BLESS=1` writes it anew.
 
-use std::fmt::Write as _;
+use core::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
