@@ -130,3 +130,41 @@ fn why(error: &Error) -> Missing {
         errno => Missing::Unreadable(errno.words().unwrap_or("it cannot be read")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::String;
+
+    #[test]
+    fn files_are_found_by_name_and_by_pattern_beside_the_one_that_includes_them() {
+        let folder = std::env::temp_dir().join(std::format!("vipd-import-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("d")).unwrap();
+        for name in ["k.conf", "d/b.conf", "d/a.conf", "d/.c.conf", "d/d.txt"] {
+            std::fs::write(folder.join(name), name).unwrap();
+        }
+        let main = String::from(folder.join("k.conf").to_str().unwrap());
+        let open = |base: &str, pattern: &str, after: &str| {
+            let (mut name, mut buffer) = (Name::new(), [0; 16]);
+            let len =
+                Disk.open(base.as_bytes(), pattern.as_bytes(), after.as_bytes(), &mut name, &mut buffer)?;
+            assert!(
+                core::str::from_utf8(&name).unwrap().ends_with(core::str::from_utf8(&buffer[..len]).unwrap())
+            );
+            Ok(String::from(core::str::from_utf8(&name).unwrap()))
+        };
+        let path = |name: &str| Ok(String::from(folder.join(name).to_str().unwrap()));
+        assert_eq!(open("", &main, ""), path("k.conf"));
+        assert_eq!(open(&main, "k.conf", ""), path("k.conf"));
+        assert_eq!(open(&main, "k.conf", &main), Err(Missing::End), "a name is one file");
+        assert_eq!(open(&main, "d/*.conf", ""), path("d/a.conf"));
+        assert_eq!(open(&main, "d/*.conf", &path("d/a.conf").unwrap()), path("d/b.conf"));
+        assert_eq!(open(&main, "d/*.conf", &path("d/b.conf").unwrap()), Err(Missing::End));
+        assert_eq!(open(&main, "x/*", ""), Err(Missing::End));
+        assert_eq!(open("", "/dev/zero", ""), Err(Missing::TooLong));
+        assert!(matches!(open(&main, "?/a.conf", ""), Err(Missing::Unreadable(_))));
+        assert!(matches!(open(&main, "d", ""), Err(Missing::Unreadable(_))));
+        assert!(matches!(open(&main, &"x".repeat(300), ""), Err(Missing::Unreadable(_))));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

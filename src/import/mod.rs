@@ -2,8 +2,8 @@
 //!
 //! Three steps. [`source`] takes files apart as keepalived does: comments, included files, lines that belong to one
 //! host (`@id`), definitions, sequences and lists; what is left are [`statements`], words and braces with the line
-//! that they stand on. [`translate`] and the files beside it make sections of them. Each section goes into the
-//! [`draft`] and stays only if `vipd check` would take the file with it, so whatever comes in, what comes out is
+//! that they stand on. `translate` and the files beside it make sections of them. Each section goes into the
+//! `draft` and stays only if `vipd check` would take the file with it, so whatever comes in, what comes out is
 //! accepted. None of this does I/O: files come through a [`Library`], what is to be said goes to a [`Report`].
 
 use crate::config::Config;
