@@ -35,6 +35,7 @@ mod status;
 mod strangers;
 mod together;
 mod tracking;
+mod watch;
 mod weather;
 mod wire;
 
