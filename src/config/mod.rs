@@ -26,8 +26,8 @@ mod instance;
 mod peer;
 mod reader;
 mod track;
-mod value;
-mod words;
+pub(crate) mod value;
+pub(crate) mod words;
 
 /// A name or path that the configuration keeps; read it with [`Config::text`]. Empty by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
