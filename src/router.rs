@@ -37,6 +37,7 @@ mod receive;
 mod reload;
 mod strangers;
 mod tracks;
+mod vmac;
 
 use addresses::Presence;
 pub use hook::Hook;
@@ -46,6 +47,7 @@ use links::Links;
 use probes::Probes;
 pub use strangers::Stranger;
 use strangers::Strangers;
+pub use vmac::Vmac;
 
 /// Which virtual router: an index into the router's table, valid until the next [`Event::Adopt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,11 +170,11 @@ pub enum Effect {
         /// With this priority; 0 resigns.
         priority: u8,
     },
-    /// Add every virtual address. Those that are there stay.
+    /// Switch on the device of its virtual MAC, and add every virtual address. Those that are there stay.
     Claim(Slot),
     /// Give every virtual address of ours that is there its lifetime anew.
     Renew(Slot),
-    /// Remove every virtual address that we have added.
+    /// Remove every virtual address that we have added, and switch off the device of its virtual MAC.
     Release(Slot),
     /// Remove one virtual address: an index into [`Config::addresses`], as it is installed.
     Withdraw {
@@ -187,6 +189,17 @@ pub enum Effect {
         slot: Slot,
         /// How often, back to back.
         repeat: u8,
+    },
+    /// Make the device of its virtual MAC, switched off.
+    MakeVmac(Slot),
+    /// Delete the device of its virtual MAC.
+    RemoveVmac {
+        /// Whose.
+        slot: Slot,
+        /// The device, which may not be known any more when this is performed.
+        device: IfIndex,
+        /// No other will be on the same device, which may answer ARP as it did before.
+        is_last: bool,
     },
     /// Run the hook script with what [`Router::hook`] says, and report its end under the ticket.
     Notify(HookOwner, Ticket),
@@ -301,6 +314,7 @@ impl Router {
             Event::Stop => {
                 self.stopping = true;
                 self.settle(turn);
+                self.remove_vmacs(turn);
             }
             Event::Timer => self.timer(turn),
             Event::Packet(packet) => self.packet(turn, packet),

@@ -6,6 +6,7 @@
 
 use super::addresses::Presence;
 use super::{Effect, Router, Turn, Verb};
+use crate::limits::VMACS_MAX;
 use crate::say::warn;
 use crate::time::{Instant, Span};
 use crate::vrrp::Phase;
@@ -19,6 +20,10 @@ const RETRY_PAUSE: Span = Span::from_secs(1);
 const EEXIST: i32 = 17;
 const EADDRNOTAVAIL: [i32; 3] = [99, 125, 226]; // everywhere but MIPS, MIPS, PA-RISC
 const ENODEV: i32 = 19;
+/// A bridge is to forget an Ethernet address that it does not know.
+const ENOENT: i32 = 2;
+/// A kernel without IPv6 is told how to deal with it.
+const EAFNOSUPPORT: [i32; 3] = [97, 124, 229]; // everywhere but MIPS, MIPS, PA-RISC
 
 /// Where a synchronisation stands.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +99,9 @@ impl Router {
         match message {
             rtnl::Message::Link(link) => self.link(turn, &link),
             rtnl::Message::LinkGone(index) => {
+                if self.is_vmac_link(index) {
+                    self.synchronise(turn);
+                }
                 self.forget_links(&|link| link.index == Some(index));
                 self.settle(turn);
             }
@@ -106,7 +114,9 @@ impl Router {
             rtnl::Message::Done { .. } => {}
             rtnl::Message::Refused { errno, address, .. } => {
                 let harmless = errno == EEXIST || errno == ENODEV || EADDRNOTAVAIL.contains(&errno);
-                if !(address.is_some() && harmless) {
+                let harmless = harmless && (address.is_some() || VMACS_MAX > 0)
+                    || VMACS_MAX > 0 && (errno == ENOENT || EAFNOSUPPORT.contains(&errno));
+                if !harmless {
                     self.sync.refusals = self.sync.refusals.wrapping_add(1);
                     self.sync.is_refused |= address.is_some();
                     let total = self.sync.refusals;
@@ -192,6 +202,7 @@ impl Router {
             }
             self.with(turn, slot, Verb::SettleLifetime);
         }
+        self.make_vmacs(turn);
         self.settle(turn);
     }
 }

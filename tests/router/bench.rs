@@ -120,6 +120,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
             FamilyConfig {
                 addresses: span(start, config.addresses.len() - start),
                 peers: span(peers_start, config.peers.len() - peers_start),
+                vmac: Default::default(),
             }
         };
         let (v4, v6) = (family(Family::V4), family(Family::V6));
@@ -165,6 +166,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 lifetime_secs: spec.lifetime_secs,
                 tracks,
                 ignores_link: false,
+                sends_from_base: false,
                 group: spec.group.map(GroupId),
                 notify,
             })

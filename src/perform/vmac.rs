@@ -1,0 +1,72 @@
+//! Virtual MACs: the device, what it needs to be quiet, and who is told of it.
+
+use super::{Outlet, REQUEST_BYTES_MAX, Unsent};
+use crate::router::{Router, Slot};
+use crate::wire::{Full, IfIndex, Mac, link};
+
+/// The virtual MAC that adverts come from; `None`: the device's own.
+pub(super) fn sender(router: &Router, slot: Slot) -> Option<Mac> {
+    let view = router.view(slot)?;
+    router.vmac(slot).filter(|_| !view.instance.sends_from_base).map(|vmac| vmac.mac)
+}
+
+/// Makes the device, switched off. A bridge that still takes the address for its own would keep from the segment what
+/// is for the master.
+pub(super) fn make(router: &Router, slot: Slot, outlet: &mut impl Outlet) -> Result<(), Unsent> {
+    let Some(vmac) = router.vmac(slot) else { return Ok(()) };
+    let Some(below) = vmac.below else { return Ok(()) };
+    let name = router.config().interface_name(vmac.device);
+    let made = request(outlet, &|buffer| link::add(name, below, vmac.mac, buffer));
+    if vmac.is_on_bridge {
+        return made.and(request(outlet, &|buffer| link::know(below, vmac.mac, false, buffer)));
+    }
+    made
+}
+
+/// Switches the device on, with what is needed for that, or off.
+///
+/// ARP for the router's other addresses is not answered from here, and ARP for the addresses here not from the device
+/// below (RFC 9568 §8.1.2; AD04).
+pub(super) fn switch(router: &Router, slot: Slot, on: bool, outlet: &mut impl Outlet) -> Result<(), Unsent> {
+    let Some(vmac) = router.vmac(slot) else { return Ok(()) };
+    let (Some(device), Some(below)) = (vmac.link, vmac.below) else { return Ok(()) };
+    let mut result = Ok(());
+    if on {
+        if vmac.is_below_open {
+            result = result.and(request(outlet, &|buffer| link::set_arp(below, true, buffer)));
+        }
+        result = result.and(request(outlet, &|buffer| link::set_up_v4(device, buffer)));
+        result = result.and(request(outlet, &|buffer| link::set_up_v6(device, buffer)));
+    }
+    result = result.and(request(outlet, &|buffer| link::switch(device, on, buffer)));
+    if vmac.is_on_bridge {
+        result = result.and(request(outlet, &|buffer| link::know(below, vmac.mac, on, buffer)));
+    }
+    result
+}
+
+/// Deletes the device. The last one lets the device below answer ARP as it did before.
+pub(super) fn remove(
+    router: &Router,
+    slot: Slot,
+    device: IfIndex,
+    is_last: bool,
+    outlet: &mut impl Outlet,
+) -> Result<(), Unsent> {
+    let result = request(outlet, &|buffer| link::delete(device, buffer));
+    let vmac = router.vmac(slot).filter(|vmac| is_last && vmac.is_below_open);
+    match vmac.and_then(|vmac| vmac.below) {
+        Some(below) => result.and(request(outlet, &|buffer| link::set_arp(below, false, buffer))),
+        None => result,
+    }
+}
+
+#[inline(never)]
+fn request(
+    outlet: &mut impl Outlet,
+    write: &dyn Fn(&mut [u8]) -> Result<usize, Full>,
+) -> Result<(), Unsent> {
+    let mut buffer = [0; REQUEST_BYTES_MAX];
+    let len = write(&mut buffer)?;
+    outlet.netlink(buffer.get(..len).ok_or(Unsent)?)
+}
