@@ -25,15 +25,15 @@ pub(super) fn make(router: &Router, slot: Slot, outlet: &mut impl Outlet) -> Res
 
 /// Switches the device on, with what is needed for that, or off.
 ///
-/// ARP for the router's other addresses is not answered from here, and ARP for the addresses here not from the device
-/// below (RFC 9568 §8.1.2; AD04).
+/// The router's other addresses are not spoken for from here, nor those here from the device below (RFC 9568 §8.1.2;
+/// AD04).
 pub(super) fn switch(router: &Router, slot: Slot, on: bool, outlet: &mut impl Outlet) -> Result<(), Unsent> {
     let Some(vmac) = router.vmac(slot) else { return Ok(()) };
     let (Some(device), Some(below)) = (vmac.link, vmac.below) else { return Ok(()) };
     let mut result = Ok(());
     if on {
-        if vmac.is_below_open {
-            result = result.and(request(outlet, &|buffer| link::set_arp(below, true, buffer)));
+        if let Some(loose) = vmac.loose_arp {
+            result = request(outlet, &|buffer| link::tighten_arp(below, loose, buffer));
         }
         result = result.and(request(outlet, &|buffer| link::set_up_v4(device, buffer)));
         result = result.and(request(outlet, &|buffer| link::set_up_v6(device, buffer)));
@@ -54,9 +54,9 @@ pub(super) fn remove(
     outlet: &mut impl Outlet,
 ) -> Result<(), Unsent> {
     let result = request(outlet, &|buffer| link::delete(device, buffer));
-    let vmac = router.vmac(slot).filter(|vmac| is_last && vmac.is_below_open);
-    match vmac.and_then(|vmac| vmac.below) {
-        Some(below) => result.and(request(outlet, &|buffer| link::set_arp(below, false, buffer))),
+    let vmac = router.vmac(slot).filter(|_| is_last);
+    match vmac.and_then(|vmac| Some((vmac.below?, vmac.loose_arp?))) {
+        Some((below, loose)) => result.and(request(outlet, &|buffer| link::set_arp(below, loose, buffer))),
         None => result,
     }
 }

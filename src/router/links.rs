@@ -160,7 +160,9 @@ impl Router {
                 }
                 continue;
             }
-            let comes_up = known.running && !entry.running;
+            // A virtual MAC's device that is switched on is announced by the claim.
+            let was_off = VMACS_MAX > 0 && self.is_vmac(id) && !entry.known.details().is_on;
+            let comes_up = known.running && !entry.running && !was_off;
             let has_mac = entry.mac == known.mac;
             changed |= !has_number || !has_mac || entry.running != known.running;
             if !has_number {

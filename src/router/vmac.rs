@@ -11,7 +11,7 @@ use super::{Effect, Member, Router, Slot, Turn, Verb};
 use crate::config::{Config, Family, InterfaceId};
 use crate::limits::VMACS_MAX;
 use crate::vrrp::{Fault, Phase};
-use crate::wire::link::{self, Details};
+use crate::wire::link::{self, Arp, Details};
 use crate::wire::{IfIndex, Mac};
 
 /// What is kept of the details of a link.
@@ -22,10 +22,9 @@ impl Known {
     /// All zeros.
     pub(super) const NONE: Self = Self([Details::NONE; VMACS_MAX]);
 
-    /// A link as it is told now, after what was told of it before: that it answers for others is remembered, since we
-    /// are going to change it.
+    /// A link as it is told now, after what was told of it before: how it spoke ARP is remembered, since we change it.
     pub(super) fn and(self, mut now: Details) -> Self {
-        now.answers_for_others |= self.details().answers_for_others;
+        now.loose_arp = now.loose_arp.or(self.details().loose_arp);
         Self([now; VMACS_MAX])
     }
 
@@ -47,8 +46,8 @@ pub struct Vmac {
     pub mac: Mac,
     /// The device below is a bridge.
     pub is_on_bridge: bool,
-    /// Without us, the device below would answer ARP for addresses that are not on it.
-    pub is_below_open: bool,
+    /// Without us, the device below would speak ARP for addresses that are not on it.
+    pub loose_arp: Option<Arp>,
 }
 
 impl Router {
@@ -74,7 +73,7 @@ impl Router {
             below,
             mac,
             is_on_bridge: below_details.is_bridge,
-            is_below_open: below_details.answers_for_others,
+            loose_arp: below_details.loose_arp,
         })
     }
 

@@ -36,7 +36,21 @@ const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 
 /// Numbers of `/proc/sys/net/ipv4/conf` (linux/ip.h), counted from 1.
 const RP_FILTER: u16 = 8;
+const ARP_ANNOUNCE: u16 = 18;
 const ARP_IGNORE: u16 = 19;
+
+/// How a link behaves that speaks ARP for its own addresses only: it does not answer for those of other links
+/// (`arp_ignore`), and does not ask in their names either (`arp_announce`), which would teach whoever is asked.
+const OWN_ONLY: Arp = Arp { ignore: 1, announce: 2 };
+
+/// Two settings of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arp {
+    /// `arp_ignore`.
+    pub ignore: u8,
+    /// `arp_announce`.
+    pub announce: u8,
+}
 
 const NDA_LLADDR: u16 = 2;
 const NUD_PERMANENT: u16 = 0x80;
@@ -57,14 +71,14 @@ pub struct Details {
     pub is_on: bool,
     /// It is a bridge.
     pub is_bridge: bool,
-    /// It answers ARP for addresses of other links too (`arp_ignore` is 0).
-    pub answers_for_others: bool,
+    /// How it behaves, if it speaks ARP for addresses of other links too.
+    pub loose_arp: Option<Arp>,
 }
 
 impl Details {
     /// Nothing of it; all zeros.
     pub const NONE: Self =
-        Self { macvlan_on: None, is_on: false, is_bridge: false, answers_for_others: false };
+        Self { macvlan_on: None, is_on: false, is_bridge: false, loose_arp: None };
 }
 
 /// Reads them from a link's flags and attributes.
@@ -76,7 +90,7 @@ pub(super) fn details(flags: u32, attributes: &[u8]) -> Details {
         match attribute.kind {
             IFLA_LINK => below = attribute.as_u32().map(IfIndex),
             IFLA_LINKINFO => (is_macvlan, details.is_bridge) = kind(attribute.value),
-            IFLA_AF_SPEC => details.answers_for_others = arp_ignore(attribute.value) == Some(0),
+            IFLA_AF_SPEC => details.loose_arp = arp(attribute.value).filter(|arp| arp.is_loose()),
             _ => {}
         }
     }
@@ -102,12 +116,21 @@ fn kind(info: &[u8]) -> (bool, bool) {
     (kind == b"macvlan" && mode == Some(MACVLAN_MODE_BRIDGE), kind == b"bridge")
 }
 
-/// `arp_ignore`, from the table of IPv4 settings.
-fn arp_ignore(families: &[u8]) -> Option<u32> {
+impl Arp {
+    const fn is_loose(self) -> bool {
+        self.ignore < OWN_ONLY.ignore || self.announce < OWN_ONLY.announce
+    }
+}
+
+/// The two of the table of IPv4 settings.
+fn arp(families: &[u8]) -> Option<Arp> {
     let inet = netlink::attributes(families).find(|family| family.kind == AF_INET)?;
     let table = netlink::attributes(inet.value).find(|part| part.kind == IFLA_INET_CONF)?;
-    let value = table.value.get(usize::from(ARP_IGNORE - 1) * 4..)?.first_chunk()?;
-    Some(u32::from_ne_bytes(*value))
+    let value = |number: u16| {
+        let value = table.value.get(usize::from(number - 1) * 4..)?.first_chunk()?;
+        Some(u32::from_ne_bytes(*value) as u8) // At most 8.
+    };
+    Some(Arp { ignore: value(ARP_IGNORE)?, announce: value(ARP_ANNOUNCE)? })
 }
 
 /// Writes a request for a new macvlan on `below`, which is switched off, and returns its length in bytes.
@@ -149,22 +172,32 @@ pub fn switch(link: IfIndex, on: bool, buffer: &mut [u8]) -> Result<usize, Full>
     request.finish()
 }
 
-/// Writes a request that lets a link answer ARP for its own addresses only (`arp_ignore` 1), or for all of the host's
-/// (0), and returns its length in bytes.
+/// Writes a request that gives a link these settings, and returns its length in bytes.
 ///
 /// # Errors
 /// [`Full`] if `buffer` is too short.
-pub fn set_arp(link: IfIndex, own_only: bool, buffer: &mut [u8]) -> Result<usize, Full> {
-    settings(link, &[(ARP_IGNORE, u32::from(own_only))], buffer)
+pub fn set_arp(link: IfIndex, arp: Arp, buffer: &mut [u8]) -> Result<usize, Full> {
+    settings(link, &[(ARP_IGNORE, arp.ignore), (ARP_ANNOUNCE, arp.announce)], buffer)
 }
 
-/// Writes a request for the settings of a macvlan, and returns its length in bytes: it answers ARP for its own addresses
+/// Writes a request that lets a link with these settings speak ARP for its own addresses only, and returns its length in
+/// bytes. What is stricter than that stays.
+///
+/// # Errors
+/// [`Full`] if `buffer` is too short.
+pub fn tighten_arp(link: IfIndex, loose: Arp, buffer: &mut [u8]) -> Result<usize, Full> {
+    let ignore = if loose.ignore > OWN_ONLY.ignore { loose.ignore } else { OWN_ONLY.ignore };
+    set_arp(link, Arp { ignore, ..OWN_ONLY }, buffer)
+}
+
+/// Writes a request for the settings of a macvlan, and returns its length in bytes: it speaks ARP for its own addresses
 /// only, and takes packets whose answers leave by the link below (`rp_filter` 2, which is more than a 1 for all links).
 ///
 /// # Errors
 /// [`Full`] if `buffer` is too short.
 pub fn set_up_v4(link: IfIndex, buffer: &mut [u8]) -> Result<usize, Full> {
-    settings(link, &[(ARP_IGNORE, 1), (RP_FILTER, 2)], buffer)
+    let arp = OWN_ONLY;
+    settings(link, &[(ARP_IGNORE, arp.ignore), (ARP_ANNOUNCE, arp.announce), (RP_FILTER, 2)], buffer)
 }
 
 /// Writes a request that keeps a link from giving itself an IPv6 address (AD22), and returns its length in bytes. A
@@ -201,14 +234,14 @@ pub fn know(bridge: IfIndex, mac: Mac, knows: bool, buffer: &mut [u8]) -> Result
 }
 
 /// IPv4 settings of a link: number and value.
-fn settings(link: IfIndex, values: &[(u16, u32)], buffer: &mut [u8]) -> Result<usize, Full> {
+fn settings(link: IfIndex, values: &[(u16, u8)], buffer: &mut [u8]) -> Result<usize, Full> {
     let mut request = Request::new(buffer, NEW_LINK, 0, 0)?;
     put_header(&mut request, link, 0, 0)?;
     let families = request.begin(IFLA_AF_SPEC)?;
     let inet = request.begin(AF_INET)?;
     let table = request.begin(IFLA_INET_CONF)?;
     for (number, value) in values {
-        request.attribute(*number, &value.to_ne_bytes())?;
+        request.attribute(*number, &u32::from(*value).to_ne_bytes())?;
     }
     request.end(table)?;
     request.end(inet)?;
@@ -302,10 +335,11 @@ mod tests {
     fn ad04_ad22_the_settings_of_links_are_these_bytes() {
         #[rustfmt::skip]
         assert_eq!(written(|buffer| set_up_v4(IfIndex(7), buffer)), [
-            60, 0, 0, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            68, 0, 0, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
             0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-            28, 0, 26, 0x80, 24, 0, 2, 0x80, 20, 0, 1, 0x80,
+            36, 0, 26, 0x80, 32, 0, 2, 0x80, 28, 0, 1, 0x80,
             8, 0, 19, 0, 1, 0, 0, 0, // arp_ignore
+            8, 0, 18, 0, 2, 0, 0, 0, // arp_announce
             8, 0, 8, 0, 2, 0, 0, 0, // rp_filter
         ]);
         #[rustfmt::skip]
@@ -314,10 +348,13 @@ mod tests {
             0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
             16, 0, 26, 0x80, 12, 0, 10, 0x80, 5, 0, 8, 0, 1, 0, 0, 0, // addr_gen_mode none
         ]);
-        let own_only = written(|buffer| set_arp(IfIndex(3), true, buffer));
-        assert_eq!(own_only[44..], [8, 0, 19, 0, 1, 0, 0, 0]);
-        let open = written(|buffer| set_arp(IfIndex(3), false, buffer));
-        assert_eq!(open[44..], [8, 0, 19, 0, 0, 0, 0, 0]);
+        for (before, ignore) in [(0, 1), (1, 1), (8, 8)] {
+            let loose = Arp { ignore: before, announce: 0 };
+            let tight = written(|buffer| tighten_arp(IfIndex(3), loose, buffer));
+            assert_eq!(tight[44..], [8, 0, 19, 0, ignore, 0, 0, 0, 8, 0, 18, 0, 2, 0, 0, 0]);
+            let loose = written(|buffer| set_arp(IfIndex(3), loose, buffer));
+            assert_eq!(loose[44..], [8, 0, 19, 0, before, 0, 0, 0, 8, 0, 18, 0, 0, 0, 0, 0]);
+        }
     }
 
     /// The attributes behind the header of what we ask for have the layout of what the kernel tells.
@@ -342,10 +379,13 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_for_others_is_told_by_the_table_of_settings() {
-        for (value, expected) in [(0, true), (1, false), (8, false)] {
+    fn who_speaks_for_others_is_told_by_the_table_of_settings() {
+        for (ignore, announce, is_loose) in [(0, 2, true), (1, 0, true), (1, 1, true), (1, 2, false), (8, 2, false)]
+        {
+            let expected = is_loose.then_some(Arp { ignore, announce });
             let mut table = [7; 33 * 4];
-            table[18 * 4..19 * 4].copy_from_slice(&u32::to_ne_bytes(value));
+            table[17 * 4..18 * 4].copy_from_slice(&u32::from(announce).to_ne_bytes());
+            table[18 * 4..19 * 4].copy_from_slice(&u32::from(ignore).to_ne_bytes());
             let mut buffer = [0xa5; 300];
             let mut request = Request::new(&mut buffer, NEW_LINK, 0, 0).unwrap();
             let families = request.begin(IFLA_AF_SPEC).unwrap();
@@ -354,10 +394,10 @@ mod tests {
             request.end(inet).unwrap();
             request.end(families).unwrap();
             let len = request.finish().unwrap();
-            assert_eq!(details(0, &buffer[16..len]).answers_for_others, expected);
+            assert_eq!(details(0, &buffer[16..len]).loose_arp, expected);
             // Cut anywhere, it is not known and nothing happens.
             for end in 16..len {
-                assert!(!details(0, &buffer[16..end]).answers_for_others || end > 16 + 12 + 19 * 4);
+                assert_eq!(details(0, &buffer[16..end]).loose_arp, None, "{end}");
             }
         }
     }

@@ -10,6 +10,7 @@ use vipd::config::{
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{Instant, Interval};
 use vipd::vrrp::{Phase, State};
+use vipd::wire::link::Details;
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
 use vipd::wire::{IfIndex, Mac};
@@ -255,7 +256,7 @@ impl Bench {
 
     pub(crate) fn link(&mut self, index: IfIndex, name: &str, running: bool) {
         let mac = Some(Mac([2, 0, 0, 0, 0, index.0 as u8]));
-        self.handle(Event::Kernel(Message::Link(rtnl::Link { index, name, mac, running })));
+        self.handle(Event::Kernel(Message::Link(rtnl::Link { index, name, mac, running, details: Details::NONE })));
     }
 
     pub(crate) fn address(&mut self, interface: IfIndex, text: &str, marked: bool) {
