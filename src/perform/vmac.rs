@@ -62,10 +62,7 @@ pub(super) fn remove(
 }
 
 #[inline(never)]
-fn request(
-    outlet: &mut impl Outlet,
-    write: &dyn Fn(&mut [u8]) -> Result<usize, Full>,
-) -> Result<(), Unsent> {
+fn request(outlet: &mut impl Outlet, write: &dyn Fn(&mut [u8]) -> Result<usize, Full>) -> Result<(), Unsent> {
     let mut buffer = [0; REQUEST_BYTES_MAX];
     let len = write(&mut buffer)?;
     outlet.netlink(buffer.get(..len).ok_or(Unsent)?)

@@ -117,7 +117,9 @@ impl Router {
     /// A configuration is about to come: the devices that it does not have on the same device below are removed.
     pub(super) fn remove_vmacs_but(&self, turn: &mut Turn<'_>, new: &Config) {
         for slot in self.slots() {
-            let Some(instance) = self.member(slot).and_then(|member| self.instance_of(member)) else { continue };
+            let Some(instance) = self.member(slot).and_then(|member| self.instance_of(member)) else {
+                continue;
+            };
             let Some(vmac) = self.vmac(slot) else { continue };
             let name = self.config.interface_name(vmac.device);
             let below = self.config.interface_name(instance.interface);

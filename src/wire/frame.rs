@@ -365,7 +365,10 @@ mod tests {
         assert_eq!(buffer[14..18], [0x6c, 0, 0, 0]);
         let packet = Ipv6Packet::new_checked(&buffer[14..]).unwrap();
         assert_eq!((packet.src_addr(), packet.dst_addr()), (source, group));
-        assert_eq!((packet.hop_limit(), u8::from(packet.next_header()), packet.payload_len()), (255, 112, 24));
+        assert_eq!(
+            (packet.hop_limit(), u8::from(packet.next_header()), packet.payload_len()),
+            (255, 112, 24)
+        );
         for room in 0..len {
             assert_eq!(advert_header(mac, source.into(), group.into(), 24, &mut [0; 99][..room]), Err(Full));
         }

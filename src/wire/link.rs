@@ -77,8 +77,7 @@ pub struct Details {
 
 impl Details {
     /// Nothing of it; all zeros.
-    pub const NONE: Self =
-        Self { macvlan_on: None, is_on: false, is_bridge: false, loose_arp: None };
+    pub const NONE: Self = Self { macvlan_on: None, is_on: false, is_bridge: false, loose_arp: None };
 }
 
 /// Reads them from a link's flags and attributes.
@@ -295,7 +294,11 @@ mod tests {
             12, 0, 1, 0, b'm', b'a', b'c', b'v', b'l', b'a', b'n', 0,
             12, 0, 2, 0x80, 8, 0, 1, 0, 4, 0, 0, 0, // IFLA_INFO_DATA: bridge mode
         ];
-        let expected = { let mut all = expected.to_vec(); all[0] = all.len() as u8; all };
+        let expected = {
+            let mut all = expected.to_vec();
+            all[0] = all.len() as u8;
+            all
+        };
         assert_eq!(written(|buffer| add("vrrp.10", IfIndex(3), MAC, buffer)), expected);
         let longest = written(|buffer| add("fifteen-letters", IfIndex(3), MAC, buffer));
         assert_eq!(longest.len(), REQUEST_BYTES_MAX - 8 + 4);
@@ -380,7 +383,8 @@ mod tests {
 
     #[test]
     fn who_speaks_for_others_is_told_by_the_table_of_settings() {
-        for (ignore, announce, is_loose) in [(0, 2, true), (1, 0, true), (1, 1, true), (1, 2, false), (8, 2, false)]
+        for (ignore, announce, is_loose) in
+            [(0, 2, true), (1, 0, true), (1, 1, true), (1, 2, false), (8, 2, false)]
         {
             let expected = is_loose.then_some(Arp { ignore, announce });
             let mut table = [7; 33 * 4];

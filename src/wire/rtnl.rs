@@ -320,8 +320,7 @@ fn parse_link(payload: &[u8]) -> Option<Link<'_>> {
         }
     }
     let running = flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING;
-    let details =
-        if limits::VMACS_MAX > 0 { link::details(flags, attributes) } else { link::Details::NONE };
+    let details = if limits::VMACS_MAX > 0 { link::details(flags, attributes) } else { link::Details::NONE };
     Some(Link { index, name: name?, mac, running, details })
 }
 
@@ -579,7 +578,13 @@ mod tests {
             let details = link::Details { is_on, ..link::Details::NONE };
             assert_eq!(
                 only(&bytes),
-                Some(Message::Link(Link { index: IfIndex(5), name: "br-lan", mac: Some(Mac(mac)), running, details })),
+                Some(Message::Link(Link {
+                    index: IfIndex(5),
+                    name: "br-lan",
+                    mac: Some(Mac(mac)),
+                    running,
+                    details
+                })),
                 "{flags:#x}"
             );
         }

@@ -256,7 +256,13 @@ impl Bench {
 
     pub(crate) fn link(&mut self, index: IfIndex, name: &str, running: bool) {
         let mac = Some(Mac([2, 0, 0, 0, 0, index.0 as u8]));
-        self.handle(Event::Kernel(Message::Link(rtnl::Link { index, name, mac, running, details: Details::NONE })));
+        self.handle(Event::Kernel(Message::Link(rtnl::Link {
+            index,
+            name,
+            mac,
+            running,
+            details: Details::NONE,
+        })));
     }
 
     pub(crate) fn address(&mut self, interface: IfIndex, text: &str, marked: bool) {
