@@ -35,7 +35,7 @@ pub(super) struct Sync {
     retry_at: Option<Instant>,
     /// Requests that the kernel has refused.
     refusals: u32,
-    /// An address was refused, and is not there yet.
+    /// An address was refused, and is not there yet; or, with virtual MACs, anything else.
     pub(super) is_refused: bool,
 }
 
@@ -118,7 +118,7 @@ impl Router {
                     || VMACS_MAX > 0 && (errno == ENOENT || EAFNOSUPPORT.contains(&errno));
                 if !harmless {
                     self.sync.refusals = self.sync.refusals.wrapping_add(1);
-                    self.sync.is_refused |= address.is_some();
+                    self.sync.is_refused |= address.is_some() || VMACS_MAX > 0;
                     let total = self.sync.refusals;
                     if total.is_power_of_two() {
                         warn!(
@@ -199,6 +199,12 @@ impl Router {
                 }
             } else if misses {
                 self.with(turn, slot, Verb::PutBack);
+            } else if was_refused
+                && self.vmac(slot).is_some()
+                && view.virtual_router().phase() == Phase::Master
+            {
+                // It may have been a setting of the virtual MAC's device.
+                turn.push(Effect::Claim(slot));
             }
             self.with(turn, slot, Verb::SettleLifetime);
         }

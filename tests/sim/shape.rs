@@ -75,6 +75,14 @@ impl Shape {
                 }
             }
         }
+        // A device of that name is one virtual router's, and an owner's address is on the interface itself.
+        if cfg!(feature = "vmac") && !grouped && rng.u8(0..3) == 0 {
+            let of_all = rng.bool();
+            for plan in nodes.iter_mut().flat_map(|node| &mut node.plans) {
+                plan.has_vmac = plan.priority < 255 && (of_all || rng.bool());
+                plan.sends_from_base = plan.has_vmac && rng.u8(0..4) == 0;
+            }
+        }
         for node in nodes.iter_mut().filter(|node| node.lives) {
             for plan in &mut node.plans {
                 plan.lifetime_secs = random_lifetime(rng, plan.centis);

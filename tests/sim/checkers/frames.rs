@@ -129,9 +129,11 @@ pub fn on_the_wire(node: &Node, link: usize, frame: &[u8]) -> Result<(), &'stati
     let opened = frame::open(frame)?;
     if let Content::Vrrp { from, to, ttl, message, .. } = opened.content {
         let family = Family::of(from);
-        let plan = node.plans.iter().find(|plan| plan.link == link && plan.vrid == message[1]);
-        let vmac = plan.filter(|plan| plan.peers.is_empty()).and_then(|plan| plan.vmac_of(family));
-        check(is_ours || vmac.is_some_and(|(mac, _)| mac == opened.from), "source MAC")?;
+        // Those of the first plans too: what a reload takes out resigns.
+        let mut plans = node.plans.iter().chain(&node.first_plans).filter(|plan| plan.peers.is_empty());
+        let is_its = |plan: &Plan| plan.vmac_of(family).is_some_and(|(mac, _)| mac == opened.from);
+        let is_vmac = plans.any(|plan| (plan.link, plan.vrid) == (link, message[1]) && is_its(plan));
+        check(is_ours || is_vmac, "source MAC")?;
         check(ttl == 255, "TTL")?;
         check(it.own.iter().any(|&(own, _)| own == from), "source")?;
         check(frame::vrrp_checksum_is_right(from, to, message), "checksum")?;

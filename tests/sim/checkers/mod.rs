@@ -11,7 +11,8 @@ use vipd::wire::IfIndex;
 
 use crate::clock::{MS, NEVER, Nanos};
 use crate::frame::{self, Content};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Link};
+use crate::netlink::Arp;
 use crate::node::Node;
 use crate::plan::Plan;
 use crate::seed::trace;
@@ -293,6 +294,9 @@ fn addresses_follow_the_state(now: Nanos, node: &Node, plan: &Plan, family: Fami
     if link.below.is_some() {
         // AD01 to AD03: a backup's is switched off.
         assert_eq!(link.up, phase == Phase::Master, "{now}: node {} {phase:?} {}", node.number, link.name);
+        let is_tight = |link: &Link| link.arp == Arp { ignore: 1, announce: 2 };
+        let is_quiet = is_tight(link) && link.is_silent && is_tight(&node.kernel.links[plan.link]);
+        assert!(!link.up || is_quiet, "AD04, AD22: node {} {}", node.number, link.name);
     }
     for address in plan.addresses(family) {
         let own = link.own.iter().any(|&(own, _)| own == address);
