@@ -34,6 +34,8 @@ mod status;
 mod strangers;
 mod together;
 mod tracking;
+#[cfg(feature = "vmac")]
+mod vmac;
 mod weather;
 mod wire;
 
