@@ -7,7 +7,7 @@ use super::uci::Section;
 use super::value;
 use super::{Announcements, Delays, Family, FamilyConfig, Instance, InterfaceId, Span, Tracked};
 use crate::limits;
-use crate::time::Interval;
+use crate::time::{self, Interval};
 use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
 
 static ENABLED: [Numeric; 1] = [Numeric::flag("enabled", true)];
@@ -122,7 +122,7 @@ impl<'d> Reader<'d, '_> {
             priority,
             interval,
             preempt: nopreempt == 0,
-            preempt_delay: reader::duration(preempt_delay),
+            preempt_delay: time::Span::from_millis(preempt_delay.cast_unsigned()),
             wants_master,
             password,
             checksum,

@@ -12,7 +12,7 @@ use crate::linux::hook::Environment;
 use crate::linux::launcher::Launcher;
 use crate::linux::outlet::Kernel;
 use crate::linux::poll::Waiting;
-use crate::linux::{self, clock};
+use crate::linux::{self, clock, memory};
 use crate::perform::perform;
 use crate::probe::Standing;
 use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Parcel, Router, Ticket, TryTicket};
@@ -83,7 +83,7 @@ impl Hands<'_> {
             let (job, is_started) = if let Effect::Notify(owner, ticket) = *effect {
                 (Job::Hook(ticket), launch(&self.launcher, self.router, owner, ticket))
             } else if let Effect::Try(probe, ticket) = *effect {
-                let is_started = PROBES_MAX > 0
+                let is_started = cfg!(feature = "probe")
                     && self.can_launch
                     && launch_try(&self.launcher, self.router, probe, ticket);
                 (Job::Try(ticket), is_started)
@@ -96,7 +96,7 @@ impl Hands<'_> {
                 let _ = self.unstarted.push(job);
             }
         }
-        self.effects.clear();
+        memory::clear(self.effects);
     }
 
     /// Whether there is something to tell that no descriptor will wake us for.

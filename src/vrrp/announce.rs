@@ -98,7 +98,7 @@ impl Timetable {
             return count;
         }
         self.rest = count.saturating_sub(1);
-        self.rest_at = now + Span::from_millis(plan.interval_ms);
+        self.rest_at = now + Span::from_millis(u32::from(plan.interval_ms));
         1
     }
 }

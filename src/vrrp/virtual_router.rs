@@ -5,7 +5,6 @@
 
 use core::cmp::Ordering;
 use core::net::IpAddr;
-use core::time::Duration;
 
 use heapless::Vec;
 
@@ -50,7 +49,7 @@ pub struct Rules<'a> {
     /// Whether a lower-priority master is pre-empted.
     pub preempt: bool,
     /// How long it is suffered before that.
-    pub preempt_delay: Duration,
+    pub preempt_delay: Span,
     /// Version 2: the password.
     pub password: Option<&'a Password>,
     /// When addresses are announced.
@@ -423,7 +422,7 @@ impl VirtualRouter {
             return;
         }
         let rightful = advert.priority >= turn.rules.priority || !turn.rules.preempt;
-        let suffered = !rightful && turn.rules.preempt_delay > Duration::ZERO && {
+        let suffered = !rightful && turn.rules.preempt_delay > Span::ZERO && {
             // Armed once, by the first losing advertisement (ST21).
             let until = *preempt_at.get_or_insert(turn.now + turn.rules.preempt_delay);
             turn.now < until

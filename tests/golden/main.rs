@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vipd::config::{Announcements, Family};
-use vipd::time::{Instant, Interval};
+use vipd::time::{Instant, Interval, Span};
 use vipd::vrrp::{Action, Actions, Fault, Rules, State, Turn, VirtualRouter};
 use vipd::wire::vrrp::{Advert, Authentication, ChecksumForm, Version, Vrid};
 
@@ -69,7 +69,7 @@ impl Flags {
             priority: if self.owner { 255 } else { 100 },
             interval: Interval::SECOND,
             preempt: self.preempt != "nopreempt",
-            preempt_delay: Duration::from_secs(if self.preempt == "delay" { 10 } else { 0 }),
+            preempt_delay: Span::from_secs(if self.preempt == "delay" { 10 } else { 0 }),
             password: None,
             announcements: Announcements { refresh_secs: 60, ..Announcements::default() },
             lifetime_secs: 2,

@@ -8,7 +8,7 @@ use vipd::config::{
     ProbeId, Span, Track, Tracked, VirtualAddress,
 };
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
-use vipd::time::{Instant, Interval};
+use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
 use vipd::wire::link::Details;
 use vipd::wire::rtnl::{self, Message};
@@ -60,6 +60,20 @@ impl Default for Spec {
             notify: "",
         }
     }
+}
+
+/// A LAN and a WAN in a sync group: VRID 7 on `eth0`, VRID 8 on `eth1`.
+pub(crate) fn lan_and_wan() -> [Spec; 2] {
+    let lan = Spec { group: Some(0), ..Spec::default() };
+    let wan = Spec {
+        name: "wan",
+        device: "eth1",
+        vrid: 8,
+        addresses: vec!["10.1.0.1"],
+        group: Some(0),
+        ..Spec::default()
+    };
+    [lan, wan]
 }
 
 fn span(start: usize, len: usize) -> Span {
@@ -155,7 +169,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 priority: spec.priority,
                 interval: spec.interval,
                 preempt: spec.preempt,
-                preempt_delay: spec.preempt_delay,
+                preempt_delay: time::Span::from_millis(spec.preempt_delay.as_millis() as u32),
                 wants_master: false,
                 password: spec.password.map(|text| Password::new(text.as_bytes()).unwrap()),
                 checksum: ChecksumForm::PseudoHeader,

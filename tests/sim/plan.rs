@@ -9,7 +9,7 @@ use vipd::config::{
     Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track, Tracked,
     VirtualAddress, Vmac,
 };
-use vipd::time::Interval;
+use vipd::time::{self, Interval};
 use vipd::wire::Mac;
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
@@ -255,7 +255,7 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         priority: plan.priority,
         interval: Interval::from_centis(plan.centis).unwrap(),
         preempt: plan.preempt,
-        preempt_delay: plan.preempt_delay,
+        preempt_delay: time::Span::from_millis(plan.preempt_delay.as_millis() as u32),
         wants_master: false,
         password: plan.password.map(|text| Password::new(text).unwrap()),
         checksum: plan.checksum,
