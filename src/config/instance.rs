@@ -113,7 +113,8 @@ impl<'d> Reader<'d, '_> {
         self.check_version(section, &halves);
 
         let (Some(interface), Some(vrid)) = (interface, vrid) else { return };
-        let sends_from_base = self.vmacs(section, interface, vrid, from_base != 0, &mut halves);
+        let sends_from_base =
+            self.vmacs(section, interface, vrid, (from_base != 0, priority == PRIORITY_OWNER), &mut halves);
         let instance = Instance {
             name,
             interface,

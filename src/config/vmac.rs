@@ -22,7 +22,7 @@ impl<'d> Reader<'d, '_> {
         section: Section<'d>,
         interface: InterfaceId,
         vrid: Vrid,
-        from_base: bool,
+        (from_base, is_owner): (bool, bool),
         halves: &mut Halves,
     ) -> bool {
         let asked = self.scalar(section, "use_vmac").filter(|value| value::is_asking(value.text));
@@ -37,6 +37,14 @@ impl<'d> Reader<'d, '_> {
             return false;
         }
         let Some(name) = self.vmac_name(asked) else { return false };
+        if is_owner {
+            self.warn(
+                asked.line,
+                "use_vmac with priority 255: the addresses must not be configured on the interface too, or hosts learn \
+                 both Ethernet addresses",
+                &[],
+            );
+        }
         let is_alone = halves.v4.addresses.is_empty();
         for family in [Family::V4, Family::V6] {
             let half = match family {

@@ -131,7 +131,7 @@ fn wait_answers(capture: &Capture, port: &Port, from: Duration) {
 /// RFC 9568 §7.3, §8.1.2: a host need not notice that the master is another one. It is the switch that learns, from the
 /// adverts' Ethernet source (§7.2).
 #[test]
-fn ad07_ad14_a_client_whose_neighbour_entries_never_change_is_served_over_a_failover() {
+fn ad14_a_client_whose_neighbour_entries_never_change_is_served_over_a_failover() {
     let Some(_bench) = Bench::take(Load::Whole, &[]) else { return };
     let lan = Segment::new();
     let capture = lan.capture();
@@ -245,8 +245,9 @@ fn ad04_ad22_the_routers_own_address_keeps_its_own_mac_and_settings_are_given_ba
     assert_eq!(arp(&lone.host), ["0", "0"]);
 }
 
+/// RFC 9568 §8.1.2: nor does a restart tell anybody of the device's own Ethernet address.
 #[test]
-fn what_a_killed_daemon_leaves_is_taken_over_or_switched_off_by_the_next_one() {
+fn ad16_what_a_killed_daemon_leaves_is_taken_over_or_switched_off_by_the_next_one() {
     let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
     let mut lone = Lone::start(&with_vmac(150, &ADDRESSES));
     wait_claimed(&lone.host, true);
@@ -271,6 +272,38 @@ fn what_a_killed_daemon_leaves_is_taken_over_or_switched_off_by_the_next_one() {
     });
     assert_eq!(index(&lone.host, DEVICE_V4), before);
     assert!(!is_up(&lone.host, DEVICE_V4) && lone.host.addresses(DEVICE_V4).is_empty());
+    only_virtual_macs_were_told(&lone.capture);
+}
+
+/// RFC 9568 §6.4.3. The way back to the client is by the device below, which a strict `rp_filter` would take amiss.
+#[test]
+fn ad05_ad07_a_master_forwards_what_is_sent_to_the_virtual_mac_and_answers_solicitations_with_it() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let lone =
+        Lone::prepared(&with_vmac(200, &["10.0.0.100/32", "fe80::100/64", "2001:db8::100/128"]), |host| {
+            host.ip("address add 2001:db8::1/64 dev eth0 nodad");
+            host.sysctl("ipv4/ip_forward", "1");
+            host.sysctl("ipv6/conf/all/forwarding", "1");
+            host.sysctl("ipv4/conf/all/rp_filter", "1");
+        });
+    wait_claimed(&lone.host, true);
+    let far = Segment::new();
+    let (client, server) = (Host::new("client"), Host::new("server"));
+    let _port = lone.lan.attach_with(&client, "eth0", &["10.0.0.9/24"]);
+    client.ip("address add 2001:db8::9/64 dev eth0 nodad");
+    client.ip("route add default via 10.0.0.100");
+    let _inner = far.attach_with(&lone.host, "eth1", &["10.8.0.1/24"]);
+    let _outer = far.attach_with(&server, "eth0", &["10.8.0.2/24"]);
+    server.ip("route add default via 10.8.0.1");
+    for target in ["10.8.0.2", V4, GLOBAL] {
+        let ping = client.command("ping").args(["-c", "2", "-W", "2", target]).output().unwrap();
+        assert!(ping.status.success(), "{target}: {}", String::from_utf8_lossy(&ping.stdout));
+    }
+    let known = client.ip("neighbour show dev eth0");
+    let of = |address: &str| known.lines().find(|line| line.starts_with(&format!("{address} "))).unwrap();
+    assert!(of(V4).contains("00:00:5e:00:01:07"), "{known}");
+    assert!(of(GLOBAL).contains("00:00:5e:00:02:07 router"), "the Router flag: {known}");
+    only_virtual_macs_were_told(&lone.capture);
 }
 
 #[test]
