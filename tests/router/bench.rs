@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vipd::config::{
     Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer, Probe,
-    ProbeId, Span, Track, Tracked, VirtualAddress,
+    ProbeId, Span, Track, Tracked, VirtualAddress, Vmac,
 };
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{self, Instant, Interval};
@@ -38,6 +38,7 @@ pub(crate) struct Spec {
     pub(crate) tracks: Vec<(&'static str, i16)>,
     pub(crate) group: Option<u8>,
     pub(crate) notify: &'static str,
+    pub(crate) has_vmac: bool,
 }
 
 impl Default for Spec {
@@ -58,6 +59,7 @@ impl Default for Spec {
             tracks: vec![],
             group: None,
             notify: "",
+            has_vmac: false,
         }
     }
 }
@@ -115,6 +117,14 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
         let mut family = |family: Family| {
             let start = config.addresses.len();
             let peers_start = config.peers.len();
+            let vmac = match family {
+                Family::V4 => format!("vrrp.{}", spec.vrid),
+                Family::V6 => format!("vrrp6.{}", spec.vrid),
+            };
+            let has_vmac =
+                spec.has_vmac && spec.addresses.iter().any(|it| it.contains(':') == (family == Family::V6));
+            let vmac = has_vmac.then(|| config.interface(&vmac).unwrap());
+            let interface = vmac.unwrap_or(interface);
             for address in &spec.addresses {
                 let address: IpAddr = address.parse().unwrap();
                 if Family::of(address) == family {
@@ -135,7 +145,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
             FamilyConfig {
                 addresses: span(start, config.addresses.len() - start),
                 peers: span(peers_start, config.peers.len() - peers_start),
-                vmac: Default::default(),
+                vmac: vmac.map_or_else(Default::default, Vmac::on),
             }
         };
         let (v4, v6) = (family(Family::V4), family(Family::V6));

@@ -32,3 +32,5 @@ mod release;
 mod reload;
 mod strangers;
 mod timers;
+#[cfg(feature = "vmac")]
+mod vmac;

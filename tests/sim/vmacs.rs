@@ -91,7 +91,7 @@ fn ad04_ad15_tx08_whatever_is_said_of_a_virtual_address_names_the_virtual_mac() 
                 };
                 if about {
                     let (mac, _) = shape.vmac_of(family).unwrap();
-                    assert_eq!((opened.from, said), (mac, mac));
+                    assert_eq!((opened.from, said), (mac, mac), "not the virtual MAC");
                 }
             }
             assert!(adverts > 0 && announcements > 0);
