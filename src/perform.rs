@@ -76,7 +76,7 @@ const HEADROOM: usize = if VMACS_MAX > 0 { frame::ADVERT_HEADER_BYTES_MAX } else
 /// Sequence number of requests that are not asked about: only lists are recognised by theirs.
 const NO_SEQUENCE: u32 = 0;
 
-/// Carries out one effect. [`Effect::Notify`] and [`Effect::Try`] are the daemon's: they make a process, not
+/// Carries out one effect. [`Effect::Notify`], [`Effect::Prepare`] and [`Effect::Try`] are the daemon's: they make a process, not
 /// bytes.
 ///
 /// Performing an effect twice is as good as once (law 4): messages and announcements repeat themselves anyway,
@@ -109,7 +109,7 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
             }
             result
         }
-        Effect::Notify(..) | Effect::Try(..) => Ok(()),
+        Effect::Notify(..) | Effect::Prepare(..) | Effect::Try(..) => Ok(()),
         Effect::DumpLinks(sequence) => dump(rtnl::dump_links, sequence, outlet),
         Effect::DumpAddresses(sequence) => dump(rtnl::dump_addresses, sequence, outlet),
     }

@@ -197,14 +197,9 @@ impl Router {
                     turn.push(Effect::Claim(slot));
                     self.sync.is_refused = true;
                 }
-            } else if misses {
+            } else if misses || (was_refused && self.vmac(slot).is_some()) {
+                // Of a virtual MAC's device, it may have been a setting.
                 self.with(turn, slot, Verb::PutBack);
-            } else if was_refused
-                && self.vmac(slot).is_some()
-                && view.virtual_router().phase() == Phase::Master
-            {
-                // It may have been a setting of the virtual MAC's device.
-                turn.push(Effect::Claim(slot));
             }
             self.with(turn, slot, Verb::SettleLifetime);
         }

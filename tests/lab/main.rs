@@ -36,6 +36,7 @@ mod together;
 mod tracking;
 #[cfg(feature = "vmac")]
 mod vmac;
+mod watch;
 mod weather;
 mod wire;
 

@@ -39,6 +39,8 @@ pub(crate) struct Spec {
     pub(crate) group: Option<u8>,
     pub(crate) notify: &'static str,
     pub(crate) has_vmac: bool,
+    /// Of a script that the claim waits for; 0: there is none.
+    pub(crate) claim_secs: u16,
 }
 
 impl Default for Spec {
@@ -60,6 +62,7 @@ impl Default for Spec {
             group: None,
             notify: "",
             has_vmac: false,
+            claim_secs: 0,
         }
     }
 }
@@ -113,6 +116,8 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
     for spec in specs {
         let name = config.keep_text(spec.name).unwrap();
         let notify = config.keep_text(spec.notify).unwrap();
+        let claim_script = if spec.claim_secs > 0 { "/etc/vipd/claim" } else { "" };
+        let claim_script = config.keep_text(claim_script).unwrap();
         let interface = config.interface(spec.device).unwrap();
         let mut family = |family: Family| {
             let start = config.addresses.len();
@@ -189,6 +194,8 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 v6,
                 announcements: Announcements::default(),
                 lifetime_secs: spec.lifetime_secs,
+                claim_script,
+                claim_wait: time::Span::from_secs(spec.claim_secs),
                 tracks,
                 ignores_link: false,
                 sends_from_base: false,
