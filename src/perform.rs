@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use static_assertions::const_assert;
 
 use crate::config::{Family, VirtualAddress};
-use crate::limits::{MESSAGE_BYTES_MAX, VMACS_MAX};
+use crate::limits::MESSAGE_BYTES_MAX;
 use crate::router::{Effect, Router, Slot, View};
 use crate::vrrp::Rules;
 use crate::wire::frame::{self, FRAME_BYTES_MAX};
@@ -71,7 +71,7 @@ const_assert!(rtnl::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX && FRAME_BYTES_MAX <=
 const_assert!(link::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX);
 
 /// Room for the header of an advertisement that leaves as a whole frame.
-const HEADROOM: usize = if VMACS_MAX > 0 { frame::ADVERT_HEADER_BYTES_MAX } else { 0 };
+const HEADROOM: usize = if cfg!(feature = "vmac") { frame::ADVERT_HEADER_BYTES_MAX } else { 0 };
 
 /// Sequence number of requests that are not asked about: only lists are recognised by theirs.
 const NO_SEQUENCE: u32 = 0;

@@ -32,7 +32,7 @@ impl<'d> Reader<'d, '_> {
             }
             return false;
         };
-        if limits::VMACS_MAX == 0 {
+        if !cfg!(feature = "vmac") {
             self.error(asked.line, "use_vmac is not in this build of vipd: remove it", &[]);
             return false;
         }

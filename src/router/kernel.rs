@@ -6,7 +6,6 @@
 
 use super::addresses::Presence;
 use super::{Effect, Router, Turn, Verb};
-use crate::limits::VMACS_MAX;
 use crate::say::warn;
 use crate::time::{Instant, Span};
 use crate::vrrp::Phase;
@@ -114,11 +113,11 @@ impl Router {
             rtnl::Message::Done { .. } => {}
             rtnl::Message::Refused { errno, address, .. } => {
                 let harmless = errno == EEXIST || errno == ENODEV || EADDRNOTAVAIL.contains(&errno);
-                let harmless = harmless && (address.is_some() || VMACS_MAX > 0)
-                    || VMACS_MAX > 0 && (errno == ENOENT || EAFNOSUPPORT.contains(&errno));
+                let harmless = harmless && (address.is_some() || cfg!(feature = "vmac"))
+                    || cfg!(feature = "vmac") && (errno == ENOENT || EAFNOSUPPORT.contains(&errno));
                 if !harmless {
                     self.sync.refusals = self.sync.refusals.wrapping_add(1);
-                    self.sync.is_refused |= address.is_some() || VMACS_MAX > 0;
+                    self.sync.is_refused |= address.is_some() || cfg!(feature = "vmac");
                     let total = self.sync.refusals;
                     if total.is_power_of_two() {
                         warn!(

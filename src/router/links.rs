@@ -6,7 +6,7 @@ use super::addresses::Presence;
 use super::vmac::Known;
 use super::{Router, Turn, Verb};
 use crate::config::{Config, Delays, InterfaceId};
-use crate::limits::{self, VMACS_MAX};
+use crate::limits;
 use crate::probe::Standing;
 use crate::time::{Instant, earlier};
 use crate::wire::link::Details;
@@ -161,7 +161,7 @@ impl Router {
                 continue;
             }
             // A virtual MAC's device that is switched on is announced by the claim.
-            let was_off = VMACS_MAX > 0 && self.is_vmac(id) && !entry.known.details().is_on;
+            let was_off = cfg!(feature = "vmac") && self.is_vmac(id) && !entry.known.details().is_on;
             let comes_up = known.running && !entry.running && !was_off;
             let has_mac = entry.mac == known.mac;
             changed |= !has_number || !has_mac || entry.running != known.running;
@@ -177,7 +177,7 @@ impl Router {
                 let delays = self.config.delays.get(position).copied().unwrap_or(Delays::NONE);
                 entry.look(turn.now, delays);
             }
-            if VMACS_MAX > 0 {
+            if cfg!(feature = "vmac") {
                 self.vmac_told(turn, id);
             }
         }

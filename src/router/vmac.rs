@@ -152,7 +152,8 @@ impl Router {
 
     /// Whether the device is that of a virtual MAC.
     pub(super) fn is_vmac(&self, interface: InterfaceId) -> bool {
-        VMACS_MAX > 0 && self.slots().any(|slot| self.vmac(slot).is_some_and(|vmac| vmac.device == interface))
+        cfg!(feature = "vmac")
+            && self.slots().any(|slot| self.vmac(slot).is_some_and(|vmac| vmac.device == interface))
     }
 
     /// The same by the kernel's number.

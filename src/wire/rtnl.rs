@@ -4,7 +4,6 @@ use core::net::IpAddr;
 
 use super::netlink::{self, Request};
 use super::{Full, IfIndex, Mac, ip, link};
-use crate::limits;
 
 /// The mark (`IFA_PROTO`) on every address that we install, so that a restart knows its own: 112, as VRRP.
 pub const ADDRESS_MARK: u8 = 112;
@@ -320,7 +319,7 @@ fn parse_link(payload: &[u8]) -> Option<Link<'_>> {
         }
     }
     let running = flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING;
-    let details = if limits::VMACS_MAX > 0 { link::details(flags, attributes) } else { link::Details::NONE };
+    let details = if cfg!(feature = "vmac") { link::details(flags, attributes) } else { link::Details::NONE };
     Some(Link { index, name: name?, mac, running, details })
 }
 
@@ -574,7 +573,7 @@ mod tests {
         for (flags, running) in [(0x41, true), (0x01, false), (0x40, false), (0x1003, false)] {
             let header = link_header(AF_UNSPEC, ARPHRD_ETHER, 5, flags);
             let bytes = message(NEW_LINK, 0, &header, &[(3, b"br-lan\0"), (1, &mac)]);
-            let is_on = limits::VMACS_MAX > 0 && flags & IFF_UP != 0;
+            let is_on = cfg!(feature = "vmac") && flags & IFF_UP != 0;
             let details = link::Details { is_on, ..link::Details::NONE };
             assert_eq!(
                 only(&bytes),
