@@ -98,7 +98,8 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
             released.and(vmac::switch(router, slot, false, outlet))
         }
         Effect::MakeVmac(slot) => vmac::make(router, slot, outlet),
-        Effect::RemoveVmac { slot, device, is_last } => vmac::remove(router, slot, device, is_last, outlet),
+        Effect::RemoveVmac(device) => vmac::remove(device, outlet),
+        Effect::LoosenArp(slot) => vmac::loosen_arp(router, slot, outlet),
         Effect::Withdraw { address, prefix_len } => {
             one_address(router, usize::from(address), Task::Withdraw { prefix_len }, outlet)
         }

@@ -194,15 +194,10 @@ pub enum Effect {
     },
     /// Make the device of its virtual MAC, switched off.
     MakeVmac(Slot),
-    /// Delete the device of its virtual MAC.
-    RemoveVmac {
-        /// Whose.
-        slot: Slot,
-        /// The device, which may not be known any more when this is performed.
-        device: IfIndex,
-        /// No other will be on the same device, which may answer ARP as it did before.
-        is_last: bool,
-    },
+    /// Delete the device of a virtual MAC.
+    RemoveVmac(IfIndex),
+    /// No virtual MAC will be on the virtual router's device any more, which may speak ARP as it did before.
+    LoosenArp(Slot),
     /// Run the hook script with what [`Router::hook`] says, and report its end under the ticket.
     Notify(HookOwner, Ticket),
     /// Run the script of this instance that is to end before its addresses are claimed, with what

@@ -27,6 +27,9 @@ impl<'d> Reader<'d, '_> {
     ) -> bool {
         let asked = self.scalar(section, "use_vmac").filter(|value| value::is_asking(value.text));
         let Some(asked) = asked else {
+            if !cfg!(feature = "vmac") {
+                return false;
+            }
             if let Some(base) = first(section, "vmac_xmit_base").filter(|_| from_base) {
                 self.idle(&base, &"vmac_xmit_base has no effect without use_vmac: remove it");
             }

@@ -6,6 +6,9 @@ use crate::wire::{Full, IfIndex, Mac, link};
 
 /// The virtual MAC that adverts come from; `None`: the device's own.
 pub(super) fn sender(router: &Router, slot: Slot) -> Option<Mac> {
+    if !cfg!(feature = "vmac") {
+        return None;
+    }
     let view = router.view(slot)?;
     router.vmac(slot).filter(|_| !view.instance.sends_from_base).map(|vmac| vmac.mac)
 }
@@ -45,19 +48,16 @@ pub(super) fn switch(router: &Router, slot: Slot, on: bool, outlet: &mut impl Ou
     result
 }
 
-/// Deletes the device. The last one lets the device below answer ARP as it did before.
-pub(super) fn remove(
-    router: &Router,
-    slot: Slot,
-    device: IfIndex,
-    is_last: bool,
-    outlet: &mut impl Outlet,
-) -> Result<(), Unsent> {
-    let result = request(outlet, &|buffer| link::delete(device, buffer));
-    let vmac = router.vmac(slot).filter(|_| is_last);
-    match vmac.and_then(|vmac| Some((vmac.below?, vmac.loose_arp?))) {
-        Some((below, loose)) => result.and(request(outlet, &|buffer| link::set_arp(below, loose, buffer))),
-        None => result,
+/// Deletes the device.
+pub(super) fn remove(device: IfIndex, outlet: &mut impl Outlet) -> Result<(), Unsent> {
+    request(outlet, &|buffer| link::delete(device, buffer))
+}
+
+/// Lets the device below speak ARP as it did before.
+pub(super) fn loosen_arp(router: &Router, slot: Slot, outlet: &mut impl Outlet) -> Result<(), Unsent> {
+    match router.vmac(slot).and_then(|vmac| Some((vmac.below?, vmac.loose_arp?))) {
+        Some((below, loose)) => request(outlet, &|buffer| link::set_arp(below, loose, buffer)),
+        None => Ok(()),
     }
 }
 

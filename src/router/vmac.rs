@@ -54,10 +54,13 @@ impl Router {
     /// The virtual router's own Ethernet address; `None`: it does without.
     #[must_use]
     pub fn vmac(&self, slot: Slot) -> Option<Vmac> {
-        self.member(slot).and_then(|member| self.vmac_of(member))
+        if cfg!(feature = "vmac") { self.vmac_of(self.member(slot)?) } else { None }
     }
 
     fn vmac_of(&self, member: &Member) -> Option<Vmac> {
+        if !cfg!(feature = "vmac") {
+            return None;
+        }
         let instance = self.instance_of(member)?;
         let device = instance.family(member.family).vmac.device()?;
         let below = self.links.index(instance.interface);
@@ -106,6 +109,9 @@ impl Router {
 
     /// A device below has lost its name: what stands on it would be in the way of one on another device.
     pub(super) fn remove_vmacs_on(&self, turn: &mut Turn<'_>, interface: InterfaceId) {
+        if !cfg!(feature = "vmac") {
+            return;
+        }
         for slot in self.slots() {
             let instance = self.member(slot).and_then(|member| self.instance_of(member));
             if instance.is_some_and(|instance| instance.interface == interface) {
@@ -116,6 +122,9 @@ impl Router {
 
     /// A configuration is about to come: the devices that it does not have on the same device below are removed.
     pub(super) fn remove_vmacs_but(&self, turn: &mut Turn<'_>, new: &Config) {
+        if !cfg!(feature = "vmac") {
+            return;
+        }
         for slot in self.slots() {
             let Some(instance) = self.member(slot).and_then(|member| self.instance_of(member)) else {
                 continue;
@@ -146,7 +155,10 @@ impl Router {
     fn remove_vmac(&self, turn: &mut Turn<'_>, slot: Slot, is_last: bool) {
         let vmac = self.vmac(slot);
         if let Some(device) = vmac.and_then(|vmac| vmac.link) {
-            turn.push(Effect::RemoveVmac { slot, device, is_last });
+            turn.push(Effect::RemoveVmac(device));
+            if is_last {
+                turn.push(Effect::LoosenArp(slot));
+            }
         }
     }
 
@@ -158,10 +170,11 @@ impl Router {
 
     /// The same by the kernel's number.
     pub(super) fn is_vmac_link(&self, link: IfIndex) -> bool {
-        self.slots().any(|slot| {
-            let device = self.vmac(slot).and_then(|vmac| self.links.index(vmac.device));
-            device == Some(link)
-        })
+        cfg!(feature = "vmac")
+            && self.slots().any(|slot| {
+                let device = self.vmac(slot).and_then(|vmac| self.links.index(vmac.device));
+                device == Some(link)
+            })
     }
 
     /// The device of a virtual MAC is switched on or off by somebody else, or was by a former run.

@@ -163,11 +163,12 @@ fn ad04_the_device_below_is_told_and_told_again() {
     assert_eq!(performed(&bench, &[Effect::Release(V4)]), ["remove", "off 9", "forget 2"]);
     assert_eq!(performed(&bench, &[Effect::MakeVmac(V4)])[1..], ["forget 2"]);
     bench.handle(Event::Stop);
-    let removal = Effect::RemoveVmac { slot: V4, device: VMAC, is_last: true };
+    let removal = Effect::RemoveVmac(VMAC);
     let release = bench.effects.iter().position(|it| *it == Effect::Release(V4)).unwrap();
     let removed = bench.effects.iter().position(|it| *it == removal).unwrap();
     assert!(release < removed);
-    assert_eq!(performed(&bench, &[removal]), ["delete 9", "set 2"]);
+    assert!(bench.effects.contains(&Effect::LoosenArp(V4)));
+    assert_eq!(performed(&bench, &[removal, Effect::LoosenArp(V4)]), ["delete 9", "set 2"]);
 }
 
 #[test]
@@ -215,7 +216,7 @@ fn another_device_of_the_name_is_a_fault_and_never_touched() {
         assert_eq!(cause(&bench), Cause::Fault(Fault::VmacTaken));
         assert!(!bench.effects.iter().any(|it| matches!(it, Effect::MakeVmac(_))));
         bench.handle(Event::Stop);
-        assert!(!bench.effects.iter().any(|it| matches!(it, Effect::RemoveVmac { .. } | Effect::Release(_))));
+        assert!(!bench.effects.iter().any(|it| matches!(it, Effect::RemoveVmac(_) | Effect::Release(_))));
     }
 }
 

@@ -454,7 +454,8 @@ impl Bench {
             | Effect::Advertise { .. }
             | Effect::Withdraw { .. }
             | Effect::MakeVmac(_)
-            | Effect::RemoveVmac { .. } => {}
+            | Effect::RemoveVmac(_)
+            | Effect::LoosenArp(_) => {}
         }
     }
 
