@@ -26,9 +26,9 @@ mod instance;
 mod peer;
 mod reader;
 mod track;
-mod value;
+pub(crate) mod value;
 mod vmac;
-mod words;
+pub(crate) mod words;
 
 /// A name or path that the configuration keeps; read it with [`Config::text`]. Empty by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
