@@ -127,7 +127,7 @@ fn join(router: &Router, slot: Slot, outlet: &mut impl Outlet) -> Result<(), Uns
 fn advertise(router: &Router, slot: Slot, priority: u8, outlet: &mut impl Outlet) -> Result<(), Unsent> {
     let view = router.view(slot).ok_or(Unsent)?;
     if let Some(group) = view.group() {
-        return advertise_to(&view, priority, group, vmac::sender(router, slot), outlet);
+        return advertise_to(&view, priority, group, vmac::sender(router, slot, priority), outlet);
     }
     let mut result = Ok(());
     for peer in view.peers() {

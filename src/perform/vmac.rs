@@ -2,14 +2,22 @@
 
 use super::{Outlet, REQUEST_BYTES_MAX, Unsent};
 use crate::router::{Router, Slot};
+use crate::vrrp::Phase;
+use crate::wire::vrrp::PRIORITY_RESIGN;
 use crate::wire::{Full, IfIndex, Mac, link};
 
 /// The virtual MAC that adverts come from; `None`: the device's own.
-pub(super) fn sender(router: &Router, slot: Slot) -> Option<Mac> {
+///
+/// That is also where the last word of a master comes from that has found a better one: switches would look for the
+/// virtual MAC here again, until the better one's next advert.
+pub(super) fn sender(router: &Router, slot: Slot, priority: u8) -> Option<Mac> {
     if !cfg!(feature = "vmac") {
         return None;
     }
     let view = router.view(slot)?;
+    if priority != PRIORITY_RESIGN && view.virtual_router().phase() != Phase::Master {
+        return None;
+    }
     router.vmac(slot).filter(|_| !view.instance.sends_from_base).map(|vmac| vmac.mac)
 }
 

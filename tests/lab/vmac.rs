@@ -177,10 +177,17 @@ fn ad14_a_client_whose_neighbour_entries_never_change_is_served_over_a_failover(
         let adverts: Vec<_> = capture.frames().into_iter().filter(|it| it.port == port.index()).collect();
         let adverts: Vec<_> = adverts.iter().filter(|it| it.vrrp().is_some()).collect();
         assert!(adverts.len() > frames);
+        let mut last_words = 0;
         for frame in adverts {
+            // What a master says last that has found a better one is not to lead the switch back to it.
+            if source(frame) == port.mac() {
+                last_words += 1;
+                continue;
+            }
             let expected = if frame.bytes[12] == 8 { MAC_V4 } else { MAC_V6 };
             assert_eq!(source(frame), expected, "TX08");
         }
+        assert!(last_words <= 2, "{last_words} adverts from the interface's own MAC");
     }
 }
 
