@@ -426,6 +426,7 @@ const FEATURES: &[(&str, bool)] = &[
     (" files", cfg!(feature = "files")),
     (" probe", cfg!(feature = "probe")),
     (" prometheus", cfg!(feature = "prometheus")),
+    (" vmac", cfg!(feature = "vmac")),
     (" watch", cfg!(feature = "watch")),
 ];
 

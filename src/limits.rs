@@ -36,6 +36,9 @@ pub const PROBES_MAX: usize =
 /// `track_file` sections that something tracks; none in a build without the feature `files`. `VIPD_FILES`.
 pub const FILES_MAX: usize = if cfg!(feature = "files") { setting(option_env!("VIPD_FILES"), 8) } else { 0 };
 
+/// Virtual MACs of one virtual router: none in a build without the feature `vmac`.
+pub const VMACS_MAX: usize = if cfg!(feature = "vmac") { 1 } else { 0 };
+
 /// Words of a probe's script: its path and its arguments.
 pub const SCRIPT_WORDS_MAX: usize = 8;
 
@@ -143,6 +146,7 @@ const_assert!(OPTIONS_MAX >= SECTIONS_MAX);
 const_assert!(PATH_BYTES_MAX <= u8::MAX as usize); // A `Text` has an 8-bit length.
 const_assert!(MESSAGE_BYTES_MAX >= 8 + 4 * IPV4_ADDRESSES_PER_ADVERT_MAX + 8);
 const_assert!(SEND_BYTES_MAX >= MESSAGE_BYTES_MAX); // One always fits, so waiting for room ends.
+const_assert!(!cfg!(feature = "vmac") || SEND_BYTES_MAX >= MESSAGE_BYTES_MAX + 54); // With its header, as a whole frame.
 const_assert!(SEND_BYTES_MAX <= u16::MAX as usize); // Offsets into them are 16-bit.
 // Whatever can wait in the kernel is read within one turn.
 const_assert!(PACKETS_PER_TURN_MAX * 512 >= 2 * SOCKET_BUFFER_BYTES);

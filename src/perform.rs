@@ -9,9 +9,12 @@ use crate::limits::MESSAGE_BYTES_MAX;
 use crate::router::{Effect, Router, Slot, View};
 use crate::vrrp::Rules;
 use crate::wire::frame::{self, FRAME_BYTES_MAX};
+use crate::wire::link;
 use crate::wire::rtnl::{self, NewAddress};
 use crate::wire::vrrp::Outgoing;
-use crate::wire::{Full, IfIndex};
+use crate::wire::{Full, IfIndex, Mac};
+
+mod vmac;
 
 /// Bytes could not be handed over. What is known about it later comes back as
 /// [`Event::Failed`](crate::router::Event::Failed) on the next turn.
@@ -48,6 +51,12 @@ pub trait Outlet {
     /// [`Unsent`] if it cannot leave.
     fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent>;
 
+    /// An advertisement as a whole Ethernet frame, which leaves as a [`message`](Self::message) does.
+    ///
+    /// # Errors
+    /// [`Unsent`] if it cannot leave.
+    fn advert(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent>;
+
     /// A netlink request. A refusal comes back as [`Message::Refused`](crate::wire::rtnl::Message::Refused).
     ///
     /// # Errors
@@ -59,6 +68,10 @@ pub trait Outlet {
 const REQUEST_BYTES_MAX: usize = 128;
 
 const_assert!(rtnl::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX && FRAME_BYTES_MAX <= REQUEST_BYTES_MAX);
+const_assert!(link::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX);
+
+/// Room for the header of an advertisement that leaves as a whole frame.
+const HEADROOM: usize = if cfg!(feature = "vmac") { frame::ADVERT_HEADER_BYTES_MAX } else { 0 };
 
 /// Sequence number of requests that are not asked about: only lists are recognised by theirs.
 const NO_SEQUENCE: u32 = 0;
@@ -75,9 +88,18 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
     match effect {
         Effect::Join(slot) => join(router, slot, outlet),
         Effect::Advertise { slot, priority } => advertise(router, slot, priority, outlet),
-        Effect::Claim(slot) => install(router, slot, false, outlet),
+        Effect::Claim(slot) => {
+            let switched = vmac::switch(router, slot, true, outlet);
+            switched.and(install(router, slot, false, outlet))
+        }
         Effect::Renew(slot) => install(router, slot, true, outlet),
-        Effect::Release(slot) => each_address(router, slot, Task::Release, outlet),
+        Effect::Release(slot) => {
+            let released = each_address(router, slot, Task::Release, outlet);
+            released.and(vmac::switch(router, slot, false, outlet))
+        }
+        Effect::MakeVmac(slot) => vmac::make(router, slot, outlet),
+        Effect::RemoveVmac(device) => vmac::remove(device, outlet),
+        Effect::LoosenArp(slot) => vmac::loosen_arp(router, slot, outlet),
         Effect::Withdraw { address, prefix_len } => {
             one_address(router, usize::from(address), Task::Withdraw { prefix_len }, outlet)
         }
@@ -105,11 +127,11 @@ fn join(router: &Router, slot: Slot, outlet: &mut impl Outlet) -> Result<(), Uns
 fn advertise(router: &Router, slot: Slot, priority: u8, outlet: &mut impl Outlet) -> Result<(), Unsent> {
     let view = router.view(slot).ok_or(Unsent)?;
     if let Some(group) = view.group() {
-        return advertise_to(&view, priority, group, outlet);
+        return advertise_to(&view, priority, group, vmac::sender(router, slot, priority), outlet);
     }
     let mut result = Ok(());
     for peer in view.peers() {
-        result = result.and(advertise_to(&view, priority, peer.address, outlet));
+        result = result.and(advertise_to(&view, priority, peer.address, None, outlet));
     }
     result
 }
@@ -118,12 +140,14 @@ fn advertise_to(
     view: &View<'_>,
     priority: u8,
     destination: IpAddr,
+    mac: Option<Mac>,
     outlet: &mut impl Outlet,
 ) -> Result<(), Unsent> {
     let rules = &view.rules;
     // Between the loss of the one and the answer whether there is another, there is nothing to send from.
     let (Some(link), Some(source)) = (view.link, rules.source) else { return Ok(()) };
-    let mut payload = [0; MESSAGE_BYTES_MAX];
+    let mut buffer = [0; HEADROOM + MESSAGE_BYTES_MAX];
+    let (headroom, payload) = buffer.split_at_mut(HEADROOM);
     let outgoing = Outgoing {
         version: rules.version,
         vrid: rules.vrid,
@@ -134,8 +158,15 @@ fn advertise_to(
         source: *source,
         destination,
     };
-    let len = outgoing.emit(view.addresses().map(|(_, address)| address.address), &mut payload)?;
-    outlet.message(link, *source, destination, payload.get(..len).ok_or(Unsent)?)
+    let len = outgoing.emit(view.addresses().map(|(_, address)| address.address), payload)?;
+    let Some(mac) = mac else {
+        return outlet.message(link, *source, destination, payload.get(..len).ok_or(Unsent)?);
+    };
+    let header_len = frame::advert_header(mac, *source, destination, len, headroom)?;
+    // The header is to end where the message begins.
+    let start = HEADROOM.checked_sub(header_len).ok_or(Unsent)?;
+    buffer.copy_within(..header_len, start);
+    outlet.advert(link, buffer.get(start..HEADROOM + len).ok_or(Unsent)?)
 }
 
 fn dump(

@@ -38,6 +38,7 @@ mod receive;
 mod reload;
 mod strangers;
 mod tracks;
+mod vmac;
 
 use addresses::Presence;
 pub use hook::Hook;
@@ -48,6 +49,7 @@ use preparations::Preparations;
 use probes::Probes;
 pub use strangers::Stranger;
 use strangers::Strangers;
+pub use vmac::Vmac;
 
 /// Which virtual router: an index into the router's table, valid until the next [`Event::Adopt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,11 +172,11 @@ pub enum Effect {
         /// With this priority; 0 resigns.
         priority: u8,
     },
-    /// Add every virtual address. Those that are there stay.
+    /// Switch on the device of its virtual MAC, and add every virtual address. Those that are there stay.
     Claim(Slot),
     /// Give every virtual address of ours that is there its lifetime anew.
     Renew(Slot),
-    /// Remove every virtual address that we have added.
+    /// Remove every virtual address that we have added, and switch off the device of its virtual MAC.
     Release(Slot),
     /// Remove one virtual address: an index into [`Config::addresses`], as it is installed.
     Withdraw {
@@ -190,6 +192,12 @@ pub enum Effect {
         /// How often, back to back.
         repeat: u8,
     },
+    /// Make the device of its virtual MAC, switched off.
+    MakeVmac(Slot),
+    /// Delete the device of a virtual MAC.
+    RemoveVmac(IfIndex),
+    /// No virtual MAC will be on the virtual router's device any more, which may speak ARP as it did before.
+    LoosenArp(Slot),
     /// Run the hook script with what [`Router::hook`] says, and report its end under the ticket.
     Notify(HookOwner, Ticket),
     /// Run the script of this instance that is to end before its addresses are claimed, with what
@@ -308,6 +316,7 @@ impl Router {
             Event::Stop => {
                 self.stopping = true;
                 self.settle(turn);
+                self.remove_vmacs(turn);
             }
             Event::Timer => self.timer(turn),
             Event::Packet(packet) => self.packet(turn, packet),

@@ -13,7 +13,7 @@ use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
 static ENABLED: [Numeric; 1] = [Numeric::flag("enabled", true)];
 
 /// Defaults and limits are keepalived's.
-static NUMBERS: [Numeric; 14] = [
+static NUMBERS: [Numeric; 15] = [
     Numeric::whole("virtual_router_id", [1, 255], 0),
     Numeric::whole("version", [2, 3], 0),
     Numeric::whole("priority", [1, 255], 100),
@@ -28,6 +28,7 @@ static NUMBERS: [Numeric; 14] = [
     Numeric::millis("garp_interval", 60),
     Numeric::flag("dont_track_primary", false),
     Numeric::whole("address_lifetime", [0, LIFETIME_SECS_MAX], 0),
+    Numeric::flag("vmac_xmit_base", false),
 ];
 
 const LIFETIME_SECS_MAX: i32 = 3600;
@@ -89,6 +90,7 @@ impl<'d> Reader<'d, '_> {
             interval_ms,
             ignores_link,
             lifetime_secs,
+            from_base,
         ] = self.numbers(section, &NUMBERS);
         let vrid = Vrid::new(vrid as u8);
         let version = reader::version(version, self.default_version);
@@ -115,6 +117,8 @@ impl<'d> Reader<'d, '_> {
         self.check_version(section, &halves);
 
         let (Some(interface), Some(vrid)) = (interface, vrid) else { return };
+        let sends_from_base =
+            self.vmacs(section, interface, vrid, (from_base != 0, priority == PRIORITY_OWNER), &mut halves);
         let instance = Instance {
             name,
             interface,
@@ -143,6 +147,7 @@ impl<'d> Reader<'d, '_> {
             claim_wait,
             tracks,
             ignores_link: ignores_link != 0,
+            sends_from_base,
             group: None,
             notify,
         };

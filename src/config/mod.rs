@@ -27,6 +27,7 @@ mod peer;
 mod reader;
 mod track;
 pub(crate) mod value;
+mod vmac;
 pub(crate) mod words;
 
 /// A name or path that the configuration keeps; read it with [`Config::text`]. Empty by default.
@@ -119,6 +120,27 @@ pub struct FamilyConfig {
     pub addresses: Span,
     /// Its unicast peers: a span of [`Config::peers`]. Empty: multicast.
     pub peers: Span,
+    /// Its virtual MAC.
+    pub vmac: Vmac,
+}
+
+/// `use_vmac`: the device of a virtual router's own Ethernet address. In a build without the feature `vmac` it takes no
+/// room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vmac([Option<InterfaceId>; limits::VMACS_MAX]);
+
+impl Vmac {
+    /// On this device.
+    #[must_use]
+    pub const fn on(device: InterfaceId) -> Self {
+        Self([Some(device); limits::VMACS_MAX])
+    }
+
+    /// The device; `None`: the Ethernet address is that of the instance's device.
+    #[must_use]
+    pub fn device(self) -> Option<InterfaceId> {
+        self.0.first().copied().flatten()
+    }
 }
 
 /// One `config vrrp_instance` section that is enabled.
@@ -166,6 +188,8 @@ pub struct Instance {
     pub tracks: Span,
     /// `dont_track_primary`: the link state of its own interface does not matter.
     pub ignores_link: bool,
+    /// `vmac_xmit_base`: adverts carry the Ethernet address of its interface in spite of a virtual MAC.
+    pub sends_from_base: bool,
     /// The sync group that it belongs to.
     pub group: Option<GroupId>,
     /// `option notify`; empty: that of `globals`.

@@ -20,6 +20,8 @@ pub struct Arena {
     v4: Outbox,
     v6: Outbox,
     frames: Outbox,
+    /// Advertisements from virtual MACs.
+    adverts: [Outbox; limits::VMACS_MAX],
     requests: Vec<u8, { limits::REQUEST_BYTES_MAX }>,
     /// The groups that we are a member of, each on a device that was there when it was joined.
     memberships: Vec<(IfIndex, IpAddr), { 2 * limits::INTERFACES_MAX }>,
@@ -34,6 +36,7 @@ impl Arena {
             v4: Outbox::new(),
             v6: Outbox::new(),
             frames: Outbox::new(),
+            adverts: [const { Outbox::new() }; limits::VMACS_MAX],
             requests: Vec::new(),
             memberships: Vec::new(),
             failures: Failures { queue: Deque::new(), has_lost: false },
@@ -147,6 +150,11 @@ impl<'a> Kernel<'a> {
                 failures.add(interface, Parcel::Message(Family::V6), errno);
             });
         }
+        for adverts in &mut self.arena.adverts {
+            self.packet.send(adverts, &mut |interface, errno| {
+                failures.add(interface, Parcel::Frame, errno);
+            });
+        }
     }
 
     fn flush_requests(&mut self) {
@@ -235,6 +243,16 @@ impl Outlet for Kernel<'_> {
         self.flush();
         let put = self.arena.frames.put(interface, Way::Frame, frame);
         put.map_err(|_| Unsent)
+    }
+
+    fn advert(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
+        let Some(adverts) = self.arena.adverts.first_mut() else { return Err(Unsent) };
+        if adverts.put(interface, Way::Frame, frame).is_ok() {
+            return Ok(());
+        }
+        self.flush_messages();
+        let put = self.arena.adverts.first_mut().map(|adverts| adverts.put(interface, Way::Frame, frame));
+        put.and_then(Result::ok).ok_or(Unsent)
     }
 
     fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {

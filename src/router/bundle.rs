@@ -133,6 +133,8 @@ impl Router {
             Some(Fault::LinkDown)
         } else if member.source.is_none() && !self.keeps_without_source(member) {
             Some(Fault::NoSource)
+        } else if let Some(fault) = self.vmac_fault(member) {
+            Some(fault)
         } else {
             // A reload has brought the probe, and who takes part already goes on until it has failed.
             let takes_part = member.virtual_router.phase() != Phase::Initialize;

@@ -19,6 +19,10 @@ const RETRY_PAUSE: Span = Span::from_secs(1);
 const EEXIST: i32 = 17;
 const EADDRNOTAVAIL: [i32; 3] = [99, 125, 226]; // everywhere but MIPS, MIPS, PA-RISC
 const ENODEV: i32 = 19;
+/// A bridge is to forget an Ethernet address that it does not know.
+const ENOENT: i32 = 2;
+/// A kernel without IPv6 is told how to deal with it.
+const EAFNOSUPPORT: [i32; 3] = [97, 124, 229]; // everywhere but MIPS, MIPS, PA-RISC
 
 /// Where a synchronisation stands.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +34,7 @@ pub(super) struct Sync {
     retry_at: Option<Instant>,
     /// Requests that the kernel has refused.
     refusals: u32,
-    /// An address was refused, and is not there yet.
+    /// An address was refused, and is not there yet; or, with virtual MACs, anything else.
     pub(super) is_refused: bool,
 }
 
@@ -94,6 +98,9 @@ impl Router {
         match message {
             rtnl::Message::Link(link) => self.link(turn, &link),
             rtnl::Message::LinkGone(index) => {
+                if self.is_vmac_link(index) {
+                    self.synchronise(turn);
+                }
                 self.forget_links(&|link| link.index == Some(index));
                 self.settle(turn);
             }
@@ -106,9 +113,11 @@ impl Router {
             rtnl::Message::Done { .. } => {}
             rtnl::Message::Refused { errno, address, .. } => {
                 let harmless = errno == EEXIST || errno == ENODEV || EADDRNOTAVAIL.contains(&errno);
-                if !(address.is_some() && harmless) {
+                let harmless = harmless && (address.is_some() || cfg!(feature = "vmac"))
+                    || cfg!(feature = "vmac") && (errno == ENOENT || EAFNOSUPPORT.contains(&errno));
+                if !harmless {
                     self.sync.refusals = self.sync.refusals.wrapping_add(1);
-                    self.sync.is_refused |= address.is_some();
+                    self.sync.is_refused |= address.is_some() || cfg!(feature = "vmac");
                     let total = self.sync.refusals;
                     if total.is_power_of_two() {
                         warn!(
@@ -187,11 +196,13 @@ impl Router {
                     turn.push(Effect::Claim(slot));
                     self.sync.is_refused = true;
                 }
-            } else if misses {
+            } else if misses || (was_refused && self.vmac(slot).is_some()) {
+                // Of a virtual MAC's device, it may have been a setting.
                 self.with(turn, slot, Verb::PutBack);
             }
             self.with(turn, slot, Verb::SettleLifetime);
         }
+        self.make_vmacs(turn);
         self.settle(turn);
     }
 }

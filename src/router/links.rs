@@ -3,11 +3,13 @@
 use core::time::Duration;
 
 use super::addresses::Presence;
+use super::vmac::Known;
 use super::{Router, Turn, Verb};
 use crate::config::{Config, Delays, InterfaceId};
 use crate::limits;
 use crate::probe::Standing;
 use crate::time::{Instant, earlier};
+use crate::wire::link::Details;
 use crate::wire::{IfIndex, Mac, rtnl};
 
 /// One entry for each of [`Config::interfaces`].
@@ -28,6 +30,7 @@ pub(super) struct Link {
     turns_at: Option<Instant>,
     /// Mentioned in the present synchronisation.
     pub(super) seen: bool,
+    pub(super) known: Known,
 }
 
 impl Link {
@@ -38,6 +41,7 @@ impl Link {
         standing: Standing::Unknown,
         turns_at: None,
         seen: false,
+        known: Known::NONE,
     };
 
     const fn is_up(&self) -> bool {
@@ -82,6 +86,10 @@ impl Links {
 
     pub(super) fn mac(&self, interface: InterfaceId) -> Option<Mac> {
         self.0.get(usize::from(interface.0))?.mac
+    }
+
+    pub(super) fn details(&self, interface: InterfaceId) -> Details {
+        self.0.get(usize::from(interface.0)).map_or(Details::NONE, |link| link.known.details())
     }
 
     pub(super) fn is_running(&self, interface: InterfaceId) -> bool {
@@ -145,12 +153,16 @@ impl Router {
             if !is_named {
                 // The number belonged to another name: that one is gone.
                 if has_number {
+                    self.remove_vmacs_on(turn, id);
+                    is_new |= self.is_vmac(id); // To be made anew.
                     self.forget_link(position);
                     changed = true;
                 }
                 continue;
             }
-            let comes_up = known.running && !entry.running;
+            // A virtual MAC's device that is switched on is announced by the claim.
+            let was_off = cfg!(feature = "vmac") && self.is_vmac(id) && !entry.known.details().is_on;
+            let comes_up = known.running && !entry.running && !was_off;
             let has_mac = entry.mac == known.mac;
             changed |= !has_number || !has_mac || entry.running != known.running;
             if !has_number {
@@ -160,9 +172,13 @@ impl Router {
                 self.announce_again(turn, id);
             }
             if let Some(entry) = self.links.0.get_mut(position) {
-                *entry = Link { standing: entry.standing, turns_at: entry.turns_at, ..known };
+                let details = entry.known.and(link.details);
+                *entry = Link { standing: entry.standing, turns_at: entry.turns_at, known: details, ..known };
                 let delays = self.config.delays.get(position).copied().unwrap_or(Delays::NONE);
                 entry.look(turn.now, delays);
+            }
+            if cfg!(feature = "vmac") {
+                self.vmac_told(turn, id);
             }
         }
         // What is on a device that has just come is asked for; a master claims what it misses there.

@@ -83,6 +83,7 @@ impl Router {
                 }
             }
         }
+        self.remove_vmacs_but(turn, new);
     }
 
     /// Withdraws the addresses in `span` that are not among those of the new configuration's in `kept`.

@@ -117,6 +117,10 @@ pub enum Fault {
     Untried,
     /// The number in a tracked file is a fault.
     File,
+    /// The device of its virtual MAC is not there yet, or the kernel does not make one.
+    NoVmac,
+    /// There is another device of the name of that of its virtual MAC.
+    VmacTaken,
     /// Another virtual router of the same instance or sync group does not take part.
     Companion,
     /// Somebody at the console wants another router to be master.
@@ -139,6 +143,9 @@ impl Fault {
             Self::Probe => "tracked probe failed",
             Self::File => "tracked file forbids it",
             Self::Untried => "waits for its probes",
+            Self::NoVmac if cfg!(feature = "vmac") => "no device for the virtual MAC",
+            Self::VmacTaken if cfg!(feature = "vmac") => "the virtual MAC's name belongs to another device",
+            Self::NoVmac | Self::VmacTaken => "",
             Self::Companion => "companion down",
             Self::Released => "released by hand",
             Self::Stopped => "stopped",

@@ -1,6 +1,6 @@
 //! Ethernet frames that announce an address, and the IPv4 header that a raw socket delivers.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::sum::{complement, sum_of};
 use super::vrrp::Discard;
@@ -50,6 +50,15 @@ const NA: Template<'_> = Template {
     macs_at: [6, 80],
     addresses_at: [22, 62],
 };
+
+/// Bytes of the longest header of an advertisement that leaves as a whole frame.
+pub const ADVERT_HEADER_BYTES_MAX: usize = ETHERNET_BYTES + IPV6_BYTES;
+
+/// What a raw socket of ours puts before an advertisement (TX01 to TX05, TX27): internetwork control, do not fragment,
+/// TTL 255, protocol 112.
+const IPV4_HEADER: [u8; IPV4_BYTES] =
+    [0x45, 0xc0, 0, 0, 0, 0, 0x40, 0, 255, VRRP, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const VRRP: u8 = 112;
 
 /// More Fragments and the fragment offset: all zero in a packet that is whole.
 const FRAGMENT_MASK: u16 = 0x3fff;
@@ -121,6 +130,49 @@ pub fn unsolicited_na(mac: Mac, address: Ipv6Addr, buffer: &mut [u8]) -> Result<
     let checksum = complement(sum + NA_BYTES as u32 + u32::from(ICMPV6));
     writer.set(CHECKSUM_AT, &checksum.to_be_bytes())?;
     Ok(len)
+}
+
+/// Writes what stands before an advertisement of `len` bytes from `source` to a multicast group, from `mac`, and returns
+/// its length in bytes (RFC 9568 §7.2; TX08).
+///
+/// # Errors
+/// [`Full`] if `buffer` is shorter than [`ADVERT_HEADER_BYTES_MAX`] and the header does not fit, or the families differ.
+pub fn advert_header(
+    mac: Mac,
+    source: IpAddr,
+    group: IpAddr,
+    len: usize,
+    buffer: &mut [u8],
+) -> Result<usize, Full> {
+    let len = u16::try_from(len).map_err(|_| Full)?;
+    let mut writer = Writer::new(buffer);
+    match (source, group) {
+        (IpAddr::V4(source), IpAddr::V4(group)) => {
+            let total = len.checked_add(IPV4_BYTES as u16).ok_or(Full)?;
+            let [_, g1, g2, g3] = group.octets();
+            writer.put(&[1, 0, 0x5e, g1 & 0x7f, g2, g3])?; // RFC 1112 §6.4
+            writer.put(&mac.0)?;
+            writer.put(&[0x08, 0x00])?;
+            writer.put(&IPV4_HEADER)?;
+            writer.set(ETHERNET_BYTES + 2, &total.to_be_bytes())?;
+            writer.set(ETHERNET_BYTES + 12, &source.octets())?;
+            writer.set(ETHERNET_BYTES + 16, &group.octets())?;
+            let checksum = complement(sum_of(writer.written().get(ETHERNET_BYTES..).unwrap_or(&[])));
+            writer.set(ETHERNET_BYTES + 10, &checksum.to_be_bytes())?;
+        }
+        (IpAddr::V6(source), IpAddr::V6(group)) => {
+            let [.., g0, g1, g2, g3] = group.octets();
+            writer.put(&[0x33, 0x33, g0, g1, g2, g3])?; // RFC 2464 §7
+            writer.put(&mac.0)?;
+            writer.put(&[0x86, 0xdd])?;
+            let [l0, l1] = len.to_be_bytes();
+            writer.put(&[0x6c, 0, 0, 0, l0, l1, VRRP, 255])?;
+            writer.put(&source.octets())?;
+            writer.put(&group.octets())?;
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return Err(Full),
+    }
+    Ok(writer.len())
 }
 
 fn fill(template: &Template<'_>, mac: Mac, address: &[u8], writer: &mut Writer<'_>) -> Result<usize, Full> {
@@ -276,6 +328,51 @@ mod tests {
                 lladdr: Some(RawHardwareAddress::from_bytes(&MAC.0)),
             }))
         );
+    }
+
+    /// keepalived's bytes of the header, but for identification and Don't Fragment.
+    #[test]
+    fn tx08_an_advert_as_a_whole_frame_has_the_header_that_a_raw_socket_writes() {
+        let mac = Mac([0, 0, 0x5e, 0, 1, 1]);
+        let mut buffer = [0xa5; 64];
+        let len = advert_header(mac, SOURCE.into(), GROUP.into(), 20, &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            0x01, 0, 0x5e, 0, 0, 0x12, 0, 0, 0x5e, 0, 1, 1, 0x08, 0,
+            0x45, 0xc0, 0x00, 0x28, 0, 0, 0x40, 0, 0xff, 0x70, 0x90, 0x80, 10, 9, 0, 10, 224, 0, 0, 18,
+        ];
+        assert_eq!(buffer[..len], expected);
+        assert!(buffer[len..].iter().all(|byte| *byte == 0xa5));
+        let mut packet = buffer[14..54].to_vec();
+        packet[20..].copy_from_slice(&PACKET[20..]);
+        let read = Ipv4Packet::parse(&packet).unwrap();
+        assert_eq!((read.source, read.destination, read.ttl, read.payload.len()), (SOURCE, GROUP, 255, 20));
+        assert_eq!(complement(sum_of(&packet[..20])), 0);
+        for room in 0..len {
+            assert_eq!(advert_header(mac, SOURCE.into(), GROUP.into(), 20, &mut [0; 64][..room]), Err(Full));
+        }
+    }
+
+    #[test]
+    fn tx08_the_same_over_ipv6_as_another_parser_reads_it() {
+        let mac = Mac([0, 0, 0x5e, 0, 2, 1]);
+        let source = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 5);
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+        let mut buffer = [0xa5; ADVERT_HEADER_BYTES_MAX + 24];
+        let len = advert_header(mac, source.into(), group.into(), 24, &mut buffer).unwrap();
+        assert_eq!(len, ADVERT_HEADER_BYTES_MAX);
+        assert_eq!(buffer[..14], [0x33, 0x33, 0, 0, 0, 0x12, 0, 0, 0x5e, 0, 2, 1, 0x86, 0xdd]);
+        assert_eq!(buffer[14..18], [0x6c, 0, 0, 0]);
+        let packet = Ipv6Packet::new_checked(&buffer[14..]).unwrap();
+        assert_eq!((packet.src_addr(), packet.dst_addr()), (source, group));
+        assert_eq!(
+            (packet.hop_limit(), u8::from(packet.next_header()), packet.payload_len()),
+            (255, 112, 24)
+        );
+        for room in 0..len {
+            assert_eq!(advert_header(mac, source.into(), group.into(), 24, &mut [0; 99][..room]), Err(Full));
+        }
+        assert_eq!(advert_header(mac, SOURCE.into(), group.into(), 24, &mut buffer), Err(Full));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use core::fmt;
 
 pub mod frame;
 pub mod ip;
+pub mod link;
 pub mod netlink;
 pub mod rtnl;
 mod sum;

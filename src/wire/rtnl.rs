@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::netlink::{self, Request};
-use super::{Full, IfIndex, Mac, ip};
+use super::{Full, IfIndex, Mac, ip, link};
 
 /// The mark (`IFA_PROTO`) on every address that we install, so that a restart knows its own: 112, as VRRP.
 pub const ADDRESS_MARK: u8 = 112;
@@ -11,7 +11,7 @@ pub const ADDRESS_MARK: u8 = 112;
 /// Bytes of the longest request written here: an IPv6 address with all its attributes.
 pub const REQUEST_BYTES_MAX: usize = 100;
 
-const NEW_LINK: u16 = 16;
+const NEW_LINK: u16 = link::NEW_LINK;
 const DELETE_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
 const NEW_ADDRESS: u16 = 20;
@@ -82,6 +82,8 @@ pub struct Link<'a> {
     pub mac: Option<Mac>,
     /// `IFF_UP` and `IFF_RUNNING`: switched on, and with carrier.
     pub running: bool,
+    /// What matters for virtual MACs; nothing in a build without them.
+    pub details: link::Details,
 }
 
 /// What we want to know of an address.
@@ -316,7 +318,9 @@ fn parse_link(payload: &[u8]) -> Option<Link<'_>> {
             _ => {}
         }
     }
-    Some(Link { index, name: name?, mac, running: flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING })
+    let running = flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING;
+    let details = if cfg!(feature = "vmac") { link::details(flags, attributes) } else { link::Details::NONE };
+    Some(Link { index, name: name?, mac, running, details })
 }
 
 fn parse_gone_link(payload: &[u8]) -> Option<IfIndex> {
@@ -569,9 +573,17 @@ mod tests {
         for (flags, running) in [(0x41, true), (0x01, false), (0x40, false), (0x1003, false)] {
             let header = link_header(AF_UNSPEC, ARPHRD_ETHER, 5, flags);
             let bytes = message(NEW_LINK, 0, &header, &[(3, b"br-lan\0"), (1, &mac)]);
+            let is_on = cfg!(feature = "vmac") && flags & IFF_UP != 0;
+            let details = link::Details { is_on, ..link::Details::NONE };
             assert_eq!(
                 only(&bytes),
-                Some(Message::Link(Link { index: IfIndex(5), name: "br-lan", mac: Some(Mac(mac)), running })),
+                Some(Message::Link(Link {
+                    index: IfIndex(5),
+                    name: "br-lan",
+                    mac: Some(Mac(mac)),
+                    running,
+                    details
+                })),
                 "{flags:#x}"
             );
         }

@@ -6,18 +6,11 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Rows of rank A that speak of the virtual MAC and of Accept_Mode, which vipd does not have yet.
-const NOT_YET: [&str; 10] = [
-    "TX08", // frame source is the virtual MAC
-    "AD03", // frames to the virtual MAC are discarded, packets to VIPs not accepted
-    "AD04", // ARP replies carry the virtual MAC
-    "AD05", // so do neighbour advertisements
-    "AD07", // frames to the virtual MAC are forwarded
+/// Rows of rank A that speak of Accept_Mode, which vipd does not have yet.
+const NOT_YET: [&str; 3] = [
     "AD08", // version 2 non-owners do not accept
     "AD09", // Accept_Mode
     "AD10", // Accept_Mode never drops neighbour discovery
-    "AD14", // virtual MAC addresses
-    "AD16", // the physical MAC is never used for the owner's VIP (rank B)
 ];
 
 /// Rank of every row, by id.

@@ -32,6 +32,7 @@ simulator! {
     "../sim/clock.rs" clock,
     "../sim/frame.rs" frame,
     "../sim/kernel.rs" kernel,
+    "../sim/macvlan.rs" macvlan,
     "../sim/netlink.rs" netlink,
     "../sim/node.rs" node,
     "../sim/plan.rs" plan,

@@ -35,6 +35,8 @@ mod status;
 mod strangers;
 mod together;
 mod tracking;
+#[cfg(feature = "vmac")]
+mod vmac;
 mod watch;
 mod weather;
 mod wire;

@@ -149,7 +149,17 @@ fn plant(mutant: &Mutant, number: usize, text: &str) -> Result<String, String> {
 fn build(tree: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let output = Command::new(cargo)
-        .args(["test", "--no-run", "--no-default-features", "--test", "sim", "--color", "never"])
+        .args([
+            "test",
+            "--no-run",
+            "--no-default-features",
+            "--features",
+            "vmac",
+            "--test",
+            "sim",
+            "--color",
+            "never",
+        ])
         .current_dir(tree)
         .env("CARGO_TARGET_DIR", Path::new(ROOT).join("target/mutants/build"))
         .output()

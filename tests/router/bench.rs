@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use vipd::config::{
     Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer, Probe,
-    ProbeId, Span, Track, Tracked, VirtualAddress,
+    ProbeId, Span, Track, Tracked, VirtualAddress, Vmac,
 };
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
+use vipd::wire::link::Details;
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
 use vipd::wire::{IfIndex, Mac};
@@ -37,6 +38,7 @@ pub(crate) struct Spec {
     pub(crate) tracks: Vec<(&'static str, i16)>,
     pub(crate) group: Option<u8>,
     pub(crate) notify: &'static str,
+    pub(crate) has_vmac: bool,
     /// Of a script that the claim waits for; 0: there is none.
     pub(crate) claim_secs: u16,
 }
@@ -59,6 +61,7 @@ impl Default for Spec {
             tracks: vec![],
             group: None,
             notify: "",
+            has_vmac: false,
             claim_secs: 0,
         }
     }
@@ -119,6 +122,14 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
         let mut family = |family: Family| {
             let start = config.addresses.len();
             let peers_start = config.peers.len();
+            let vmac = match family {
+                Family::V4 => format!("vrrp.{}", spec.vrid),
+                Family::V6 => format!("vrrp6.{}", spec.vrid),
+            };
+            let has_vmac =
+                spec.has_vmac && spec.addresses.iter().any(|it| it.contains(':') == (family == Family::V6));
+            let vmac = has_vmac.then(|| config.interface(&vmac).unwrap());
+            let interface = vmac.unwrap_or(interface);
             for address in &spec.addresses {
                 let address: IpAddr = address.parse().unwrap();
                 if Family::of(address) == family {
@@ -139,6 +150,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
             FamilyConfig {
                 addresses: span(start, config.addresses.len() - start),
                 peers: span(peers_start, config.peers.len() - peers_start),
+                vmac: vmac.map_or_else(Default::default, Vmac::on),
             }
         };
         let (v4, v6) = (family(Family::V4), family(Family::V6));
@@ -186,6 +198,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 claim_wait: time::Span::from_secs(spec.claim_secs),
                 tracks,
                 ignores_link: false,
+                sends_from_base: false,
                 group: spec.group.map(GroupId),
                 notify,
             })
@@ -274,7 +287,13 @@ impl Bench {
 
     pub(crate) fn link(&mut self, index: IfIndex, name: &str, running: bool) {
         let mac = Some(Mac([2, 0, 0, 0, 0, index.0 as u8]));
-        self.handle(Event::Kernel(Message::Link(rtnl::Link { index, name, mac, running })));
+        self.handle(Event::Kernel(Message::Link(rtnl::Link {
+            index,
+            name,
+            mac,
+            running,
+            details: Details::NONE,
+        })));
     }
 
     pub(crate) fn address(&mut self, interface: IfIndex, text: &str, marked: bool) {

@@ -332,7 +332,13 @@ fn a_device_that_changes_its_ethernet_address_is_announced_again() {
     let mut bench = Bench::master(&[Spec::default()]);
     bench.run_for(Duration::from_secs(2));
     let mac = Some(vipd::wire::Mac([2, 0, 0, 0, 0, 99]));
-    let link = vipd::wire::rtnl::Link { index: ETH0, name: "eth0", mac, running: true };
+    let link = vipd::wire::rtnl::Link {
+        index: ETH0,
+        name: "eth0",
+        mac,
+        running: true,
+        details: vipd::wire::link::Details::NONE,
+    };
     bench.handle(Event::Kernel(Message::Link(link)));
     assert_eq!(bench.effects, [Effect::Announce { slot: Slot(0), repeat: 5 }]);
     bench.handle(Event::Kernel(Message::Link(link)));

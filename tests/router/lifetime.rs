@@ -48,6 +48,10 @@ fn requests(bench: &Bench, effect: Effect) -> Vec<Request> {
         fn frame(&mut self, _: IfIndex, _: &[u8]) -> Result<(), Unsent> {
             panic!("a frame");
         }
+        fn advert(&mut self, _: IfIndex, _: &[u8]) -> Result<(), Unsent> {
+            Ok(())
+        }
+
         fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
             self.0.push(request.to_vec());
             Ok(())
@@ -370,5 +374,11 @@ fn law_06_a_sleeper_does_not_answer_a_resignation_before_it_has_read_the_rest() 
 /// The device, with another Ethernet address.
 fn link(last: u8) -> vipd::wire::rtnl::Link<'static> {
     let mac = Some(vipd::wire::Mac([2, 0, 0, 0, 0, last]));
-    vipd::wire::rtnl::Link { index: ETH0, name: "eth0", mac, running: true }
+    vipd::wire::rtnl::Link {
+        index: ETH0,
+        name: "eth0",
+        mac,
+        running: true,
+        details: vipd::wire::link::Details::NONE,
+    }
 }

@@ -33,3 +33,5 @@ mod release;
 mod reload;
 mod strangers;
 mod timers;
+#[cfg(feature = "vmac")]
+mod vmac;

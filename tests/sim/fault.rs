@@ -352,7 +352,8 @@ pub fn mend(world: &mut World) {
         world.set_trouble(node, Trouble::NONE);
         with_daemon(world, node, World::resume);
         world.administer(node, |kernel, rng| {
-            for link in 0..kernel.links.len() {
+            let ports = kernel.links.iter().filter(|link| link.below.is_none()).count();
+            for link in 0..ports {
                 if !kernel.links[link].present {
                     kernel.recreate_link(link, rng);
                 }
@@ -367,7 +368,8 @@ pub fn mend(world: &mut World) {
             }
         });
         for link in 0..world.nodes[node].kernel.links.len() {
-            if !world.nodes[node].kernel.links[link].carrier {
+            let it = &world.nodes[node].kernel.links[link];
+            if !it.carrier && it.below.is_none() {
                 world.set_cable(node, link, true);
             }
         }

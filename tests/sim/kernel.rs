@@ -11,8 +11,8 @@ use vipd::limits;
 use vipd::wire::Mac;
 
 use crate::clock::{MS, NEVER, Nanos, SEC};
-use crate::frame::{self, BROADCAST, Content};
-use crate::netlink::{Datagram, IFA_F_NODAD, Installed, LinkView, Request, Wish, requests};
+use crate::frame::{self, BROADCAST, Content, Opened};
+use crate::netlink::{Arp, Datagram, IFA_F_NODAD, Installed, LinkView, Request, Wish, requests};
 use crate::seed::trace;
 use crate::switch::{Frame, Port};
 
@@ -56,6 +56,11 @@ pub struct Link {
     pub own: Vec<(IpAddr, u8)>,
     /// The groups that the daemon's raw sockets are members of.
     pub joined: Vec<IpAddr>,
+    /// It is a macvlan on this link, and takes the same way.
+    pub below: Option<usize>,
+    pub arp: Arp,
+    /// Gives itself no address (`addr_gen_mode`).
+    pub is_silent: bool,
 }
 
 impl Link {
@@ -67,8 +72,10 @@ impl Link {
         self.present && self.addresses.iter().any(|it| it.address == address)
     }
 
-    fn view(&self) -> LinkView<'_> {
+    pub fn view(&self) -> LinkView<'_> {
         LinkView {
+            macvlan_on: None,
+            arp: self.arp,
             index: self.index,
             name: self.name,
             mac: self.mac,
@@ -146,6 +153,8 @@ pub struct Kernel {
     listening: bool,
     neighbours: Vec<(usize, IpAddr, Mac)>,
     unresolved: Vec<(usize, IpAddr, IpAddr, Vec<u8>)>,
+    /// What it knows of its neighbours never changes.
+    pub is_frozen: bool,
     next_index: u32,
 }
 
@@ -166,6 +175,7 @@ impl Kernel {
             listening: false,
             neighbours: Vec::new(),
             unresolved: Vec::new(),
+            is_frozen: false,
             next_index: 2,
         }
     }
@@ -192,6 +202,9 @@ impl Kernel {
             addresses,
             own,
             joined: Vec::new(),
+            below: None,
+            arp: Arp::default(),
+            is_silent: false,
         });
     }
 
@@ -221,6 +234,7 @@ impl Kernel {
         self.close_sockets();
         self.neighbours.clear();
         self.unresolved.clear();
+        self.links.retain(|link| link.below.is_none());
         for link in &mut self.links {
             link.present = true;
             link.up = true;
@@ -281,6 +295,7 @@ impl Kernel {
     pub fn set_carrier(&mut self, at: usize, carrier: bool, rng: &mut Rng) {
         self.links[at].carrier = carrier;
         self.tell_link(at, rng);
+        self.follow(at, rng);
     }
 
     /// `ip link set up` or `down`. Down takes IPv6 addresses with it, as Linux does; up brings those of
@@ -288,6 +303,7 @@ impl Kernel {
     pub fn set_up(&mut self, at: usize, up: bool, rng: &mut Rng) {
         self.links[at].up = up;
         self.tell_link(at, rng);
+        self.follow(at, rng);
         if up {
             for (address, prefix_len) in self.links[at].own.clone() {
                 if address.is_ipv6() && !self.links[at].has(address) {
@@ -303,8 +319,9 @@ impl Kernel {
     pub fn delete_link(&mut self, at: usize, rng: &mut Rng) {
         self.remove_where(at, |_| true, rng);
         self.links[at].present = false;
+        self.follow(at, rng);
         self.links[at].joined.clear();
-        self.tell(Datagram::default().link_gone(&self.links[at].view()), rng);
+        self.tell(Datagram::default().link_gone(&self.view(at)), rng);
     }
 
     /// `ip link add`, and whatever configures addresses: the name is the same, the number is not.
@@ -419,7 +436,14 @@ impl Kernel {
             match request.wish {
                 Wish::DumpLinks => self.dump_links(request.sequence, rng),
                 Wish::DumpAddresses => self.dump_addresses(request.sequence, rng),
-                Wish::AddAddress { .. } | Wish::DeleteAddress { .. } => self.change(&request, rng),
+                Wish::AddAddress { .. }
+                | Wish::DeleteAddress { .. }
+                | Wish::AddMacvlan { .. }
+                | Wish::DeleteLink(_)
+                | Wish::Switch { .. }
+                | Wish::SetArp { .. }
+                | Wish::Silence(_)
+                | Wish::Know { .. } => self.change(&request, rng),
             }
         }
         Ok(())
@@ -433,14 +457,22 @@ impl Kernel {
             return;
         }
         let Ok(opened) = frame::open(frame) else { return };
-        let mac = self.links[at].mac;
-        if opened.to != mac && opened.to.0[0] & 1 == 0 {
-            return;
+        let is_group = opened.to.0[0] & 1 == 1;
+        for to in self.above(at).into_iter().chain([at]) {
+            if is_group || opened.to == self.links[to].mac {
+                self.take(to, &opened, frame, out);
+            }
         }
+    }
+
+    /// A frame is for this device, which may be on another one.
+    fn take(&mut self, at: usize, opened: &Opened<'_>, frame: &Frame, out: &mut Outbox) {
+        // Routes lead through the device below, so answers to pings carry its address.
+        let mac = self.links[self.base(at)].mac;
         match opened.content {
             Content::Arp { reply, sender_mac, sender, target, .. } => {
                 let (sender, target) = (IpAddr::V4(sender), IpAddr::V4(target));
-                let for_us = self.links[at].has(target);
+                let for_us = self.links[at].has(target) || self.speaks_for(at, target);
                 self.heard(at, sender, sender_mac, reply && for_us, out);
                 if !reply && for_us && sender != target {
                     self.answer(at, target, sender, sender_mac, out);
@@ -452,7 +484,7 @@ impl Kernel {
                 }
             }
             Content::Solicitation { mac: None, .. } => {}
-            Content::Advertisement(it) => {
+            Content::Advertisement(ref it) => {
                 let solicited = it.flags.contains(NdiscNeighborFlags::SOLICITED);
                 let overrides = it.flags.contains(NdiscNeighborFlags::OVERRIDE);
                 if let (true, Some(mac)) = (overrides && it.hop_limit == 255, it.mac) {
@@ -460,9 +492,9 @@ impl Kernel {
                 }
             }
             Content::Echo { reply: false, from, to, sequence } => {
-                if self.links[at].has(to) {
+                if self.links.iter().any(|link| link.has(to)) {
                     let answer = frame::echo(true, mac, opened.from, to, from, sequence);
-                    out.push((at, Rc::from(answer)));
+                    out.push((self.base(at), Rc::from(answer)));
                 }
             }
             Content::Echo { reply: true, from, to, sequence } => {
@@ -487,6 +519,12 @@ impl Kernel {
         known.map(|&(_, _, mac)| mac)
     }
 
+    /// `ip neighbour replace ADDRESS lladdr MAC nud permanent`, for ever.
+    pub fn freeze(&mut self, at: usize, address: IpAddr, mac: Mac) {
+        self.neighbours.push((at, address, mac));
+        self.is_frozen = true;
+    }
+
     /// Asks the segment who has this address.
     pub fn resolve(&self, at: usize, from: IpAddr, address: IpAddr, out: &mut Outbox) {
         let mac = self.links[at].mac;
@@ -496,6 +534,11 @@ impl Kernel {
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return,
         };
         out.push((at, Rc::from(question)));
+    }
+
+    /// The device answers ARP for an address of another one.
+    fn speaks_for(&self, at: usize, address: IpAddr) -> bool {
+        self.links[at].arp.ignore == 0 && self.links.iter().any(|link| link.has(address))
     }
 
     fn answer(&self, at: usize, asked: IpAddr, asker: IpAddr, to: Mac, out: &mut Outbox) {
@@ -513,6 +556,7 @@ impl Kernel {
     fn heard(&mut self, at: usize, address: IpAddr, mac: Mac, asked_for: bool, out: &mut Outbox) {
         let known = self.neighbours.iter_mut().find(|(link, it, _)| *link == at && *it == address);
         match known {
+            _ if self.is_frozen => return,
             Some((_, _, old)) => *old = mac,
             None if asked_for => self.neighbours.push((at, address, mac)),
             None => return,
@@ -524,7 +568,7 @@ impl Kernel {
         }
     }
 
-    fn take_index(&mut self) -> u32 {
+    pub fn take_index(&mut self) -> u32 {
         self.next_index += 1;
         self.next_index
     }
@@ -541,6 +585,12 @@ impl Kernel {
                 Wish::DeleteAddress { index, address, prefix_len } => {
                     self.wish_removed(*index, *address, *prefix_len, request.sequence, rng)
                 }
+                Wish::AddMacvlan { name, below, mac } => self.add_macvlan(name, *below, *mac, rng),
+                Wish::DeleteLink(index) => self.remove_link(*index, rng),
+                Wish::Switch { index, on } => self.switch(*index, *on, rng),
+                Wish::SetArp { index, arp } => self.set_arp(*index, *arp),
+                Wish::Silence(index) => self.silence(*index),
+                Wish::Know { .. } => panic!("there is no bridge"),
                 Wish::DumpLinks | Wish::DumpAddresses => 0,
             }
         };
@@ -635,9 +685,16 @@ impl Kernel {
     fn dump_links(&mut self, sequence: u32, rng: &mut Rng) {
         let mut datagram = Datagram::default();
         for link in self.links.iter().filter(|link| link.present) {
-            datagram = datagram.link(&link.view(), sequence, true);
+            let below = link.below.map(|below| self.links[below].index);
+            datagram = datagram.link(&LinkView { macvlan_on: below, ..link.view() }, sequence, true);
         }
         self.tell_list(datagram, sequence, rng);
+    }
+
+    /// A link as the kernel tells of it.
+    pub fn view(&self, at: usize) -> LinkView<'_> {
+        let macvlan_on = self.links[at].below.map(|below| self.links[below].index);
+        LinkView { macvlan_on, ..self.links[at].view() }
     }
 
     fn dump_addresses(&mut self, sequence: u32, rng: &mut Rng) {
@@ -662,13 +719,13 @@ impl Kernel {
         }
     }
 
-    fn tell_link(&mut self, at: usize, rng: &mut Rng) {
+    pub fn tell_link(&mut self, at: usize, rng: &mut Rng) {
         if self.links[at].present {
-            self.tell(Datagram::default().link(&self.links[at].view(), 0, false), rng);
+            self.tell(Datagram::default().link(&self.view(at), 0, false), rng);
         }
     }
 
-    fn tell(&mut self, datagram: Datagram, rng: &mut Rng) {
+    pub fn tell(&mut self, datagram: Datagram, rng: &mut Rng) {
         self.epoch += 1;
         if !self.listening {
             return;

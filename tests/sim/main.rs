@@ -36,8 +36,10 @@ mod days;
 mod fault;
 mod frame;
 mod kernel;
+
 mod laws;
 mod lifetimes;
+mod macvlan;
 mod minimise;
 mod netlink;
 mod node;
@@ -49,5 +51,7 @@ mod seed;
 mod shape;
 mod stranger;
 mod switch;
+#[cfg(feature = "vmac")]
+mod vmacs;
 mod walk;
 mod world;

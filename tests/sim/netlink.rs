@@ -11,6 +11,8 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
+const RTM_NEWNEIGH: u16 = 28;
+const RTM_DELNEIGH: u16 = 29;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
 
@@ -24,6 +26,10 @@ const NLM_F_CREATE: u16 = 0x400;
 
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_LINK: u16 = 5;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_AF_SPEC: u16 = 26;
+const NDA_LLADDR: u16 = 2;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
@@ -34,6 +40,7 @@ const IFA_PROTO: u16 = 11;
 pub const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_PERMANENT: u32 = 0x80;
 
+const AF_BRIDGE: u8 = 7;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 
@@ -49,6 +56,16 @@ pub struct LinkView<'a> {
     pub up: bool,
     /// `IFF_RUNNING`.
     pub running: bool,
+    /// It is a macvlan in bridge mode on this link.
+    pub macvlan_on: Option<u32>,
+    pub arp: Arp,
+}
+
+/// Two settings of a link: `arp_ignore` and `arp_announce`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Arp {
+    pub ignore: u32,
+    pub announce: u32,
 }
 
 /// An address on a link.
@@ -86,6 +103,28 @@ pub enum Wish {
         index: u32,
         address: IpAddr,
         prefix_len: u8,
+    },
+    AddMacvlan {
+        name: String,
+        below: u32,
+        mac: Mac,
+    },
+    DeleteLink(u32),
+    Switch {
+        index: u32,
+        on: bool,
+    },
+    SetArp {
+        index: u32,
+        arp: Arp,
+    },
+    /// `addr_gen_mode` none.
+    Silence(u32),
+    /// A bridge takes an address for its own, or does not.
+    Know {
+        bridge: u32,
+        mac: Mac,
+        knows: bool,
     },
     DumpLinks,
     /// Of this family; `None`: of every one.
@@ -142,9 +181,66 @@ fn request(bytes: &[u8]) -> Request<'_> {
             assert!(body.first() == Some(&0), "a dump of one family's addresses");
             Wish::DumpAddresses
         }
+        RTM_NEWLINK => new_link(body, flags),
+        RTM_DELLINK => Wish::DeleteLink(u32_at(body, 4)),
+        RTM_NEWNEIGH | RTM_DELNEIGH => {
+            assert_eq!((body[0], body[8], body[10]), (AF_BRIDGE, 0x80, 2), "family, permanent, self");
+            let mac = attributes(&body[12..]).find(|it| it.0 == NDA_LLADDR).unwrap().1;
+            Wish::Know {
+                bridge: u32_at(body, 4),
+                mac: Mac(mac.try_into().unwrap()),
+                knows: kind == RTM_NEWNEIGH,
+            }
+        }
         other => panic!("a netlink request of type {other}"),
     };
     Request { sequence: u32_at(bytes, 8), acknowledge: flags & NLM_F_ACK != 0, wish, bytes }
+}
+
+/// Reads `struct ifinfomsg` and its attributes: a new macvlan, or one change of a link.
+fn new_link(body: &[u8], flags: u16) -> Wish {
+    let (index, link_flags, change) = (u32_at(body, 4), u32_at(body, 8), u32_at(body, 12));
+    let find = |bytes, kind| attributes(bytes).find(|it| it.0 == kind).map(|it| it.1);
+    let rest = &body[16..];
+    if flags & NLM_F_CREATE != 0 {
+        assert!(flags & NLM_F_EXCL != 0 && index == 0, "an existing link is not changed in passing");
+        let info = find(rest, IFLA_LINKINFO).expect("IFLA_LINKINFO");
+        assert_eq!(find(info, 1), Some(&b"macvlan\0"[..]), "IFLA_INFO_KIND");
+        let data = find(info, 2).expect("IFLA_INFO_DATA");
+        assert_eq!(find(data, 1), Some(&4u32.to_ne_bytes()[..]), "AD24: bridge mode");
+        let name = find(rest, IFLA_IFNAME).expect("IFLA_IFNAME").strip_suffix(&[0]).unwrap();
+        return Wish::AddMacvlan {
+            name: String::from_utf8(name.to_vec()).unwrap(),
+            below: u32_at(find(rest, IFLA_LINK).expect("IFLA_LINK"), 0),
+            mac: Mac(find(rest, IFLA_ADDRESS).expect("IFLA_ADDRESS").try_into().unwrap()),
+        };
+    }
+    if change != 0 {
+        assert!(change == 1 && rest.is_empty(), "IFF_UP alone");
+        return Wish::Switch { index, on: link_flags & 1 != 0 };
+    }
+    let families = find(rest, IFLA_AF_SPEC).expect("IFLA_AF_SPEC");
+    if let Some(inet6) = find(families, u16::from(AF_INET6)) {
+        assert_eq!(find(inet6, 8), Some(&[1][..]), "addr_gen_mode none");
+        return Wish::Silence(index);
+    }
+    let table = find(find(families, u16::from(AF_INET)).expect("AF_INET"), 1).expect("IFLA_INET_CONF");
+    let value = |number| u32_at(find(table, number).expect("a setting"), 0);
+    Wish::SetArp { index, arp: Arp { ignore: value(19), announce: value(18) } }
+}
+
+/// Attributes one after another: kind and value.
+fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    core::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let len = usize::from(u16_at(rest, 0));
+        assert!(len >= 4 && len <= rest.len(), "an attribute length of {len}");
+        let attribute = (u16_at(rest, 2) & 0x3fff, &rest[4..len]);
+        rest = &rest[len.next_multiple_of(4).min(rest.len())..];
+        Some(attribute)
+    })
 }
 
 /// Reads `struct ifaddrmsg` and its attributes.
@@ -197,6 +293,12 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut datagram = Datagram::default();
+    datagram.attribute(kind, value);
+    datagram.bytes
+}
+
 /// A datagram in the making.
 #[derive(Debug, Default)]
 pub struct Datagram {
@@ -228,6 +330,16 @@ impl Datagram {
         name.push(0);
         self.attribute(IFLA_IFNAME, &name);
         self.attribute(IFLA_ADDRESS, &link.mac.0);
+        if let Some(below) = link.macvlan_on {
+            self.attribute(IFLA_LINK, &below.to_ne_bytes());
+            let mode = attribute(1, &4u32.to_ne_bytes());
+            self.attribute(IFLA_LINKINFO, &[attribute(1, b"macvlan\0"), attribute(2, &mode)].concat());
+        }
+        let mut table = [0; 33 * 4];
+        table[17 * 4..18 * 4].copy_from_slice(&link.arp.announce.to_ne_bytes());
+        table[18 * 4..19 * 4].copy_from_slice(&link.arp.ignore.to_ne_bytes());
+        let inet = attribute(1, &table);
+        self.attribute(IFLA_AF_SPEC, &attribute(u16::from(AF_INET), &inet));
         self.end()
     }
 

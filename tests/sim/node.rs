@@ -424,6 +424,7 @@ impl Turn<'_> {
 #[derive(Debug, Default, Clone)]
 struct Gathered {
     messages: Vec<(IfIndex, IpAddr, IpAddr, Vec<u8>)>,
+    adverts: Vec<(IfIndex, Vec<u8>)>,
     requests: Vec<u8>,
     frames: Vec<(IfIndex, Vec<u8>)>,
 }
@@ -447,6 +448,10 @@ impl Wires<'_> {
         for (interface, from, to, payload) in core::mem::take(&mut self.gathered.messages) {
             let sent = self.kernel.send_message(interface.0, from, to, &payload, self.out, self.rng);
             self.note(interface, Parcel::Message(Family::of(from)), sent);
+        }
+        for (interface, frame) in core::mem::take(&mut self.gathered.adverts) {
+            let sent = self.kernel.send_frame(interface.0, &frame, self.out, self.rng);
+            self.note(interface, Parcel::Frame, sent);
         }
         let requests = core::mem::take(&mut self.gathered.requests);
         if !requests.is_empty() {
@@ -484,6 +489,12 @@ impl Outlet for Wires<'_> {
     ) -> Result<(), Unsent> {
         self.checkers.message(self.now, self.node, self.plans, self.kernel, interface, from, to, payload);
         self.gathered.messages.push((interface, from, to, payload.to_vec()));
+        Ok(())
+    }
+
+    fn advert(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
+        self.checkers.advert_frame(self.now, self.node, self.plans, self.kernel, interface, frame);
+        self.gathered.adverts.push((interface, frame.to_vec()));
         Ok(())
     }
 

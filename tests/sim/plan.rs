@@ -7,9 +7,10 @@ use core::time::Duration;
 
 use vipd::config::{
     Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track, Tracked,
-    VirtualAddress,
+    VirtualAddress, Vmac,
 };
 use vipd::time::{self, Interval};
+use vipd::wire::Mac;
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 use crate::clock::{MS, Nanos, SEC};
@@ -40,6 +41,10 @@ pub struct Plan {
     pub checksum: ChecksumForm,
     /// `address_lifetime`, seconds; 0: none.
     pub lifetime_secs: u16,
+    /// `use_vmac`.
+    pub has_vmac: bool,
+    /// `vmac_xmit_base`.
+    pub sends_from_base: bool,
 }
 
 /// The virtual IPv4 address of a segment.
@@ -81,6 +86,8 @@ impl Plan {
             password: None,
             checksum: ChecksumForm::default(),
             lifetime_secs: 0,
+            has_vmac: false,
+            sends_from_base: false,
         }
     }
 
@@ -135,6 +142,21 @@ impl Plan {
     /// The kernel drops its addresses after so many seconds unless they are renewed.
     pub fn lifetime(self, lifetime_secs: u16) -> Self {
         Self { lifetime_secs, ..self }
+    }
+
+    /// It has an Ethernet address of its own.
+    pub fn vmac(self) -> Self {
+        Self { has_vmac: true, ..self }
+    }
+
+    /// That address, of one family (RFC 9568 §7.3; AD14), and the name of its device.
+    pub fn vmac_of(&self, family: Family) -> Option<(Mac, String)> {
+        let (number, name) = match family {
+            Family::V4 => (1, "vrrp"),
+            Family::V6 => (2, "vrrp6"),
+        };
+        let mac = Mac([0, 0, 0x5e, 0, number, self.vrid]);
+        self.has_vmac.then(|| (mac, format!("{name}.{}", self.vrid)))
     }
 
     pub fn grouped(self) -> Self {
@@ -247,13 +269,19 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         claim_wait: time::Span::ZERO,
         tracks: span(tracks_start, config.tracks.len()),
         ignores_link: false,
+        sends_from_base: plan.sends_from_base,
         group: plan.group.map(GroupId),
         notify: Text::default(),
     }
 }
 
 fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
-    let interface = config.interface(LINK_NAMES[plan.link]).unwrap();
+    let mut interface = config.interface(LINK_NAMES[plan.link]).unwrap();
+    let mut vmac = Vmac::default();
+    if let Some((_, name)) = plan.vmac_of(family).filter(|_| !plan.addresses(family).is_empty()) {
+        interface = config.interface(&name).unwrap();
+        vmac = Vmac::on(interface);
+    }
     let (addresses_start, peers_start) = (config.addresses.len(), config.peers.len());
     for address in plan.addresses(family) {
         let prefix_len = prefix_len(address);
@@ -267,6 +295,7 @@ fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
     FamilyConfig {
         addresses: span(addresses_start, config.addresses.len()),
         peers: span(peers_start, config.peers.len()),
+        vmac,
     }
 }
 

@@ -75,6 +75,17 @@ impl Shape {
                 }
             }
         }
+        // A device of that name is one virtual router's, and an owner's address is on the interface itself.
+        // Chance of its own: houses without are as they would be if there were none.
+        let mut chance = Rng::with_seed(rng.clone().u64(..));
+        if cfg!(feature = "vmac") && !grouped && chance.u8(0..3) == 0 {
+            let of_all = chance.bool();
+            let all_from_base = chance.u8(0..4) == 0;
+            for plan in nodes.iter_mut().flat_map(|node| &mut node.plans) {
+                plan.has_vmac = plan.priority < 255 && (of_all || chance.bool());
+                plan.sends_from_base = plan.has_vmac && all_from_base;
+            }
+        }
         for node in nodes.iter_mut().filter(|node| node.lives) {
             for plan in &mut node.plans {
                 plan.lifetime_secs = random_lifetime(rng, plan.centis);

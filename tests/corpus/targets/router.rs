@@ -18,6 +18,7 @@ use vipd::status::{PACKET_BYTES_MAX, Reply};
 use vipd::time::{Instant, Interval};
 use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::frame::Ipv4Packet;
+use vipd::wire::link::{Arp, Details};
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
 use vipd::wire::{IfIndex, Mac};
@@ -30,7 +31,7 @@ use crate::netlink::{Wish, requests};
 /// Events of one run.
 const EVENTS_MAX: usize = 300;
 
-const CONFIGS: [&str; 6] = [
+const CONFIGS: [&str; 7] = [
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\n\
      list virtual_ipaddress 10.0.0.1/24\n",
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\n\
@@ -53,9 +54,14 @@ const CONFIGS: [&str; 6] = [
      list unicast_peer 10.0.0.12\nlist unicast_peer 10.0.0.13\nlist virtual_ipaddress 10.0.0.1/24\n\
      option checksum rfc9568\noption dont_track_primary 1\noption advert_int 0.01\n",
     "",
+    "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\noption use_vmac 1\n\
+     list virtual_ipaddress 10.0.0.1/24\nlist virtual_ipaddress fe80::1/64\noption address_lifetime 3\n\
+     config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption use_vmac v7\n\
+     option vmac_xmit_base 1\nlist virtual_ipaddress 10.0.2.1/24\nlist virtual_ipaddress '10.0.0.1/24 dev eth0'\n",
 ];
 
 const DEVICES: [&str; 3] = ["eth0", "eth1", "other"];
+const VMAC_DEVICES: [&str; 4] = ["vrrp.7", "vrrp6.7", "v7", "vrrp.7"];
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 0x11]);
 
 fn configs() -> &'static [Config] {
@@ -71,6 +77,24 @@ fn configs() -> &'static [Config] {
         };
         CONFIGS.iter().map(read).collect()
     })
+}
+
+/// A link that may be a virtual MAC's.
+fn vmac_link(how: u8) -> rtnl::Link<'static> {
+    let family = how & 1;
+    let mac = if how & 2 == 0 { Mac([0, 0, 0x5e, 0, 1 + family, 7]) } else { MAC };
+    let details = Details {
+        macvlan_on: Some(IfIndex(u32::from(how >> 2 & 3))),
+        is_on: how & 0x20 != 0,
+        ..Details::NONE
+    };
+    rtnl::Link {
+        index: IfIndex(u32::from(how >> 4 & 1) + 4),
+        name: VMAC_DEVICES[usize::from(how >> 6 & 2 | family)],
+        mac: Some(mac),
+        running: how & 0x40 != 0,
+        details,
+    }
 }
 
 /// Decisions: which configuration, then event after event.
@@ -273,8 +297,13 @@ impl Bench {
         let index = IfIndex(u32::from(choices.byte() % 4));
         let message = match choices.below(8) {
             0 => Message::LinkGone(index),
-            1 => Message::Link(rtnl::Link { index, name, mac: None, running: true }),
-            how => Message::Link(rtnl::Link { index, name, mac: Some(MAC), running: how > 2 }),
+            1 => Message::Link(rtnl::Link { index, name, mac: None, running: true, details: Details::NONE }),
+            7 => Message::Link(vmac_link(choices.byte())),
+            how => {
+                let loose_arp = (how > 4).then_some(Arp { ignore: 0, announce: 1 });
+                let details = Details { is_bridge: how == 6, loose_arp, ..Details::NONE };
+                Message::Link(rtnl::Link { index, name, mac: Some(MAC), running: how > 2, details })
+            }
         };
         self.handle(Event::Kernel(message));
     }
@@ -421,7 +450,12 @@ impl Bench {
             Effect::Renew(slot) => {
                 assert!(self.claimed.contains(&self.identity(slot)), "renewed, and not claimed");
             }
-            Effect::Join(_) | Effect::Advertise { .. } | Effect::Withdraw { .. } => {}
+            Effect::Join(_)
+            | Effect::Advertise { .. }
+            | Effect::Withdraw { .. }
+            | Effect::MakeVmac(_)
+            | Effect::RemoveVmac(_)
+            | Effect::LoosenArp(_) => {}
         }
     }
 
@@ -495,6 +529,11 @@ impl Bench {
     }
 }
 
+/// RFC 9568 §7.3.
+fn is_virtual_mac(mac: Mac) -> bool {
+    matches!(mac.0, [0, 0, 0x5e, 0, 1 | 2, vrid] if vrid > 0)
+}
+
 /// Reads everything that leaves.
 struct Reader<'a> {
     config: &'a Config,
@@ -522,9 +561,18 @@ impl Outlet for Reader<'_> {
         Ok(())
     }
 
+    fn advert(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
+        let opened = frame::open(frame).unwrap();
+        assert!(is_virtual_mac(opened.from));
+        let Content::Vrrp { from, to, ttl, message, .. } = opened.content else { panic!("an advert") };
+        assert_eq!((Some(opened.to), ttl), (frame::group_mac(to), 255));
+        assert_eq!(opened.from.0[5], message[1], "the VRID");
+        self.message(interface, from, to, message)
+    }
+
     fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
         let opened = frame::open(frame).unwrap();
-        assert_eq!(opened.from, MAC);
+        assert!(opened.from == MAC || is_virtual_mac(opened.from));
         let address = match opened.content {
             Content::Arp { reply: false, sender, .. } => sender.into(),
             Content::Advertisement(it) => it.target.into(),
@@ -546,6 +594,11 @@ impl Outlet for Reader<'_> {
                     assert!(self.is_virtual(new.address) && new.mark == rtnl::ADDRESS_MARK);
                 }
                 Wish::DeleteAddress { address, .. } => assert!(self.is_virtual(address)),
+                Wish::AddMacvlan { name, mac, .. } => {
+                    assert!(VMAC_DEVICES.contains(&&*name) && is_virtual_mac(mac));
+                }
+                Wish::Know { mac, .. } => assert!(is_virtual_mac(mac)),
+                Wish::SetArp { .. } | Wish::Silence(_) | Wish::Switch { .. } | Wish::DeleteLink(_) => {}
                 Wish::DumpLinks | Wish::DumpAddresses => {}
             }
         }

@@ -21,7 +21,9 @@ pub fn segment(bytes: &[u8]) {
     let shape = shape(&mut choices);
     for _ in 0..=choices.below(3) {
         let mut plan = shape.clone().priority(choices.byte().clamp(1, 254));
-        plan.preempt = choices.below(4) != 1;
+        let manner = choices.below(4);
+        plan.preempt = manner != 1;
+        plan.has_vmac = cfg!(feature = "vmac") && manner == 3;
         let node = world.add_node(vec![plan], choices.is_so());
         world.nodes[node].kernel.promotes_secondaries = true;
         world.nodes[node].performs_twice = choices.is_so();

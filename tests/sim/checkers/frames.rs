@@ -13,6 +13,7 @@ use super::Advert;
 use crate::clock::{MS, Nanos, SEC};
 use crate::frame::{self, BROADCAST, Content};
 use crate::kernel::Kernel;
+use crate::node::Node;
 use crate::plan::Plan;
 
 const GROUP_V4: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(224, 0, 0, 18));
@@ -118,15 +119,21 @@ pub fn admissible<'a>(
 }
 
 /// What a node's kernel lets out, read from the wire: TTL, checksums and source (TX04, TX06, TX07, TX09).
-pub fn on_the_wire(kernel: &Kernel, link: usize, frame: &[u8]) -> Result<(), &'static str> {
-    let it = &kernel.links[link];
-    check(frame.get(6..12) == Some(&it.mac.0[..]), "source MAC")?;
+pub fn on_the_wire(node: &Node, link: usize, frame: &[u8]) -> Result<(), &'static str> {
+    let it = &node.kernel.links[link];
+    let is_ours = frame.get(6..12) == Some(&it.mac.0[..]);
     // IPv4's protocol and IPv6's next header: what is not VRRP is the kernel's own.
     if frame.get(23) != Some(&112) && frame.get(20) != Some(&112) {
-        return Ok(());
+        return check(is_ours, "source MAC");
     }
     let opened = frame::open(frame)?;
     if let Content::Vrrp { from, to, ttl, message, .. } = opened.content {
+        let family = Family::of(from);
+        // Those of the first plans too: what a reload takes out resigns.
+        let mut plans = node.plans.iter().chain(&node.first_plans).filter(|plan| plan.peers.is_empty());
+        let is_its = |plan: &Plan| plan.vmac_of(family).is_some_and(|(mac, _)| mac == opened.from);
+        let is_vmac = plans.any(|plan| (plan.link, plan.vrid) == (link, message[1]) && is_its(plan));
+        check(is_ours || is_vmac, "source MAC")?;
         check(ttl == 255, "TTL")?;
         check(it.own.iter().any(|&(own, _)| own == from), "source")?;
         check(frame::vrrp_checksum_is_right(from, to, message), "checksum")?;
@@ -183,9 +190,12 @@ pub fn announcement(
             return Err("kind");
         }
     };
+    let base = kernel.base(link);
     let plan =
-        plans.iter().find(|plan| plan.link == link && plan.addresses(Family::of(address)).contains(&address));
-    check(plan.is_some(), "address")?;
+        plans.iter().find(|plan| plan.link == base && plan.addresses(Family::of(address)).contains(&address));
+    let plan = plan.ok_or("address")?;
+    let own = plan.vmac_of(Family::of(address)).map_or(kernel.links[base].mac, |(mac, _)| mac);
+    check(mac == own, "virtual MAC")?;
     let failing = kernel.is_troubled(now);
     check(failing || kernel.links[link].has(address), "moment: the address is not there")?;
     Ok(address)

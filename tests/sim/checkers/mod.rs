@@ -10,7 +10,9 @@ use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
 
 use crate::clock::{MS, NEVER, Nanos};
-use crate::kernel::Kernel;
+use crate::frame::{self, Content};
+use crate::kernel::{Kernel, Link};
+use crate::netlink::Arp;
 use crate::node::Node;
 use crate::plan::Plan;
 use crate::seed::trace;
@@ -118,6 +120,26 @@ impl Checkers {
         self.advert_rate(&advert, plans);
     }
 
+    /// An advertisement is about to leave as a whole frame, from a virtual MAC (RFC 9568 §7.2; TX08).
+    pub fn advert_frame(
+        &mut self,
+        now: Nanos,
+        node: usize,
+        plans: &[Plan],
+        kernel: &Kernel,
+        interface: IfIndex,
+        frame: &[u8],
+    ) {
+        let opened =
+            frame::open(frame).unwrap_or_else(|what| panic!("node {node}: wrong {what}: {frame:02x?}"));
+        let Content::Vrrp { from, to, ttl, message, .. } = opened.content else { panic!("an advert") };
+        let family = Family::of(from);
+        let is_its = |plan: &Plan| plan.vmac_of(family).is_some_and(|(mac, _)| mac == opened.from);
+        assert!(plans.iter().any(|plan| plan.vrid == message[1] && is_its(plan)), "{}", opened.from);
+        assert_eq!((Some(opened.to), ttl), (frame::group_mac(to), 255));
+        self.message(now, node, plans, kernel, interface, from, to, message);
+    }
+
     /// A whole frame is about to leave.
     pub fn frame(
         &mut self,
@@ -131,7 +153,7 @@ impl Checkers {
         let Some(link) = kernel.by_index(interface.0) else { return };
         let address = frames::announcement(now, plans, kernel, link, frame)
             .unwrap_or_else(|what| panic!("node {node} announces with a wrong {what}: {frame:02x?}"));
-        self.sleepers.announcement(node, link, address);
+        self.sleepers.announcement(node, kernel.base(link), address);
         self.load.frames += 1;
         let is_claimed = kernel.links[link].has(address);
         match self.announced.iter_mut().find(|it| (it.0, it.1) == (node, address)) {
@@ -156,7 +178,7 @@ impl Checkers {
 
     /// A frame leaves a node.
     pub fn wire(&self, node: &Node, link: usize, frame: &[u8]) {
-        frames::on_the_wire(&node.kernel, link, frame).unwrap_or_else(|what| {
+        frames::on_the_wire(node, link, frame).unwrap_or_else(|what| {
             panic!("node {} sends a frame with a wrong {what}: {frame:02x?}", node.number)
         });
     }
@@ -262,10 +284,19 @@ impl Checkers {
 
 /// AD01, AD23: the addresses are installed if, and only if, the virtual router is master.
 fn addresses_follow_the_state(now: Nanos, node: &Node, plan: &Plan, family: Family) {
-    let link = &node.kernel.links[plan.link];
     let Some(phase) = node.phase(plan, family) else { return };
-    if !link.present {
+    if !node.kernel.links[plan.link].present {
         return;
+    }
+    let home = node.kernel.home(plan, family);
+    assert!(home.is_some() || phase != Phase::Master, "{now}: node {} has no virtual MAC", node.number);
+    let Some(link) = home.map(|at| &node.kernel.links[at]) else { return };
+    if link.below.is_some() {
+        // AD01 to AD03: a backup's is switched off.
+        assert_eq!(link.up, phase == Phase::Master, "{now}: node {} {phase:?} {}", node.number, link.name);
+        let is_tight = |link: &Link| link.arp == Arp { ignore: 1, announce: 2 };
+        let is_quiet = is_tight(link) && link.is_silent && is_tight(&node.kernel.links[plan.link]);
+        assert!(!link.up || is_quiet, "AD04, AD22: node {} {}", node.number, link.name);
     }
     for address in plan.addresses(family) {
         let own = link.own.iter().any(|&(own, _)| own == address);

@@ -34,6 +34,11 @@ impl Outlet for Nowhere {
         black_box(Ok(()))
     }
 
+    fn advert(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
+        black_box((interface, frame));
+        black_box(Ok(()))
+    }
+
     fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
         black_box(request);
         black_box(Ok(()))
