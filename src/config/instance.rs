@@ -109,6 +109,8 @@ impl<'d> Reader<'d, '_> {
         self.delay_links(section, interface, tracks);
         let notify = self.path(section, "notify");
         self.check_version(section, &halves);
+        #[cfg(feature = "ra")]
+        self.router_advert(section, &halves);
 
         let (Some(interface), Some(vrid)) = (interface, vrid) else { return };
         let instance = Instance {

@@ -3,6 +3,12 @@
 //! This is the one place that says what this release can do: a word that gets built moves from `later`
 //! to `built`.
 
+use crate::limits::RA_MAX;
+
+/// Options of an instance in a build that has router advertisements; in another one they are unknown.
+const ROUTER_ADVERT: &str =
+    "router_advert ra_prefix ra_lifetime ra_maxinterval ra_mininterval ra_flags ra_preference ra_mtu dns";
+
 /// What is known of a section type.
 pub(super) struct SectionWords {
     /// The type.
@@ -200,7 +206,7 @@ impl SectionWords {
     /// What becomes of an option of this section; `None` if it is unknown.
     pub(super) fn option(&self, name: &[u8]) -> Option<Standing> {
         let has = |words: &'static str| split(words).any(|word| word == name);
-        if has(self.built) {
+        if has(self.built) || has(self.built_by_feature()) {
             return Some(Standing::Built);
         }
         if has(self.later) {
@@ -210,10 +216,15 @@ impl SectionWords {
         idle.map(|(_, reason)| Standing::Idle(reason))
     }
 
+    fn built_by_feature(&self) -> &'static str {
+        if RA_MAX > 0 && self.kind == "vrrp_instance" { ROUTER_ADVERT } else { "" }
+    }
+
     /// The option that is spelled most like this one.
     pub(super) fn nearest_option(&self, name: &[u8]) -> Option<&'static [u8]> {
         let idle = self.idle.iter().flat_map(|(words, _)| split(words));
-        nearest(name, split(self.built).chain(split(self.later)).chain(idle))
+        let built = split(self.built).chain(split(self.built_by_feature()));
+        nearest(name, built.chain(split(self.later)).chain(idle))
     }
 }
 
@@ -301,7 +312,8 @@ mod tests {
         for section in SECTIONS {
             let all = || {
                 let idle = section.idle.iter().flat_map(|(words, _)| split(words));
-                split(section.built).chain(split(section.later)).chain(idle)
+                let built = split(section.built).chain(split(section.built_by_feature()));
+                built.chain(split(section.later)).chain(idle)
             };
             for word in all() {
                 assert_eq!(all().filter(|other| *other == word).count(), 1, "{}", section.kind);
