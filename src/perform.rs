@@ -13,6 +13,8 @@ use crate::wire::rtnl::{self, NewAddress};
 use crate::wire::vrrp::Outgoing;
 use crate::wire::{Full, IfIndex};
 
+mod ra;
+
 /// Bytes could not be handed over. What is known about it later comes back as
 /// [`Event::Failed`](crate::router::Event::Failed) on the next turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub trait Outlet {
     fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8])
     -> Result<(), Unsent>;
 
-    /// A whole Ethernet frame: gratuitous ARP, neighbour advertisement.
+    /// A whole Ethernet frame: gratuitous ARP, neighbour advertisement, router advertisement.
     ///
     /// # Errors
     /// [`Unsent`] if it cannot leave.
@@ -88,6 +90,7 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
             }
             result
         }
+        Effect::RouterAdvert { position, is_last } => ra::send(router, position, is_last, outlet),
         Effect::Notify(..) | Effect::Try(..) => Ok(()),
         Effect::DumpLinks(sequence) => dump(rtnl::dump_links, sequence, outlet),
         Effect::DumpAddresses(sequence) => dump(rtnl::dump_addresses, sequence, outlet),

@@ -19,7 +19,7 @@ use heapless::Vec;
 use crate::config::{
     Config, Family, FamilyConfig, FileId, Instance, InterfaceId, Peer, ProbeId, VirtualAddress,
 };
-use crate::limits;
+use crate::limits::{self, RA_MAX};
 use crate::say::warn;
 use crate::time::{Instant, Span, earlier};
 use crate::vrrp::counters::count;
@@ -33,6 +33,7 @@ mod hook;
 mod kernel;
 mod links;
 mod probes;
+mod ra;
 mod receive;
 mod reload;
 mod strangers;
@@ -44,6 +45,7 @@ use hook::Reports;
 use kernel::Sync;
 use links::Links;
 use probes::Probes;
+use ra::RouterAdverts;
 pub use strangers::Stranger;
 use strangers::Strangers;
 
@@ -91,6 +93,8 @@ pub enum Event<'a> {
     Timer,
     /// A VRRP packet.
     Packet(Packet<'a>),
+    /// An ICMPv6 message that may be a router solicitation.
+    Solicitation(Packet<'a>),
     /// A message from rtnetlink.
     Kernel(rtnl::Message<'a>),
     /// Messages from rtnetlink were lost (ENOBUFS): ask for everything again.
@@ -188,6 +192,13 @@ pub enum Effect {
         /// How often, back to back.
         repeat: u8,
     },
+    /// Tell hosts of their router: an index into [`Config::router_adverts`].
+    RouterAdvert {
+        /// Which.
+        position: u8,
+        /// There is none any more.
+        is_last: bool,
+    },
     /// Run the hook script with what [`Router::hook`] says, and report its end under the ticket.
     Notify(HookOwner, Ticket),
     /// Try the probe, end the try after its timeout, and report its end under the ticket.
@@ -256,6 +267,7 @@ pub struct Router {
     by_vrid: [Option<Slot>; 256],
     links: Links,
     probes: Probes,
+    router_adverts: RouterAdverts,
     /// The number in each of [`Config::files`].
     files: [i32; limits::FILES_MAX],
     reports: Reports,
@@ -280,6 +292,7 @@ impl Router {
             by_vrid: [None; 256],
             links: Links::new(),
             probes: Probes::new(),
+            router_adverts: RouterAdverts::new(),
             files: [0; limits::FILES_MAX],
             reports: Reports::new(),
             presence: [Presence::Absent; limits::ADDRESSES_MAX],
@@ -304,6 +317,7 @@ impl Router {
             }
             Event::Timer => self.timer(turn),
             Event::Packet(packet) => self.packet(turn, packet),
+            Event::Solicitation(packet) => self.solicited(now, packet),
             Event::Kernel(message) => self.kernel(turn, message),
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
@@ -327,6 +341,7 @@ impl Router {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
         first = earlier(first, self.probes_poll_at());
         first = earlier(first, self.links.poll_at());
+        first = earlier(first, self.router_adverts.poll_at());
         for member in &self.members {
             first = earlier(first, member.virtual_router.poll_at());
         }
@@ -402,7 +417,7 @@ impl Router {
     /// Every virtual router has stopped and every hook has run: the daemon may end.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.stopping && self.reports.are_delivered()
+        self.stopping && self.reports.are_delivered() && !self.router_adverts.are_waiting()
     }
 
     /// The rules of the virtual router in `slot` at this moment.
@@ -469,6 +484,9 @@ impl Router {
                 Action::Announce(repeat) => Effect::Announce { slot, repeat },
             });
         }
+        if moved && RA_MAX > 0 {
+            self.follow_with_router_advert(turn, slot);
+        }
         done
     }
 
@@ -491,6 +509,9 @@ impl Router {
         }
         if silence {
             self.promote_silent_bundles(turn);
+        }
+        if RA_MAX > 0 {
+            self.run_router_adverts(turn);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Packet, Router, Slot, Stranger, Turn, Verb};
 use crate::config::{Family, InterfaceId};
+use crate::limits::RA_MAX;
 use crate::say::info;
 use crate::vrrp::admission::{self, Envelope};
 use crate::vrrp::{Phase, VirtualRouter};
@@ -57,14 +58,18 @@ impl Router {
         let view = self.view(slot).ok_or(Discard::Vrid)?;
         let before = view.member.virtual_router.phase();
         let advert = admission::admit(&view.rules, view.group(), view.peers(), envelope, message)?;
+        let priority = advert.priority;
         if before == Phase::Initialize {
+            if RA_MAX > 0 {
+                self.hear_successor(slot, priority);
+            }
             return Err(Discard::Initialize);
         }
         self.with(turn, slot, Verb::Receive(&advert, &envelope.source));
         let after = self.virtual_router(slot).map(VirtualRouter::phase);
         if before == Phase::Master && after != Some(Phase::Master) {
             self.with_companions(turn, slot, Verb::Demote);
-        } else if before == Phase::Backup && advert.priority == PRIORITY_RESIGN {
+        } else if before == Phase::Backup && priority == PRIORITY_RESIGN {
             self.with_companions(turn, slot, Verb::Doubt);
         }
         Ok(())

@@ -7,6 +7,7 @@
 use super::addresses::{Presence, push_withdrawal};
 use super::{Member, Router, Slot, Turn, Verb};
 use crate::config::{Config, Family, Instance, Span, VirtualAddress};
+use crate::limits::RA_MAX;
 use crate::time::Instant;
 use crate::vrrp::{Fault, VirtualRouter};
 use crate::wire::ip;
@@ -83,6 +84,9 @@ impl Router {
                 }
             }
         }
+        if RA_MAX > 0 {
+            self.end_router_adverts(turn, new);
+        }
     }
 
     /// Withdraws the addresses in `span` that are not among those of the new configuration's in `kept`.
@@ -110,6 +114,9 @@ impl Router {
         self.probes.rename(&self.config, new);
         self.rename_files(new);
         self.reports.rename(new);
+        if RA_MAX > 0 {
+            self.router_adverts.rename(&self.config, new);
+        }
         self.take_over_presence(new);
         self.take_over_members(turn.now, new);
         core::mem::swap(&mut self.config, new);
@@ -117,6 +124,9 @@ impl Router {
         self.index_members();
         for slot in self.slots() {
             self.with(turn, slot, Verb::Adopt);
+        }
+        if RA_MAX > 0 {
+            self.index_router_adverts(turn);
         }
         self.moved = true;
         // Devices and addresses may be new to us; and a new member waits for the answer.

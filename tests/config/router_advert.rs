@@ -46,7 +46,7 @@ fn every_option_is_taken_as_it_is_written() {
          \toption ra_mtu '1492'\n\tlist ra_flags 'managed-config'\n\tlist ra_flags 'other-config'\n\
          \toption ra_preference 'low'\n\tlist dns 'fe80::1 2001:db8::53'\n\
          \tlist ra_prefix '2001:db8:1::/64 valid 7200 preferred 3600'\n\
-         \toption ra_prefix 'fd00:1::/48 no_autonomous fd00:2::/64 no_onlink valid 60'\n",
+         \tlist ra_prefix 'fd00:1::/48 no_autonomous fd00:2::/64 no_onlink valid 60'\n",
     );
     assert_eq!((advert.lifetime_secs, advert.mtu), (0, 1492));
     assert_eq!((advert.min_interval_secs, advert.max_interval_secs), (4, 30));
