@@ -92,9 +92,9 @@ mod tests {
     use super::*;
     use crate::router::Packet;
     use crate::wire::ra::{ALL_ROUTERS, is_solicitation};
+    use core::net::{Ipv6Addr, SocketAddrV6};
     use socket2::{Domain, Protocol, SockAddr, Socket, Type};
     use std::format;
-    use core::net::{Ipv6Addr, SocketAddrV6};
 
     const LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 

@@ -139,7 +139,7 @@ impl Router {
         let Some(entry) = self.router_adverts.0.get(position) else { return };
         let next = match (entry.standing, phase) {
             (Standing::Silent | Standing::Waiting(_), Phase::Master) => {
-                return self.send_router_advert(turn, position, INITIAL);
+                return self.send_router_advert(turn, position, INITIAL - 1);
             }
             (Standing::Speaking { .. }, Phase::Initialize) => self.successor_awaited(turn, slot),
             (Standing::Waiting(until), Phase::Initialize) => Standing::Waiting(until),
