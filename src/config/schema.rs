@@ -199,9 +199,9 @@ impl<'d> Reader<'d, '_> {
                 Some(0) => drop(self.defined_address(section)),
                 Some(1) => drop(self.defined_peer(section)),
                 Some(2) => drop(self.defined_track(section)),
-                Some(3) if limits::PROBES_MAX > 0 => drop(self.defined_script(section)),
-                Some(4) if limits::PROBES_MAX > 0 => drop(self.defined_track_script(section)),
-                Some(5) if limits::FILES_MAX > 0 => drop(self.defined_file(section)),
+                Some(3) if cfg!(feature = "probe") => drop(self.defined_script(section)),
+                Some(4) if cfg!(feature = "probe") => drop(self.defined_track_script(section)),
+                Some(5) if cfg!(feature = "files") => drop(self.defined_file(section)),
                 Some(_) | None => {}
             }
         }

@@ -85,7 +85,7 @@ impl Hands<'_> {
             let (job, is_started) = if let Effect::Notify(owner, ticket) = *effect {
                 (Job::Hook(ticket), launch(&self.launcher, self.router, owner, ticket))
             } else if let Effect::Try(probe, ticket) = *effect {
-                let is_started = PROBES_MAX > 0
+                let is_started = cfg!(feature = "probe")
                     && self.can_launch
                     && launch_try(&self.launcher, self.router, probe, ticket);
                 (Job::Try(ticket), is_started)
