@@ -19,7 +19,7 @@ use heapless::Vec;
 use crate::config::{
     Config, Family, FamilyConfig, FileId, Instance, InterfaceId, Peer, ProbeId, VirtualAddress,
 };
-use crate::limits::{self, RA_MAX};
+use crate::limits;
 use crate::say::warn;
 use crate::time::{Instant, Span, earlier};
 use crate::vrrp::counters::count;
@@ -484,7 +484,7 @@ impl Router {
                 Action::Announce(repeat) => Effect::Announce { slot, repeat },
             });
         }
-        if moved && RA_MAX > 0 {
+        if moved && cfg!(feature = "ra") {
             self.follow_with_router_advert(turn, slot);
         }
         done
@@ -510,7 +510,7 @@ impl Router {
         if silence {
             self.promote_silent_bundles(turn);
         }
-        if RA_MAX > 0 {
+        if cfg!(feature = "ra") {
             self.run_router_adverts(turn);
         }
     }

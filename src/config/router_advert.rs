@@ -226,13 +226,23 @@ impl<'d> Reader<'d, '_> {
     }
 }
 
+#[inline(never)]
+fn is_zero_behind(octets: &[u8], len: u8) -> bool {
+    let mut bits_left = len;
+    let mut is_zero = true;
+    for octet in octets {
+        is_zero &= u32::from(*octet) << bits_left.min(8) & 0xff == 0;
+        bits_left = bits_left.saturating_sub(8);
+    }
+    is_zero
+}
+
 /// A network that can be advertised, and its length: neither link-local nor multicast, and nothing behind its length.
 fn network(text: &[u8]) -> Option<(Ipv6Addr, u8)> {
     let (address, len) = value::address_with_prefix(text).ok()?;
     let IpAddr::V6(network) = address else { return None };
-    let host_bits = u128::from(network).checked_shl(u32::from(len)).unwrap_or(0);
     let is_fit = value::is_host(address) && !network.is_unicast_link_local() && text.contains(&b'/');
-    (is_fit && host_bits == 0).then_some((network, len))
+    (is_fit && is_zero_behind(&network.octets(), len)).then_some((network, len))
 }
 
 static_assertions::const_assert!(RA_PREFIXES_MAX <= u8::MAX as usize / 2);

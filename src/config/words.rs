@@ -3,8 +3,6 @@
 //! This is the one place that says what this release can do: a word that gets built moves from `later`
 //! to `built`.
 
-use crate::limits::RA_MAX;
-
 /// Options of an instance in a build that has router advertisements; in another one they are unknown.
 const ROUTER_ADVERT: &str =
     "router_advert ra_prefix ra_lifetime ra_maxinterval ra_mininterval ra_flags ra_preference ra_mtu dns";
@@ -217,7 +215,7 @@ impl SectionWords {
     }
 
     fn built_by_feature(&self) -> &'static str {
-        if RA_MAX > 0 && self.kind == "vrrp_instance" { ROUTER_ADVERT } else { "" }
+        if cfg!(feature = "ra") && self.kind == "vrrp_instance" { ROUTER_ADVERT } else { "" }
     }
 
     /// The option that is spelled most like this one.

@@ -101,7 +101,7 @@ impl<'a> Kernel<'a> {
             Err(error) => return Err(error),
         };
         let solicitations =
-            if limits::RA_MAX > 0 && v6.is_some() { Some(Solicitations::open()?) } else { None };
+            if cfg!(feature = "ra") && v6.is_some() { Some(Solicitations::open()?) } else { None };
         Ok(Self {
             v4: V4::open()?,
             v6,

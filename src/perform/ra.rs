@@ -22,7 +22,7 @@ pub(super) fn send(
     is_last: bool,
     outlet: &mut impl Outlet,
 ) -> Result<(), Unsent> {
-    if RA_MAX == 0 {
+    if !cfg!(feature = "ra") {
         return Ok(());
     }
     let config = router.config();

@@ -177,7 +177,7 @@ impl Router {
     /// An ICMPv6 message, which is a question if it is anything.
     pub(super) fn solicited(&mut self, now: Instant, packet: Packet<'_>) {
         let Packet::V6 { interface, source, hop_limit, message, .. } = packet else { return };
-        if RA_MAX == 0 || !is_solicitation(source, hop_limit, message) {
+        if !cfg!(feature = "ra") || !is_solicitation(source, hop_limit, message) {
             return;
         }
         for position in 0..self.config.router_adverts.len() {

@@ -2,7 +2,6 @@
 
 use super::{Packet, Router, Slot, Stranger, Turn, Verb};
 use crate::config::{Family, InterfaceId};
-use crate::limits::RA_MAX;
 use crate::say::info;
 use crate::vrrp::admission::{self, Envelope};
 use crate::vrrp::{Phase, VirtualRouter};
@@ -60,7 +59,7 @@ impl Router {
         let advert = admission::admit(&view.rules, view.group(), view.peers(), envelope, message)?;
         let priority = advert.priority;
         if before == Phase::Initialize {
-            if RA_MAX > 0 {
+            if cfg!(feature = "ra") {
                 self.hear_successor(slot, priority);
             }
             return Err(Discard::Initialize);

@@ -7,7 +7,6 @@
 use super::addresses::{Presence, push_withdrawal};
 use super::{Member, Router, Slot, Turn, Verb};
 use crate::config::{Config, Family, Instance, Span, VirtualAddress};
-use crate::limits::RA_MAX;
 use crate::time::Instant;
 use crate::vrrp::{Fault, VirtualRouter};
 use crate::wire::ip;
@@ -84,7 +83,7 @@ impl Router {
                 }
             }
         }
-        if RA_MAX > 0 {
+        if cfg!(feature = "ra") {
             self.end_router_adverts(turn, new);
         }
     }
@@ -114,7 +113,7 @@ impl Router {
         self.probes.rename(&self.config, new);
         self.rename_files(new);
         self.reports.rename(new);
-        if RA_MAX > 0 {
+        if cfg!(feature = "ra") {
             self.router_adverts.rename(&self.config, new);
         }
         self.take_over_presence(new);
@@ -125,7 +124,7 @@ impl Router {
         for slot in self.slots() {
             self.with(turn, slot, Verb::Adopt);
         }
-        if RA_MAX > 0 {
+        if cfg!(feature = "ra") {
             self.index_router_adverts(turn);
         }
         self.moved = true;

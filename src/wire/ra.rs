@@ -57,6 +57,16 @@ pub struct Prefix {
     pub preferred_secs: u32,
 }
 
+impl Prefix {
+    /// RFC 4861 §4.6.2.
+    fn put(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        let [a, b, c, d] = self.valid_secs.to_be_bytes();
+        let [e, f, g, h] = self.preferred_secs.to_be_bytes();
+        writer.put(&[3, 4, self.len, self.flags, a, b, c, d, e, f, g, h, 0, 0, 0, 0])?;
+        writer.put(&self.network.octets())
+    }
+}
+
 /// A router advertisement, to all nodes of the link (RFC 4861 §4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouterAdvert<'a> {
@@ -122,11 +132,7 @@ impl RouterAdvert<'_> {
             writer.put(&[5, 1, 0, 0, 0, 0, high, low])?; // RFC 4861 §4.6.4
         }
         for prefix in self.prefixes {
-            writer.put(&[3, 4, prefix.len, prefix.flags])?; // RFC 4861 §4.6.2
-            writer.put(&prefix.valid_secs.to_be_bytes())?;
-            writer.put(&prefix.preferred_secs.to_be_bytes())?;
-            writer.put(&[0; 4])?;
-            writer.put(&prefix.network.octets())?;
+            prefix.put(writer)?;
         }
         if !self.name_servers.is_empty() {
             let units = u8::try_from(1 + 2 * self.name_servers.len()).map_err(|_| Full)?;
