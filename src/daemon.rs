@@ -247,7 +247,7 @@ impl Daemon<'_> {
             self.hands.take_failures(); // 6
             self.files.take(&mut self.hands, ready.files); // 7
             self.take_timers();
-            if ready.control {
+            if ready.control || self.clients.are_watching() {
                 self.serve(); // 8
             }
         }

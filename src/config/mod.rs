@@ -161,6 +161,10 @@ pub struct Instance {
     pub announcements: Announcements,
     /// `address_lifetime`: seconds after which the kernel drops an address that is not renewed; 0 (default): never.
     pub lifetime_secs: u16,
+    /// `claim_script`: what has to end before the addresses are claimed; empty: nothing.
+    pub claim_script: Text,
+    /// `claim_wait`: how long that may take; zero without a script.
+    pub claim_wait: time::Span,
     /// What it tracks: a span of [`Config::tracks`].
     pub tracks: Span,
     /// `dont_track_primary`: the link state of its own interface does not matter.

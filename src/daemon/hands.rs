@@ -15,7 +15,7 @@ use crate::linux::poll::Waiting;
 use crate::linux::{self, clock, memory};
 use crate::perform::perform;
 use crate::probe::Standing;
-use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Parcel, Router, Ticket, TryTicket};
+use crate::router::{Effect, Effects, Event, Failure, Hook, Parcel, Router, Ticket, TryTicket};
 use crate::say::{error, warn};
 use crate::wire::{Full, IfIndex};
 
@@ -81,7 +81,9 @@ impl Hands<'_> {
         for effect in self.effects.iter() {
             // A failure comes back as an event on the next turn (law 7), as what fails later in the kernel does.
             let (job, is_started) = if let Effect::Notify(owner, ticket) = *effect {
-                (Job::Hook(ticket), launch(&self.launcher, self.router, owner, ticket))
+                (Job::Hook(ticket), launch(&self.launcher, self.router.hook(owner), ticket))
+            } else if let Effect::Prepare(instance, ticket) = *effect {
+                (Job::Hook(ticket), launch(&self.launcher, self.router.claim_hook(instance), ticket))
             } else if let Effect::Try(probe, ticket) = *effect {
                 let is_started = cfg!(feature = "probe")
                     && self.can_launch
@@ -254,10 +256,10 @@ fn launch_try(launcher: &Launcher, router: &Router, probe: ProbeId, ticket: TryT
     result.is_ok()
 }
 
-/// Asks for the script of an owner; `false` if that is not possible, which is said in the log.
+/// Asks for the script of a hook; `false` if that is not possible, which is said in the log.
 #[inline(never)]
-fn launch(launcher: &Launcher, router: &Router, owner: HookOwner, ticket: Ticket) -> bool {
-    let Some(hook) = router.hook(owner) else { return false };
+fn launch(launcher: &Launcher, hook: Option<Hook<'_>>, ticket: Ticket) -> bool {
+    let Some(hook) = hook else { return false };
     let mut path = Vec::<u8, { PATH_BYTES_MAX + 1 }>::new();
     if path.extend_from_slice(hook.script.as_bytes()).is_err() || path.push(0).is_err() {
         return false;

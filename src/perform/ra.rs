@@ -16,15 +16,13 @@ static_assertions::const_assert!(FRAME_BYTES_MAX <= ETHERNET_BYTES_MAX && FRAME_
 
 /// Sends it from where its address stands. Who is told of a router may ask for one, so the questions are to be heard
 /// from now on, if they were not before.
+#[inline(never)] // Its buffer is not to lie below everything else.
 pub(super) fn send(
     router: &Router,
     position: u8,
     is_last: bool,
     outlet: &mut impl Outlet,
 ) -> Result<(), Unsent> {
-    if !cfg!(feature = "ra") {
-        return Ok(());
-    }
     let config = router.config();
     let advert = config.router_adverts.get(usize::from(position)).ok_or(Unsent)?;
     let instance = config.instances.get(usize::from(advert.instance)).ok_or(Unsent)?;

@@ -11,7 +11,7 @@ use super::{Effect, Packet, Router, Slot, Turn};
 use crate::config::{Config, Family, RouterAdvert};
 use crate::limits::RA_MAX;
 use crate::time::{Instant, Span, earlier};
-use crate::vrrp::{Phase, VirtualRouter};
+use crate::vrrp::{State, VirtualRouter};
 use crate::wire::IfIndex;
 use crate::wire::ra::is_solicitation;
 use crate::wire::vrrp::PRIORITY_RESIGN;
@@ -132,20 +132,24 @@ fn identity<'a>(config: &'a Config, advert: &RouterAdvert) -> Option<(&'a str, u
 }
 
 impl Router {
-    /// Something has become of the virtual router in `slot`: a master begins to speak, and who is none is silent.
+    /// Something may have become of the virtual router in `slot`: a master that has its addresses begins to speak, and
+    /// who is none is silent.
     pub(super) fn follow_with_router_advert(&mut self, turn: &mut Turn<'_>, slot: Slot) {
         let Some(position) = self.router_advert_of(slot) else { return };
-        let Some(phase) = self.virtual_router(slot).map(VirtualRouter::phase) else { return };
+        let Some(state) = self.virtual_router(slot).map(VirtualRouter::state) else { return };
         let Some(entry) = self.router_adverts.0.get(position) else { return };
-        let next = match (entry.standing, phase) {
-            (Standing::Silent | Standing::Waiting(_), Phase::Master) => {
+        let next = match (entry.standing, state) {
+            (Standing::Silent | Standing::Waiting(_), State::Master { unclaimed: false, .. }) => {
                 return self.send_router_advert(turn, position, INITIAL - 1);
             }
-            (Standing::Speaking { .. }, Phase::Initialize) => self.successor_awaited(turn, slot),
-            (Standing::Waiting(until), Phase::Initialize) => Standing::Waiting(until),
-            (Standing::Speaking { .. } | Standing::Waiting(_), Phase::Backup)
-            | (Standing::Silent, Phase::Initialize | Phase::Backup) => Standing::Silent,
-            (speaking @ Standing::Speaking { .. }, Phase::Master) => speaking,
+            (Standing::Speaking { .. }, State::Initialize { .. }) => self.successor_awaited(turn, slot),
+            (as_before @ Standing::Waiting(_), State::Initialize { .. })
+            | (as_before @ Standing::Speaking { .. }, State::Master { .. }) => as_before,
+            (Standing::Silent, State::Initialize { .. })
+            | (
+                Standing::Silent | Standing::Speaking { .. } | Standing::Waiting(_),
+                State::Backup { .. } | State::Master { unclaimed: true, .. },
+            ) => Standing::Silent,
         };
         if let Some(entry) = self.router_adverts.0.get_mut(position) {
             entry.standing = next;

@@ -116,6 +116,7 @@ impl Router {
         if cfg!(feature = "ra") {
             self.router_adverts.rename(&self.config, new);
         }
+        self.preparations.forget();
         self.take_over_presence(new);
         self.take_over_members(turn.now, new);
         core::mem::swap(&mut self.config, new);

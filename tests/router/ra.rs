@@ -366,3 +366,16 @@ fn ad06_the_frame_is_the_configured_one_and_the_last_one_ends_the_route() {
         assert_eq!(tap.joined, joined);
     }
 }
+
+/// Hosts are told of a router when it is one.
+#[test]
+fn while_the_claim_waits_for_its_script_hosts_are_told_nothing() {
+    let mut bench = Bench::new(&[]);
+    reload(&mut bench, with_advert(&[Spec { claim_secs: 2, ..spec() }]));
+    let effects = bench.run_for(SECOND * 10);
+    let moment = |wanted: fn(&Effect) -> bool| effects.iter().position(|(_, effect)| wanted(effect)).unwrap();
+    let claimed = moment(|effect| matches!(effect, Effect::Claim(_)));
+    let told = moment(|effect| *effect == SAID);
+    assert!(moment(|effect| matches!(effect, Effect::Advertise { .. })) < claimed);
+    assert!(claimed < told && effects[claimed].0 == effects[told].0);
+}

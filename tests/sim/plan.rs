@@ -243,6 +243,8 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         v6: family(config, plan, Family::V6),
         announcements: plan.announcements,
         lifetime_secs: plan.lifetime_secs,
+        claim_script: Text::default(),
+        claim_wait: time::Span::ZERO,
         tracks: span(tracks_start, config.tracks.len()),
         ignores_link: false,
         group: plan.group.map(GroupId),
