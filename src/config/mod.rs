@@ -456,9 +456,11 @@ impl Config {
         self.tracks.clear();
         self.probes.clear();
         self.files.clear();
-        self.router_adverts.clear();
-        self.prefixes.clear();
-        self.name_servers.clear();
+        if cfg!(feature = "ra") {
+            self.router_adverts.clear();
+            self.prefixes.clear();
+            self.name_servers.clear();
+        }
         self.text.clear();
     }
 

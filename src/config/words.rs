@@ -204,7 +204,7 @@ impl SectionWords {
     /// What becomes of an option of this section; `None` if it is unknown.
     pub(super) fn option(&self, name: &[u8]) -> Option<Standing> {
         let has = |words: &'static str| split(words).any(|word| word == name);
-        if has(self.built) || has(self.built_by_feature()) {
+        if has(self.built) || (cfg!(feature = "ra") && has(self.built_by_feature())) {
             return Some(Standing::Built);
         }
         if has(self.later) {
@@ -221,8 +221,11 @@ impl SectionWords {
     /// The option that is spelled most like this one.
     pub(super) fn nearest_option(&self, name: &[u8]) -> Option<&'static [u8]> {
         let idle = self.idle.iter().flat_map(|(words, _)| split(words));
-        let built = split(self.built).chain(split(self.built_by_feature()));
-        nearest(name, built.chain(split(self.later)).chain(idle))
+        let found = nearest(name, split(self.built).chain(split(self.later)).chain(idle));
+        if cfg!(feature = "ra") && found.is_none() {
+            return nearest(name, split(self.built_by_feature()));
+        }
+        found
     }
 }
 
