@@ -29,8 +29,8 @@ mod reader;
 #[cfg(feature = "ra")]
 mod router_advert;
 mod track;
-mod value;
-mod words;
+pub(crate) mod value;
+pub(crate) mod words;
 
 /// A name or path that the configuration keeps; read it with [`Config::text`]. Empty by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
