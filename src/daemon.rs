@@ -205,6 +205,7 @@ struct Ready {
     scripts: bool,
     kernel: bool,
     packets: bool,
+    solicitations: bool,
     files: bool,
     control: bool,
 }
@@ -239,6 +240,9 @@ impl Daemon<'_> {
             }
             if ready.packets {
                 self.take_packets(); // 5
+            }
+            if ready.solicitations {
+                self.hands.take_solicitations(self.inbox);
             }
             self.hands.take_failures(); // 6
             self.files.take(&mut self.hands, ready.files); // 7
@@ -282,13 +286,13 @@ impl Daemon<'_> {
         let kernel = &self.hands.kernel;
         let v4 = Waiting::to_read(&kernel.v4);
         let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
-        let mut all: Vec<Waiting, { 7 + CONTROL_CLIENTS_MAX }> = Vec::new();
+        let mut all: Vec<Waiting, { 8 + CONTROL_CLIENTS_MAX }> = Vec::new();
         let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
         let scripts = self.hands.scripts();
         let is_deaf = self.deaf_until.is_some();
         let listener = if is_deaf { Waiting::NEVER } else { Waiting::to_read(&self.listener) };
         let files = self.files.watch.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
-        all.extend([signals, scripts, netlink, v4, v6, files, listener]);
+        all.extend([signals, scripts, netlink, v4, v6, self.hands.solicitations(), files, listener]);
         all.extend(self.clients.interests());
         poll::wait(&mut all, timeout)?;
         let mut over = all.iter().map(|waiting| waiting.is_over());
@@ -297,6 +301,7 @@ impl Daemon<'_> {
             scripts: over.next() == Some(true),
             kernel: over.next() == Some(true),
             packets: (over.next() == Some(true)) | (over.next() == Some(true)),
+            solicitations: over.next() == Some(true),
             files: over.next() == Some(true),
             control: over.any(|is_over| is_over),
         })
@@ -346,6 +351,7 @@ impl Daemon<'_> {
     fn adopt(&mut self) {
         self.hands.act(Event::Adopt(&mut self.scratch.config));
         self.scratch.give_back();
+        self.hands.listen_for_solicitations();
         self.files.watch_all(&mut self.hands);
         memory::give_blank_pages_back(self.hands.router);
     }

@@ -38,6 +38,12 @@ pub const FILES_MAX: usize = if cfg!(feature = "files") { setting(option_env!("V
 
 /// Virtual MACs of one virtual router: none in a build without the feature `vmac`.
 pub const VMACS_MAX: usize = if cfg!(feature = "vmac") { 1 } else { 0 };
+/// Instances with `router_advert`; none in a build without the feature `ra`. `VIPD_RA`.
+pub const RA_MAX: usize = if cfg!(feature = "ra") { setting(option_env!("VIPD_RA"), 4) } else { 0 };
+
+/// `ra_prefix` entries of all instances together, and so many `dns` entries: two for each, and no more than fit one
+/// frame.
+pub const RA_PREFIXES_MAX: usize = if RA_MAX > 8 { 16 } else { 2 * RA_MAX };
 
 /// Words of a probe's script: its path and its arguments.
 pub const SCRIPT_WORDS_MAX: usize = 8;
@@ -119,9 +125,10 @@ pub const SOCKET_BUFFER_BYTES: usize = 131_072;
 /// Effects of one event for one virtual router; see `vipd::router`.
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 
-/// Effects of one event: every virtual router moves, every address is withdrawn, and every probe is tried.
+/// Effects of one event: every virtual router moves, every address is withdrawn, every probe is tried, and every
+/// router advertisement is sent, twice if it is the last one.
 pub const EFFECTS_MAX: usize =
-    VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + PROBES_MAX + 8;
+    VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + PROBES_MAX + 2 * RA_MAX + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
 pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 98_304);
@@ -139,6 +146,7 @@ const_assert!(PEERS_MAX <= u16::MAX as usize);
 const_assert!(TRACKS_MAX <= u16::MAX as usize);
 const_assert!(PROBES_MAX <= u8::MAX as usize); // A `ProbeId` is 8-bit.
 const_assert!(FILES_MAX <= u8::MAX as usize); // A `FileId` is 8-bit.
+const_assert!(RA_MAX <= u8::MAX as usize); // They are numbered in 8 bits.
 const_assert!(STRANGERS_MAX >= 2 && STRANGERS_MAX <= 255); // Two foreign pairs; they are searched one by one.
 const_assert!(TEXT_BYTES_MAX <= u16::MAX as usize); // A `Text` counts in 16 bits.
 const_assert!(CONFIG_BYTES_MAX <= 1 << 24); // Offsets into the file are 32-bit, lines 24-bit.

@@ -16,6 +16,8 @@ use crate::wire::{Full, IfIndex, Mac};
 
 mod vmac;
 
+mod ra;
+
 /// Bytes could not be handed over. What is known about it later comes back as
 /// [`Event::Failed`](crate::router::Event::Failed) on the next turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub trait Outlet {
     fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8])
     -> Result<(), Unsent>;
 
-    /// A whole Ethernet frame: gratuitous ARP, neighbour advertisement.
+    /// A whole Ethernet frame: gratuitous ARP, neighbour advertisement, router advertisement.
     ///
     /// # Errors
     /// [`Unsent`] if it cannot leave.
@@ -109,6 +111,13 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
                 result = result.and(each_address(router, slot, Task::Announce, outlet));
             }
             result
+        }
+        Effect::RouterAdvert { position, is_last } => {
+            if cfg!(feature = "ra") {
+                ra::send(router, position, is_last, outlet)
+            } else {
+                Ok(())
+            }
         }
         Effect::Notify(..) | Effect::Prepare(..) | Effect::Try(..) => Ok(()),
         Effect::DumpLinks(sequence) => dump(rtnl::dump_links, sequence, outlet),

@@ -34,6 +34,7 @@ mod kernel;
 mod links;
 mod preparations;
 mod probes;
+mod ra;
 mod receive;
 mod reload;
 mod strangers;
@@ -47,6 +48,7 @@ use kernel::Sync;
 use links::Links;
 use preparations::Preparations;
 use probes::Probes;
+use ra::RouterAdverts;
 pub use strangers::Stranger;
 use strangers::Strangers;
 pub use vmac::Vmac;
@@ -95,6 +97,8 @@ pub enum Event<'a> {
     Timer,
     /// A VRRP packet.
     Packet(Packet<'a>),
+    /// An ICMPv6 message that may be a router solicitation.
+    Solicitation(Packet<'a>),
     /// A message from rtnetlink.
     Kernel(rtnl::Message<'a>),
     /// Messages from rtnetlink were lost (ENOBUFS): ask for everything again.
@@ -198,6 +202,13 @@ pub enum Effect {
     RemoveVmac(IfIndex),
     /// No virtual MAC will be on the virtual router's device any more, which may speak ARP as it did before.
     LoosenArp(Slot),
+    /// Tell hosts of their router: an index into [`Config::router_adverts`].
+    RouterAdvert {
+        /// Which.
+        position: u8,
+        /// There is none any more.
+        is_last: bool,
+    },
     /// Run the hook script with what [`Router::hook`] says, and report its end under the ticket.
     Notify(HookOwner, Ticket),
     /// Run the script of this instance that is to end before its addresses are claimed, with what
@@ -269,6 +280,7 @@ pub struct Router {
     by_vrid: [Option<Slot>; 256],
     links: Links,
     probes: Probes,
+    router_adverts: RouterAdverts,
     /// The number in each of [`Config::files`].
     files: [i32; limits::FILES_MAX],
     reports: Reports,
@@ -294,6 +306,7 @@ impl Router {
             by_vrid: [None; 256],
             links: Links::new(),
             probes: Probes::new(),
+            router_adverts: RouterAdverts::new(),
             files: [0; limits::FILES_MAX],
             reports: Reports::new(),
             preparations: Preparations::new(),
@@ -320,6 +333,7 @@ impl Router {
             }
             Event::Timer => self.timer(turn),
             Event::Packet(packet) => self.packet(turn, packet),
+            Event::Solicitation(packet) => self.solicited(now, packet),
             Event::Kernel(message) => self.kernel(turn, message),
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
@@ -346,6 +360,7 @@ impl Router {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
         first = earlier(first, self.probes_poll_at());
         first = earlier(first, self.links.poll_at());
+        first = earlier(first, self.router_adverts.poll_at());
         for member in &self.members {
             first = earlier(first, member.virtual_router.poll_at());
         }
@@ -421,7 +436,7 @@ impl Router {
     /// Every virtual router has stopped and every hook has run: the daemon may end.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.stopping && self.reports.are_delivered()
+        self.stopping && self.reports.are_delivered() && !self.router_adverts.are_waiting()
     }
 
     /// The rules of the virtual router in `slot` at this moment.
@@ -493,6 +508,9 @@ impl Router {
                 Action::Announce(repeat) => Effect::Announce { slot, repeat },
             });
         }
+        if cfg!(feature = "ra") && (moved || !actions.is_empty()) {
+            self.follow_with_router_advert(turn, slot);
+        }
         done
     }
 
@@ -515,6 +533,9 @@ impl Router {
         }
         if silence {
             self.promote_silent_bundles(turn);
+        }
+        if cfg!(feature = "ra") {
+            self.run_router_adverts(turn);
         }
     }
 

@@ -115,6 +115,8 @@ impl<'d> Reader<'d, '_> {
         let notify = self.path(section, "notify");
         let (claim_script, claim_wait) = self.claim_hook(section);
         self.check_version(section, &halves);
+        #[cfg(feature = "ra")]
+        self.router_advert(section, &halves);
 
         let (Some(interface), Some(vrid)) = (interface, vrid) else { return };
         let sends_from_base =

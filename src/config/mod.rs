@@ -14,6 +14,7 @@ use heapless::Vec;
 
 use crate::limits;
 use crate::time::{self, Interval};
+use crate::wire::ra::Prefix;
 use crate::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 pub mod problem;
@@ -25,6 +26,8 @@ mod group;
 mod instance;
 mod peer;
 mod reader;
+#[cfg(feature = "ra")]
+mod router_advert;
 mod track;
 pub(crate) mod value;
 mod vmac;
@@ -332,6 +335,29 @@ pub struct Probe {
     pub fall: u8,
 }
 
+/// What a master tells hosts of itself as a router: `router_advert` and what stands beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouterAdvert {
+    /// The instance: an index into [`Config::instances`]. Its first IPv6 address is link-local.
+    pub instance: u16,
+    /// `ra_lifetime`: seconds for which hosts keep it as a default router, 0..=9000; 0: they do not take it as one.
+    /// Default 1800.
+    pub lifetime_secs: u16,
+    /// `ra_mininterval`: seconds from one advertisement to the next at the least, 3..=1350. Default: a third of
+    /// `ra_maxinterval`.
+    pub min_interval_secs: u16,
+    /// `ra_maxinterval`: and at the most, 4..=1800. Default 600.
+    pub max_interval_secs: u16,
+    /// `ra_mtu`: what hosts' packets must fit, in bytes, 1280..=65535; 0 (default): nothing is said.
+    pub mtu: u16,
+    /// `ra_flags` and `ra_preference`, as in [`wire::ra::RouterAdvert`](crate::wire::ra::RouterAdvert).
+    pub flags: u8,
+    /// `ra_prefix`: a span of [`Config::prefixes`].
+    pub prefixes: Span,
+    /// `dns`: a span of [`Config::name_servers`].
+    pub name_servers: Span,
+}
+
 /// One `config vrrp_sync_group` section: its instances move together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
@@ -410,6 +436,12 @@ pub struct Config {
     pub probes: Vec<Probe, { limits::PROBES_MAX }>,
     /// The files that are tracked.
     pub files: Vec<File, { limits::FILES_MAX }>,
+    /// What hosts are told of their router, in the order of the instances.
+    pub router_adverts: Vec<RouterAdvert, { limits::RA_MAX }>,
+    /// The networks that they are told of.
+    pub prefixes: Vec<Prefix, { limits::RA_PREFIXES_MAX }>,
+    /// And the name servers.
+    pub name_servers: Vec<Ipv6Addr, { limits::RA_PREFIXES_MAX }>,
     text: Vec<u8, { limits::TEXT_BYTES_MAX }>,
 }
 
@@ -429,6 +461,9 @@ impl Config {
             tracks: Vec::new(),
             probes: Vec::new(),
             files: Vec::new(),
+            router_adverts: Vec::new(),
+            prefixes: Vec::new(),
+            name_servers: Vec::new(),
             text: Vec::new(),
         }
     }
@@ -445,6 +480,11 @@ impl Config {
         self.tracks.clear();
         self.probes.clear();
         self.files.clear();
+        if cfg!(feature = "ra") {
+            self.router_adverts.clear();
+            self.prefixes.clear();
+            self.name_servers.clear();
+        }
         self.text.clear();
     }
 

@@ -3,6 +3,10 @@
 //! This is the one place that says what this release can do: a word that gets built moves from `later`
 //! to `built`.
 
+/// Options of an instance in a build that has router advertisements; in another one they are unknown.
+const ROUTER_ADVERT: &str =
+    "router_advert ra_prefix ra_lifetime ra_maxinterval ra_mininterval ra_flags ra_preference ra_mtu dns";
+
 /// What is known of a section type.
 pub(crate) struct SectionWords {
     /// The type.
@@ -199,7 +203,7 @@ impl SectionWords {
     /// What becomes of an option of this section; `None` if it is unknown.
     pub(crate) fn option(&self, name: &[u8]) -> Option<Standing> {
         let has = |words: &'static str| split(words).any(|word| word == name);
-        if has(self.built) {
+        if has(self.built) || (cfg!(feature = "ra") && has(self.built_by_feature())) {
             return Some(Standing::Built);
         }
         if has(self.later) {
@@ -209,10 +213,18 @@ impl SectionWords {
         idle.map(|(_, reason)| Standing::Idle(reason))
     }
 
+    fn built_by_feature(&self) -> &'static str {
+        if cfg!(feature = "ra") && self.kind == "vrrp_instance" { ROUTER_ADVERT } else { "" }
+    }
+
     /// The option that is spelled most like this one.
     pub(super) fn nearest_option(&self, name: &[u8]) -> Option<&'static [u8]> {
         let idle = self.idle.iter().flat_map(|(words, _)| split(words));
-        nearest(name, split(self.built).chain(split(self.later)).chain(idle))
+        let found = nearest(name, split(self.built).chain(split(self.later)).chain(idle));
+        if cfg!(feature = "ra") && found.is_none() {
+            return nearest(name, split(self.built_by_feature()));
+        }
+        found
     }
 }
 
@@ -300,7 +312,8 @@ mod tests {
         for section in SECTIONS {
             let all = || {
                 let idle = section.idle.iter().flat_map(|(words, _)| split(words));
-                split(section.built).chain(split(section.later)).chain(idle)
+                let built = split(section.built).chain(split(section.built_by_feature()));
+                built.chain(split(section.later)).chain(idle)
             };
             for word in all() {
                 assert_eq!(all().filter(|other| *other == word).count(), 1, "{}", section.kind);

@@ -7,7 +7,7 @@ use heapless::Vec;
 
 use crate::config::ProbeId;
 use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX, SCRIPT_WORDS_MAX};
-use crate::linux::batch::Packets;
+use crate::linux::batch::{Inbox, Packets};
 use crate::linux::hook::Environment;
 use crate::linux::launcher::Launcher;
 use crate::linux::outlet::Kernel;
@@ -134,6 +134,36 @@ impl Hands<'_> {
                 self.note(error);
                 false
             }
+        }
+    }
+
+    /// Where hosts ask for a router.
+    pub(super) fn solicitations(&self) -> Waiting {
+        if !cfg!(feature = "ra") {
+            return Waiting::NEVER;
+        }
+        self.kernel.solicitations.as_ref().map_or(Waiting::NEVER, Waiting::to_read)
+    }
+
+    /// They are heard while the configuration has a router for them.
+    pub(super) fn listen_for_solicitations(&mut self) {
+        let is_wanted = !self.router.config().router_adverts.is_empty();
+        if let Some(solicitations) = &self.kernel.solicitations
+            && cfg!(feature = "ra")
+            && let Err(error) = solicitations.listen(is_wanted)
+        {
+            self.note(error);
+        }
+    }
+
+    /// Hands in what hosts have asked, a batch in a turn: the rest waits behind what is more urgent.
+    pub(super) fn take_solicitations(&mut self, inbox: &mut Inbox) {
+        let Some(solicitations) = self.kernel.solicitations.as_ref().filter(|_| cfg!(feature = "ra")) else {
+            return;
+        };
+        match solicitations.receive(inbox) {
+            Ok(packets) => packets.for_each(|packet| self.act(Event::Solicitation(packet))),
+            Err(error) => self.note(error),
         }
     }
 

@@ -45,6 +45,7 @@ pub mod privilege;
 pub mod raw;
 pub mod signals;
 mod socket;
+pub mod solicitations;
 pub mod watch;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::batch::{Outbox, Way};
 use super::netlink::NetlinkSocket;
 use super::packet::PacketSocket;
 use super::raw::{V4, V6};
+use super::solicitations::Solicitations;
 use super::{Errno, Error};
 use crate::config::Family;
 use crate::limits;
@@ -24,7 +25,7 @@ pub struct Arena {
     adverts: [Outbox; limits::VMACS_MAX],
     requests: Vec<u8, { limits::REQUEST_BYTES_MAX }>,
     /// The groups that we are a member of, each on a device that was there when it was joined.
-    memberships: Vec<(IfIndex, IpAddr), { 2 * limits::INTERFACES_MAX }>,
+    memberships: Vec<(IfIndex, IpAddr), { 2 * limits::INTERFACES_MAX + limits::RA_MAX }>,
     failures: Failures,
 }
 
@@ -82,6 +83,8 @@ pub struct Kernel<'a> {
     pub v4: V4,
     /// IP protocol 112 over IPv6, if the kernel has it.
     pub v6: Option<V6>,
+    /// Questions for a router, in a build that answers them.
+    pub solicitations: Option<Solicitations>,
     /// Whole frames.
     pub packet: PacketSocket,
     /// Links and addresses.
@@ -100,9 +103,12 @@ impl<'a> Kernel<'a> {
             Err(error) if error.errno == Errno::EAFNOSUPPORT => None,
             Err(error) => return Err(error),
         };
+        let solicitations =
+            if cfg!(feature = "ra") && v6.is_some() { Some(Solicitations::open()?) } else { None };
         Ok(Self {
             v4: V4::open()?,
             v6,
+            solicitations,
             packet: PacketSocket::open()?,
             netlink: NetlinkSocket::open()?,
             arena,

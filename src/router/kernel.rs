@@ -192,7 +192,7 @@ impl Router {
             });
             if misses && was_refused {
                 // It may be refused again: claim it, and announce it when it is there.
-                if view.virtual_router().phase() == Phase::Master {
+                if view.virtual_router().has_claimed() {
                     turn.push(Effect::Claim(slot));
                     self.sync.is_refused = true;
                 }

@@ -57,14 +57,18 @@ impl Router {
         let view = self.view(slot).ok_or(Discard::Vrid)?;
         let before = view.member.virtual_router.phase();
         let advert = admission::admit(&view.rules, view.group(), view.peers(), envelope, message)?;
+        let priority = advert.priority;
         if before == Phase::Initialize {
+            if cfg!(feature = "ra") {
+                self.hear_successor(slot, priority);
+            }
             return Err(Discard::Initialize);
         }
         self.with(turn, slot, Verb::Receive(&advert, &envelope.source));
         let after = self.virtual_router(slot).map(VirtualRouter::phase);
         if before == Phase::Master && after != Some(Phase::Master) {
             self.with_companions(turn, slot, Verb::Demote);
-        } else if before == Phase::Backup && advert.priority == PRIORITY_RESIGN {
+        } else if before == Phase::Backup && priority == PRIORITY_RESIGN {
             self.with_companions(turn, slot, Verb::Doubt);
         }
         Ok(())

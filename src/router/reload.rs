@@ -84,6 +84,9 @@ impl Router {
             }
         }
         self.remove_vmacs_but(turn, new);
+        if cfg!(feature = "ra") {
+            self.end_router_adverts(turn, new);
+        }
     }
 
     /// Withdraws the addresses in `span` that are not among those of the new configuration's in `kept`.
@@ -111,6 +114,9 @@ impl Router {
         self.probes.rename(&self.config, new);
         self.rename_files(new);
         self.reports.rename(new);
+        if cfg!(feature = "ra") {
+            self.router_adverts.rename(&self.config, new);
+        }
         self.preparations.forget();
         self.take_over_presence(new);
         self.take_over_members(turn.now, new);
@@ -119,6 +125,9 @@ impl Router {
         self.index_members();
         for slot in self.slots() {
             self.with(turn, slot, Verb::Adopt);
+        }
+        if cfg!(feature = "ra") {
+            self.index_router_adverts(turn);
         }
         self.moved = true;
         // Devices and addresses may be new to us; and a new member waits for the answer.

@@ -183,6 +183,12 @@ impl VirtualRouter {
         self.state.phase()
     }
 
+    /// It is master, and nothing holds its addresses back.
+    #[must_use]
+    pub const fn has_claimed(&self) -> bool {
+        matches!(self.state, State::Master { unclaimed: false, .. })
+    }
+
     /// When it entered its state.
     #[must_use]
     pub const fn since(&self) -> Instant {

@@ -8,6 +8,8 @@ mod grammar;
 mod meaning;
 mod noise;
 mod problems;
+#[cfg(feature = "ra")]
+mod router_advert;
 
 use core::cell::RefCell;
 

@@ -25,6 +25,8 @@ mod kinds;
 mod lifetime;
 mod lone;
 mod many;
+#[cfg(feature = "ra")]
+mod ra;
 mod ram;
 mod release;
 mod reload;

@@ -29,6 +29,8 @@ mod laws;
 mod lifetime;
 mod log;
 mod probes;
+#[cfg(feature = "ra")]
+mod ra;
 mod release;
 mod reload;
 mod strangers;

@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use smoltcp::wire::{Ipv4Packet as Theirs, NdiscNeighborFlags};
 use vipd::wire::frame::{FRAME_BYTES_MAX, Ipv4Packet, gratuitous_arp, unsolicited_na};
+use vipd::wire::ra::is_solicitation;
 use vipd::wire::{Mac, ip};
 
 use super::choices::Choices;
@@ -20,7 +21,10 @@ pub fn frame(bytes: &[u8]) {
     for address in [IpAddr::V4(Ipv4Addr::new(a, b, c, d)), IpAddr::V6(address)] {
         assert_eq!(ip::text(address), *address.to_string());
     }
-    header(choices.rest());
+    let rest = choices.rest();
+    header(rest);
+    let hop_limit = room as u8 | 0x80;
+    assert_eq!(is_solicitation(address, hop_limit, rest), solicits(address, hop_limit, rest), "{rest:02x?}");
 }
 
 fn announce_v4(mac: Mac, address: Ipv4Addr, room: usize) {
@@ -59,6 +63,19 @@ fn announce_v6(mac: Mac, address: Ipv6Addr, room: usize) {
     let Content::Advertisement(it) = opened.content else { panic!("{:?}", opened.content) };
     assert_eq!((it.from, it.to, it.target, it.hop_limit), (address, all_nodes, address, 255));
     assert_eq!((it.mac, it.flags), (Some(mac), NdiscNeighborFlags::ROUTER | NdiscNeighborFlags::OVERRIDE));
+}
+
+/// RFC 4861 §6.1.1, written down a second time.
+fn solicits(source: Ipv6Addr, hop_limit: u8, message: &[u8]) -> bool {
+    let mut at = 8;
+    while at < message.len() {
+        let Some(units) = message.get(at + 1) else { return false };
+        if *units == 0 || (source.is_unspecified() && message[at] == 1) {
+            return false;
+        }
+        at += usize::from(*units) * 8;
+    }
+    hop_limit == 255 && !source.is_multicast() && at == message.len() && message[..2] == [133, 0]
 }
 
 /// The header of a packet that we take is one that smoltcp takes, and says the same.

@@ -6,6 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use std::sync::OnceLock;
 
+use smoltcp::wire::{EthernetFrame, Icmpv6Message, Icmpv6Packet, Ipv6Packet};
 use vipd::config::schema;
 use vipd::config::uci::Document;
 use vipd::config::{Config, Family, FileId};
@@ -37,7 +38,8 @@ const CONFIGS: [&str; 7] = [
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\n\
      option advert_int 0.1\noption priority 150\noption notify /bin/true\n\
      option claim_script /bin/true\noption claim_wait 2\nlist virtual_ipaddress 10.0.0.1/24\n\
-     list virtual_ipaddress fe80::1/64\nlist virtual_ipaddress 2001:db8::1/64\nlist track_interface 'eth1 weight -60'\n\
+     list virtual_ipaddress fe80::1/64\nlist virtual_ipaddress 2001:db8::1/64\noption router_advert 1\n\
+     list ra_prefix 2001:db8::/64\noption ra_maxinterval 30\nlist track_interface 'eth1 weight -60'\n\
      list track_script 'isp dns weight 9'\n\
      list track_file 'load'\nconfig track_file load\noption file /run/load\nconfig vrrp_script isp\noption script /bin/true\noption fall 2\n\
      config vrrp_script dns\noption script /bin/false\noption interval 3\noption timeout 9\n",
@@ -374,6 +376,13 @@ impl Bench {
                 let ticket = self.tries.pop().unwrap_or(TryTicket(choices.number()));
                 Event::Tried(ticket, choices.below(2) == 0)
             }
+            9 => Event::Solicitation(Packet::V6 {
+                interface: IfIndex(interface.0 % 4),
+                source: Ipv6Addr::LOCALHOST,
+                destination: Ipv6Addr::LOCALHOST,
+                hop_limit: 255,
+                message: if choices.is_so() { choices.some() } else { &[133, 0, 0, 0, 0, 0, 0, 0] },
+            }),
             _ => Event::Failed(Failure { interface, what: choices.one_of(&what), errno }),
         };
         if let Event::HookEnded(ticket) = event {
@@ -399,6 +408,7 @@ impl Bench {
         let bound = self.router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX
             + self.router.config().addresses.len()
             + self.router.config().probes.len()
+            + 2 * self.router.config().router_adverts.len()
             + 8;
         assert!(effects.len() <= bound, "law 5: {} effects", effects.len());
         for effect in &*effects {
@@ -456,6 +466,17 @@ impl Bench {
             | Effect::MakeVmac(_)
             | Effect::RemoveVmac(_)
             | Effect::LoosenArp(_) => {}
+            Effect::RouterAdvert { position, is_last } => {
+                let instance = self.router.config().router_adverts[usize::from(position)].instance;
+                let mut slots = self.router.slots();
+                let speaker = slots.find(|slot| {
+                    let view = self.router.view(*slot).unwrap();
+                    let its = &self.router.config().instances[usize::from(instance)];
+                    view.rules.family == Family::V6 && view.rules.vrid == its.vrid
+                });
+                let is_master = self.claimed.contains(&self.identity(speaker.unwrap()));
+                assert!(is_master || is_last, "a router is advertised by no master");
+            }
         }
     }
 
@@ -540,6 +561,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// RFC 4861 §6.1.2: what a host checks.
+    fn router_advert(&self, frame: &[u8]) -> Result<(), Unsent> {
+        let ethernet = EthernetFrame::new_checked(frame).unwrap();
+        let packet = Ipv6Packet::new_checked(ethernet.payload()).unwrap();
+        let icmp = Icmpv6Packet::new_checked(packet.payload()).unwrap();
+        assert!(icmp.verify_checksum(&packet.src_addr(), &packet.dst_addr()));
+        assert_eq!(
+            (icmp.msg_type(), icmp.msg_code(), packet.hop_limit()),
+            (Icmpv6Message::RouterAdvert, 0, 255)
+        );
+        assert!(self.is_virtual(packet.src_addr().into()) && packet.src_addr().is_unicast_link_local());
+        assert_eq!(ethernet.src_addr().0, MAC.0);
+        Ok(())
+    }
+
     fn is_virtual(&self, address: IpAddr) -> bool {
         self.config.addresses.iter().any(|it| it.address == address)
     }
@@ -571,7 +607,7 @@ impl Outlet for Reader<'_> {
     }
 
     fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
-        let opened = frame::open(frame).unwrap();
+        let Ok(opened) = frame::open(frame) else { return self.router_advert(frame) };
         assert!(opened.from == MAC || is_virtual_mac(opened.from));
         let address = match opened.content {
             Content::Arp { reply: false, sender, .. } => sender.into(),

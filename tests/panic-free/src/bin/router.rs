@@ -52,6 +52,7 @@ const fn none_is_missing(event: &Event<'_>) {
         | Event::Stop
         | Event::Timer
         | Event::Packet(_)
+        | Event::Solicitation(_)
         | Event::Kernel(_)
         | Event::Overrun
         | Event::Failed(_)
@@ -94,7 +95,14 @@ panic_free::prove!(|bytes| {
             9 => Event::Reclaim(black_box(0)),
             10 => Event::Tried(black_box(TryTicket(0)), black_box(true)),
             11 => Event::File(FileId(0), black_box(-1)),
-            12 => Event::Prepare(black_box(&*config)),
+            12 => Event::Solicitation(Packet::V6 {
+                interface,
+                source: black_box(Ipv6Addr::LOCALHOST),
+                destination: black_box(Ipv6Addr::LOCALHOST),
+                hop_limit: black_box(255),
+                message: bytes,
+            }),
+            13 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
         none_is_missing(&event);
