@@ -14,9 +14,9 @@ use crate::wire::rtnl::{self, NewAddress};
 use crate::wire::vrrp::Outgoing;
 use crate::wire::{Full, IfIndex, Mac};
 
-mod vmac;
-
+mod no_accept;
 mod ra;
+mod vmac;
 
 /// Bytes could not be handed over. What is known about it later comes back as
 /// [`Event::Failed`](crate::router::Event::Failed) on the next turn.
@@ -64,6 +64,13 @@ pub trait Outlet {
     /// # Errors
     /// [`Unsent`] if it cannot leave.
     fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent>;
+
+    /// A batch for the packet filter, which is carried out behind what was given before. A refusal comes back as
+    /// [`Parcel::Netfilter`](crate::router::Parcel::Netfilter).
+    ///
+    /// # Errors
+    /// [`Unsent`] if it cannot leave.
+    fn netfilter(&mut self, batch: &[u8]) -> Result<(), Unsent>;
 }
 
 /// Bytes of the longest netlink request or frame that is written here.
@@ -91,14 +98,18 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
         Effect::Join(slot) => join(router, slot, outlet),
         Effect::Advertise { slot, priority } => advertise(router, slot, priority, outlet),
         Effect::Claim(slot) => {
+            let filtered = no_accept::refuse(router, slot, outlet);
             let switched = vmac::switch(router, slot, true, outlet);
-            switched.and(install(router, slot, false, outlet))
+            filtered.and(switched).and(install(router, slot, false, outlet))
         }
         Effect::Renew(slot) => install(router, slot, true, outlet),
         Effect::Release(slot) => {
             let released = each_address(router, slot, Task::Release, outlet);
-            released.and(vmac::switch(router, slot, false, outlet))
+            let switched = vmac::switch(router, slot, false, outlet);
+            released.and(switched).and(no_accept::accept(router, slot, outlet))
         }
+        Effect::Filter(slot) => no_accept::refuse_what_is_held(router, slot, outlet),
+        Effect::Unfilter(slot) => no_accept::accept(router, slot, outlet),
         Effect::MakeVmac(slot) => vmac::make(router, slot, outlet),
         Effect::RemoveVmac(device) => vmac::remove(device, outlet),
         Effect::LoosenArp(slot) => vmac::loosen_arp(router, slot, outlet),

@@ -32,6 +32,7 @@ mod bundle;
 mod hook;
 mod kernel;
 mod links;
+mod no_accept;
 mod preparations;
 mod probes;
 mod ra;
@@ -145,6 +146,8 @@ pub enum Parcel {
     Netlink,
     /// A multicast membership.
     Join,
+    /// A batch for the packet filter.
+    Netfilter,
 }
 
 /// Whose hook.
@@ -182,6 +185,11 @@ pub enum Effect {
     Renew(Slot),
     /// Remove every virtual address that we have added, and switch off the device of its virtual MAC.
     Release(Slot),
+    /// Drop packets to the virtual addresses if they are held, and not otherwise; for one with `no_accept`, as all
+    /// through [`Effect::Claim`] and [`Effect::Release`].
+    Filter(Slot),
+    /// Drop them no longer, although they are held.
+    Unfilter(Slot),
     /// Remove one virtual address: an index into [`Config::addresses`], as it is installed.
     Withdraw {
         /// Which.
@@ -555,6 +563,7 @@ impl Router {
                 }
             }
             Parcel::Frame => {}
+            Parcel::Netfilter => return self.filter_refused(turn, failure.errno),
             Parcel::Netlink | Parcel::Join => self.sync.retry_after(turn.now),
         }
         count(&mut self.stray.failed);

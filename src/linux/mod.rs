@@ -36,6 +36,7 @@ pub mod hook;
 pub mod launcher;
 pub mod log;
 pub mod memory;
+mod netfilter;
 pub mod netlink;
 pub mod outlet;
 pub mod output;

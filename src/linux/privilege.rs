@@ -170,17 +170,28 @@ const OPEN: c_long = libc::SYS_open;
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 const OPEN: c_long = -1;
 
+const FILTER_STEPS: u8 = if cfg!(feature = "no-accept") { 4 } else { 0 };
+
 /// A foreign instruction set is refused; of a call that opens something, the arguments decide.
 #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
-const HEAD: [libc::sock_filter; 24] = [
+const HEAD: &[libc::sock_filter] = &[
     step(LOAD, offset_of!(libc::seccomp_data, arch) as u32, 0, 0),
     step(IF_EQUAL, ARCHITECTURE, 1, 0),
     step(RETURN, REFUSED, 0, 0),
     step(LOAD, offset_of!(libc::seccomp_data, nr) as u32, 0, 0),
-    // Sockets: those of the log and of the control socket's end.
-    step(IF_EQUAL, libc::SYS_socket as u32, 0, 4),
+    // Sockets: those of the log and of the control socket's end, and that of the packet filter, which a reload may be
+    // the first to ask for.
+    step(IF_EQUAL, libc::SYS_socket as u32, 0, 4 + FILTER_STEPS),
     step(LOAD, argument(0), 0, 0),
     step(IF_EQUAL, libc::AF_UNIX as u32, 0, 1),
+    step(RETURN, GRANTED, 0, 0),
+    #[cfg(feature = "no-accept")]
+    step(IF_EQUAL, libc::AF_NETLINK as u32, 0, 3),
+    #[cfg(feature = "no-accept")]
+    step(LOAD, argument(2), 0, 0),
+    #[cfg(feature = "no-accept")]
+    step(IF_EQUAL, libc::NETLINK_NETFILTER as u32, 0, 1),
+    #[cfg(feature = "no-accept")]
     step(RETURN, GRANTED, 0, 0),
     step(RETURN, REFUSED, 0, 0),
     // Whether a device is still there.
@@ -266,6 +277,10 @@ mod tests {
             (libc::SYS_clone, [libc::SIGCHLD as usize, 0, 0]),
             (libc::SYS_socket, [libc::AF_INET as usize, libc::SOCK_DGRAM as usize, 0]),
             (libc::SYS_socket, [libc::AF_PACKET as usize, libc::SOCK_RAW as usize, 0]),
+            (
+                libc::SYS_socket,
+                [libc::AF_NETLINK as usize, libc::SOCK_RAW as usize, libc::NETLINK_ROUTE as usize],
+            ),
             (libc::SYS_bind, [0, 0, 0]),
             (libc::SYS_setuid, [1, 0, 0]),
             (libc::SYS_kill, [1, 0, 0]),
@@ -289,6 +304,11 @@ mod tests {
         let granted = [
             (libc::SYS_openat, [here, pointer(c"/proc/self/status"), 0]),
             (libc::SYS_socket, [libc::AF_UNIX as usize, libc::SOCK_DGRAM as usize, 0]),
+            #[cfg(feature = "no-accept")]
+            (
+                libc::SYS_socket,
+                [libc::AF_NETLINK as usize, libc::SOCK_RAW as usize, libc::NETLINK_NETFILTER as usize],
+            ),
             (libc::SYS_write, [2, pointer(c"."), 0]),
             (libc::SYS_geteuid, [0, 0, 0]),
         ];

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod ip;
 pub mod link;
 pub mod netlink;
+pub mod nft;
 pub mod ra;
 pub mod rtnl;
 mod sum;

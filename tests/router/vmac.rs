@@ -125,6 +125,10 @@ impl Outlet for Log {
         });
         Ok(())
     }
+
+    fn netfilter(&mut self, _: &[u8]) -> Result<(), Unsent> {
+        panic!("a batch");
+    }
 }
 
 fn performed(bench: &Bench, effects: &[Effect]) -> Vec<String> {

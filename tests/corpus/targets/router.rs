@@ -20,6 +20,7 @@ use vipd::time::{Instant, Interval};
 use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::frame::Ipv4Packet;
 use vipd::wire::link::{Arp, Details};
+use vipd::wire::nft;
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
 use vipd::wire::{IfIndex, Mac};
@@ -638,6 +639,17 @@ impl Outlet for Reader<'_> {
                 Wish::DumpLinks | Wish::DumpAddresses => {}
             }
         }
+        Ok(())
+    }
+
+    /// Of whoever does not accept, and of the virtual router's own device and number.
+    fn netfilter(&mut self, batch: &[u8]) -> Result<(), Unsent> {
+        assert!(batch.len() <= nft::BATCH_BYTES_MAX && batch.len().is_multiple_of(4));
+        let mut refusing = self.config.instances.iter().filter(|it| it.acceptance.is_refused());
+        assert!(refusing.any(|it| {
+            let name = format!("vipd.{}.{}\0", self.config.interface_name(it.interface), it.vrid);
+            batch.windows(name.len()).any(|window| window == name.as_bytes())
+        }));
         Ok(())
     }
 }
