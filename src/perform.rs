@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use static_assertions::const_assert;
 
-use crate::config::{Family, VirtualAddress};
+use crate::config::VirtualAddress;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::router::{Effect, Router, Slot, View};
 use crate::vrrp::Rules;
@@ -134,7 +134,7 @@ fn advertise_to(
         source: *source,
         destination,
     };
-    let len = outgoing.emit(view.addresses().map(|(_, address)| address.address), &mut payload)?;
+    let len = outgoing.emit(view.advertised().map(|address| address.address), &mut payload)?;
     outlet.message(link, *source, destination, payload.get(..len).ok_or(Unsent)?)
 }
 
@@ -172,10 +172,10 @@ enum Task {
 /// with it, although the device's own address needs it (seen with 6.18). It leaves the route alone if the address has
 /// lost it before.
 fn install(router: &Router, slot: Slot, is_renewal: bool, outlet: &mut impl Outlet) -> Result<(), Unsent> {
-    let Rules { family, lifetime_secs, .. } = router.view(slot).ok_or(Unsent)?.rules;
+    let Rules { lifetime_secs, .. } = router.view(slot).ok_or(Unsent)?.rules;
     let task = |without_route| Task::Install { lifetime_secs, is_renewal, without_route };
     let mut result = Ok(());
-    if family == Family::V6 && lifetime_secs > 0 && !is_renewal {
+    if lifetime_secs > 0 && !is_renewal {
         result = each_address(router, slot, task(true), outlet);
     }
     result.and(each_address(router, slot, task(false), outlet))
@@ -193,7 +193,7 @@ fn each_address(router: &Router, slot: Slot, task: Task, outlet: &mut impl Outle
 
 fn one_address(router: &Router, position: usize, task: Task, outlet: &mut impl Outlet) -> Result<(), Unsent> {
     let config = router.config();
-    let VirtualAddress { interface, address, prefix_len, scope, label } =
+    let VirtualAddress { interface, address, prefix_len, scope, label, is_excluded: _ } =
         config.addresses.get(position).ok_or(Unsent)?;
     // A device that is not there gets its addresses when it comes, and one that is gone has taken them with it.
     let Some((interface, mac)) = router.interface(*interface) else { return Ok(()) };
@@ -202,6 +202,7 @@ fn one_address(router: &Router, position: usize, task: Task, outlet: &mut impl O
         // An address that stands there by somebody else's hand is left alone.
         Task::Install { .. } | Task::Release if !router.owns_address(position) => return Ok(()),
         Task::Install { is_renewal: true, .. } if !router.has_address(position) => return Ok(()),
+        Task::Install { without_route: true, .. } if address.is_ipv4() => return Ok(()),
         Task::Install { lifetime_secs, without_route, .. } => {
             let new = NewAddress {
                 interface,

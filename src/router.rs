@@ -578,9 +578,15 @@ impl<'a> View<'a> {
         &self.member.virtual_router
     }
 
-    /// Its virtual addresses, each with its index in [`Config::addresses`].
+    /// Its virtual addresses, also those that it does not advertise, each with its index in [`Config::addresses`].
     pub fn addresses(&self) -> impl Iterator<Item = (usize, &'a VirtualAddress)> + Clone + use<'a> {
         self.positions().zip(self.family().addresses.of(&self.config.addresses))
+    }
+
+    /// The virtual addresses that its advertisements list: of its own family, and at least one.
+    pub fn advertised(&self) -> impl Iterator<Item = &'a VirtualAddress> + Clone + use<'a> {
+        let all = self.family().addresses.of(&self.config.addresses);
+        all.iter().filter(|address| !address.is_excluded)
     }
 
     /// The indices of its virtual addresses in [`Config::addresses`].

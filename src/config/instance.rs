@@ -264,7 +264,8 @@ impl<'d> Reader<'d, '_> {
             (halves.v6, limits::IPV6_ADDRESSES_PER_ADVERT_MAX, "IPv6"),
         ];
         for (half, most, family) in limits {
-            if usize::from(half.addresses.len) > most {
+            let all = half.addresses.of(&self.config.addresses);
+            if all.iter().filter(|address| !address.is_excluded).count() > most {
                 self.error_with(
                     list.line,
                     "there are more than %m %a addresses: an advertisement has no room for more",

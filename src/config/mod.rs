@@ -114,8 +114,9 @@ impl Family {
 /// What one `vrrp_instance` means for one of its families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FamilyConfig {
-    /// Its virtual addresses, in configured order: a span of [`Config::addresses`]. Empty: no virtual
-    /// router of this family.
+    /// Its virtual addresses: a span of [`Config::addresses`]. First those that are advertised, in configured order;
+    /// without any, it is empty, and there is no virtual router of this family. Then those that are excluded, among
+    /// which those of the other family are where that has no virtual router.
     pub addresses: Span,
     /// Its unicast peers: a span of [`Config::peers`]. Empty: multicast.
     pub peers: Span,
@@ -222,6 +223,8 @@ pub struct VirtualAddress {
     pub scope: u8,
     /// IPv4 label (`ifconfig`'s alias name); empty: none.
     pub label: Text,
+    /// `virtual_ipaddress_excluded`: it comes and goes with the others, and no advertisement lists it.
+    pub is_excluded: bool,
 }
 
 /// A unicast peer.

@@ -32,6 +32,9 @@ fn addresses(config: &Config, span: Span) -> Vec<String> {
         if !address.label.is_empty() {
             write!(line, " label {}", config.text(address.label)).unwrap();
         }
+        if address.is_excluded {
+            line.push_str(" excluded");
+        }
         shown.push(line);
     }
     shown
@@ -78,6 +81,49 @@ fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
     let mut defaults = Box::new(Config::new());
     defaults.clear();
     assert_eq!(config.globals, defaults.globals);
+}
+
+#[test]
+fn excluded_addresses_stand_behind_the_advertised_ones_of_the_half_that_exists() {
+    let of = |lists: &str| {
+        let config = accept(&format!(
+            "config vrrp_instance 'x'\n\toption interface eth0\n\toption virtual_router_id 1\n{lists}"
+        ));
+        let one = *only(&config);
+        (addresses(&config, one.v4.addresses), addresses(&config, one.v6.addresses))
+    };
+    let excluded = "\tlist virtual_ipaddress_excluded '192.0.2.3/24 fe80::3/64 dev eth1'\n\
+                    \tlist virtual_ipaddress_excluded '192.0.2.2'\n";
+    let none: Vec<String> = vec![];
+    let (v4, v6) = of(&format!("{excluded}\tlist virtual_ipaddress '192.0.2.1/24'\n"));
+    let expected = [
+        "192.0.2.1/24@eth0",
+        "192.0.2.3/24@eth0 excluded",
+        "fe80::3/64@eth1 excluded",
+        "192.0.2.2/32@eth0 excluded",
+    ];
+    assert_eq!((v4, v6), (expected.map(String::from).to_vec(), none.clone()));
+    let (v4, v6) = of(&format!("\tlist virtual_ipaddress 'fe80::1/64'\n{excluded}"));
+    let expected = [
+        "fe80::1/64@eth0",
+        "192.0.2.3/24@eth0 excluded",
+        "fe80::3/64@eth1 excluded",
+        "192.0.2.2/32@eth0 excluded",
+    ];
+    assert_eq!((v4, v6), (none, expected.map(String::from).to_vec()));
+    let (v4, v6) = of(&format!("{excluded}\tlist virtual_ipaddress 'fe80::1/64 192.0.2.1/24'\n"));
+    assert_eq!(v4, ["192.0.2.1/24@eth0", "192.0.2.3/24@eth0 excluded", "192.0.2.2/32@eth0 excluded"]);
+    assert_eq!(v6, ["fe80::1/64@eth0", "fe80::3/64@eth1 excluded"]);
+}
+
+/// An advertisement has room for 90 IPv6 addresses (TX25); what is not in it is not counted.
+#[test]
+fn excluded_addresses_are_not_counted_among_those_that_an_advert_has_room_for() {
+    let mut text = instance("\tlist virtual_ipaddress 'fe80::1/64'\n");
+    for last in 0..limits::IPV6_ADDRESSES_PER_ADVERT_MAX {
+        writeln!(text, "\tlist virtual_ipaddress_excluded '2001:db8::{last:x}'").unwrap();
+    }
+    accept(&text);
 }
 
 /// The second example of the design: the backup of a classic keepalived pair.

@@ -15,6 +15,7 @@ mod addresses;
 mod bench;
 mod calls;
 mod command;
+mod excluded;
 mod faults;
 mod floods;
 mod harness;

@@ -32,6 +32,7 @@ pub(crate) struct Spec {
     pub(crate) preempt_delay: Duration,
     pub(crate) password: Option<&'static str>,
     pub(crate) lifetime_secs: u16,
+    /// Those of the lists; one with ` excluded` behind it is of the other.
     pub(crate) addresses: Vec<&'static str>,
     pub(crate) peers: Vec<(&'static str, u8, u8)>,
     pub(crate) tracks: Vec<(&'static str, i16)>,
@@ -61,6 +62,26 @@ impl Default for Spec {
             notify: "",
             claim_secs: 0,
         }
+    }
+}
+
+impl Spec {
+    /// The addresses of one half, and whether they are excluded, in the order of a configuration.
+    fn addresses_of(&self, family: Family) -> Vec<(IpAddr, bool)> {
+        let all = self.addresses.iter().map(|text| match text.strip_suffix(" excluded") {
+            Some(text) => (text.parse::<IpAddr>().unwrap(), true),
+            None => (text.parse().unwrap(), false),
+        });
+        let all: Vec<_> = all.collect();
+        let has = |family| all.iter().any(|(it, is_excluded)| !is_excluded && Family::of(*it) == family);
+        let home = |(it, is_excluded): &(IpAddr, bool)| match Family::of(*it) {
+            Family::V4 if *is_excluded && !has(Family::V4) => Family::V6,
+            Family::V6 if *is_excluded && !has(Family::V6) => Family::V4,
+            own => own,
+        };
+        let mut mine: Vec<_> = all.iter().filter(|it| home(it) == family).copied().collect();
+        mine.sort_by_key(|(_, is_excluded)| *is_excluded);
+        mine
     }
 }
 
@@ -119,16 +140,13 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
         let mut family = |family: Family| {
             let start = config.addresses.len();
             let peers_start = config.peers.len();
-            for address in &spec.addresses {
-                let address: IpAddr = address.parse().unwrap();
-                if Family::of(address) == family {
-                    let prefix_len = if address.is_ipv4() { 24 } else { 64 };
-                    let label = Default::default();
-                    config
-                        .addresses
-                        .push(VirtualAddress { address, prefix_len, interface, scope: 0, label })
-                        .unwrap();
-                }
+            for (address, is_excluded) in spec.addresses_of(family) {
+                let prefix_len = if address.is_ipv4() { 24 } else { 64 };
+                let label = Default::default();
+                config
+                    .addresses
+                    .push(VirtualAddress { address, prefix_len, interface, scope: 0, label, is_excluded })
+                    .unwrap();
             }
             for (address, min_ttl, max_ttl) in &spec.peers {
                 let address: IpAddr = address.parse().unwrap();

@@ -22,6 +22,7 @@ mod admission;
 mod bundles;
 mod claims;
 mod delays;
+mod excluded;
 mod hooks;
 mod kernel;
 mod kinds;

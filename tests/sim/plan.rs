@@ -258,7 +258,7 @@ fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
     for address in plan.addresses(family) {
         let prefix_len = prefix_len(address);
         let label = Text::default();
-        let new = VirtualAddress { address, prefix_len, interface, scope: 0, label };
+        let new = VirtualAddress { address, prefix_len, interface, scope: 0, label, is_excluded: false };
         config.addresses.push(new).unwrap();
     }
     for &address in peers_of(plan, family) {

@@ -219,7 +219,7 @@ impl Bench {
         };
         let interface = view.link.unwrap_or(IfIndex(1));
         let mut message = [0; 512];
-        let addresses = view.addresses().map(|(_, it)| it.address);
+        let addresses = view.advertised().map(|it| it.address);
         let len = outgoing.emit(addresses, &mut message).unwrap();
         if choices.below(8) == 1 {
             message[usize::from(choices.byte()) % len] ^= choices.byte();
