@@ -11,7 +11,9 @@ use crate::vrrp::Rules;
 use crate::wire::frame::{self, FRAME_BYTES_MAX};
 use crate::wire::rtnl::{self, NewAddress};
 use crate::wire::vrrp::Outgoing;
-use crate::wire::{Full, IfIndex};
+use crate::wire::{Full, IfIndex, route};
+
+mod routes;
 
 /// Bytes could not be handed over. What is known about it later comes back as
 /// [`Event::Failed`](crate::router::Event::Failed) on the next turn.
@@ -59,6 +61,7 @@ pub trait Outlet {
 const REQUEST_BYTES_MAX: usize = 128;
 
 const_assert!(rtnl::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX && FRAME_BYTES_MAX <= REQUEST_BYTES_MAX);
+const_assert!(route::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX);
 
 /// Sequence number of requests that are not asked about: only lists are recognised by theirs.
 const NO_SEQUENCE: u32 = 0;
@@ -75,9 +78,17 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
     match effect {
         Effect::Join(slot) => join(router, slot, outlet),
         Effect::Advertise { slot, priority } => advertise(router, slot, priority, outlet),
-        Effect::Claim(slot) => install(router, slot, false, outlet),
+        // A route may need one of the addresses as its source.
+        Effect::Claim(slot) => {
+            let result = install(router, slot, false, outlet);
+            result.and(routes::add(router, slot, outlet))
+        }
         Effect::Renew(slot) => install(router, slot, true, outlet),
-        Effect::Release(slot) => each_address(router, slot, Task::Release, outlet),
+        Effect::Release(slot) => {
+            let result = routes::remove(router, slot, outlet);
+            result.and(each_address(router, slot, Task::Release, outlet))
+        }
+        Effect::Routes(routing) => routes::perform(router, routing, outlet),
         Effect::Withdraw { address, prefix_len } => {
             one_address(router, usize::from(address), Task::Withdraw { prefix_len }, outlet)
         }

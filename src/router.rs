@@ -30,6 +30,7 @@ use crate::wire::{IfIndex, Mac, ip, rtnl};
 mod addresses;
 mod bundle;
 mod hook;
+mod instance_routes;
 mod kernel;
 mod links;
 mod preparations;
@@ -42,6 +43,8 @@ mod tracks;
 use addresses::Presence;
 pub use hook::Hook;
 use hook::Reports;
+use instance_routes::Routes;
+pub use instance_routes::{RouteOrRule, Routing};
 use kernel::Sync;
 use links::Links;
 use preparations::Preparations;
@@ -97,6 +100,8 @@ pub enum Event<'a> {
     Kernel(rtnl::Message<'a>),
     /// Messages from rtnetlink were lost (ENOBUFS): ask for everything again.
     Overrun,
+    /// A route or rule of ours is gone from the kernel, by whose hand ever.
+    RouteGone,
     /// An effect could not be performed; handled on the turn after it failed.
     Failed(Failure),
     /// The hook script that was started with this ticket has ended, or could not be started.
@@ -170,11 +175,11 @@ pub enum Effect {
         /// With this priority; 0 resigns.
         priority: u8,
     },
-    /// Add every virtual address. Those that are there stay.
+    /// Add every virtual address, and then the routes and rules that move with them. Those that are there stay.
     Claim(Slot),
     /// Give every virtual address of ours that is there its lifetime anew.
     Renew(Slot),
-    /// Remove every virtual address that we have added.
+    /// Remove the routes and rules, and then every virtual address that we have added.
     Release(Slot),
     /// Remove one virtual address: an index into [`Config::addresses`], as it is installed.
     Withdraw {
@@ -183,6 +188,8 @@ pub enum Effect {
         /// Its prefix length in the kernel: another one if the configuration has changed since a crash.
         prefix_len: u8,
     },
+    /// Put routes and rules where they belong.
+    Routes(Routing),
     /// Gratuitous ARP or unsolicited neighbour advertisement for every virtual address.
     Announce {
         /// For this virtual router.
@@ -265,6 +272,7 @@ pub struct Router {
     files: [i32; limits::FILES_MAX],
     reports: Reports,
     preparations: Preparations,
+    routes: Routes,
     presence: [Presence; limits::ADDRESSES_MAX],
     members: Vec<Member, { limits::VIRTUAL_ROUTERS_MAX }>,
     config: Config,
@@ -289,6 +297,7 @@ impl Router {
             files: [0; limits::FILES_MAX],
             reports: Reports::new(),
             preparations: Preparations::new(),
+            routes: Routes::new(),
             presence: [Presence::Absent; limits::ADDRESSES_MAX],
             members: Vec::new(),
             config: Config::new(),
@@ -303,6 +312,7 @@ impl Router {
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
                 self.begin_probes(turn);
+                self.forget_routes(turn);
                 self.synchronise(turn);
             }
             Event::Stop => {
@@ -316,6 +326,7 @@ impl Router {
                 warn!("kernel messages were lost; asking for all links and addresses again");
                 self.synchronise(turn);
             }
+            Event::RouteGone => self.settle_routes_soon(now),
             Event::Failed(failure) => self.failed(turn, failure),
             Event::HookEnded(ticket) => {
                 self.prepared(turn, ticket);
@@ -337,6 +348,7 @@ impl Router {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
         first = earlier(first, self.probes_poll_at());
         first = earlier(first, self.links.poll_at());
+        first = earlier(first, self.routes_poll_at());
         for member in &self.members {
             first = earlier(first, member.virtual_router.poll_at());
         }
@@ -491,6 +503,7 @@ impl Router {
         if self.sync.retry_at().is_some_and(|at| at <= turn.now) {
             self.synchronise_again(turn);
         }
+        self.settle_routes(turn);
         let mut turned = self.links.settle(turn.now);
         turned |= self.run_probes(turn);
         if turned || self.waits_for_startup() {

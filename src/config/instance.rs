@@ -108,6 +108,7 @@ impl<'d> Reader<'d, '_> {
         self.check_lifetime(section, lifetime_secs, interval);
         let password = self.password(section, version, &halves);
         let checksum = self.checksum(section, version, &halves);
+        self.routes(section, &halves);
         let tracks = self.tracks(section);
         self.delay_links(section, interface, tracks);
         let notify = self.path(section, "notify");

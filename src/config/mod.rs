@@ -14,6 +14,7 @@ use heapless::Vec;
 
 use crate::limits;
 use crate::time::{self, Interval};
+use crate::wire::route;
 use crate::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 pub mod problem;
@@ -25,6 +26,7 @@ mod group;
 mod instance;
 mod peer;
 mod reader;
+mod routes;
 mod track;
 mod value;
 mod words;
@@ -227,6 +229,29 @@ pub struct VirtualAddress {
     pub is_excluded: bool,
 }
 
+/// A route that moves with an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualRoute {
+    /// Whose: an index into [`Config::instances`]. It moves with the virtual router of its family, or with the other one
+    /// where there is none.
+    pub instance: u16,
+    /// The device, if one is said.
+    pub interface: Option<InterfaceId>,
+    /// All else; its own `interface` is not used.
+    pub route: route::Route,
+}
+
+/// A rule that moves with an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualRule {
+    /// Whose, as that of a [`VirtualRoute`].
+    pub instance: u16,
+    /// Through which device what fits it has come, if one is said.
+    pub interface: Option<InterfaceId>,
+    /// All else; its own `interface` is not used.
+    pub rule: route::Rule<'static>,
+}
+
 /// A unicast peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
@@ -389,6 +414,10 @@ pub struct Config {
     pub probes: Vec<Probe, { limits::PROBES_MAX }>,
     /// The files that are tracked.
     pub files: Vec<File, { limits::FILES_MAX }>,
+    /// Routes that move with an instance, instance by instance.
+    pub virtual_routes: Vec<VirtualRoute, { limits::INSTANCE_ROUTES_MAX }>,
+    /// Rules that move with an instance, instance by instance.
+    pub virtual_rules: Vec<VirtualRule, { limits::INSTANCE_ROUTES_MAX }>,
     text: Vec<u8, { limits::TEXT_BYTES_MAX }>,
 }
 
@@ -408,6 +437,8 @@ impl Config {
             tracks: Vec::new(),
             probes: Vec::new(),
             files: Vec::new(),
+            virtual_routes: Vec::new(),
+            virtual_rules: Vec::new(),
             text: Vec::new(),
         }
     }
@@ -424,6 +455,8 @@ impl Config {
         self.tracks.clear();
         self.probes.clear();
         self.files.clear();
+        self.virtual_routes.clear();
+        self.virtual_rules.clear();
         self.text.clear();
     }
 

@@ -92,7 +92,13 @@ impl Router {
 
     pub(super) fn kernel(&mut self, turn: &mut Turn<'_>, message: rtnl::Message<'_>) {
         match message {
-            rtnl::Message::Link(link) => self.link(turn, &link),
+            rtnl::Message::Link(link) => {
+                self.link(turn, &link);
+                // Any device may be the one that a gateway is reached through.
+                if link.running && !self.sync.is_running() {
+                    self.settle_routes_soon(turn.now);
+                }
+            }
             rtnl::Message::LinkGone(index) => {
                 self.forget_links(&|link| link.index == Some(index));
                 self.settle(turn);
@@ -104,6 +110,8 @@ impl Router {
                 self.step_done(turn);
             }
             rtnl::Message::Done { .. } => {}
+            rtnl::Message::Refused { sequence, errno, .. }
+                if self.route_refused(turn.now, sequence, errno) => {}
             rtnl::Message::Refused { errno, address, .. } => {
                 let harmless = errno == EEXIST || errno == ENODEV || EADDRNOTAVAIL.contains(&errno);
                 if !(address.is_some() && harmless) {
@@ -193,5 +201,6 @@ impl Router {
             self.with(turn, slot, Verb::SettleLifetime);
         }
         self.settle(turn);
+        self.settle_routes_soon(turn.now);
     }
 }

@@ -207,6 +207,12 @@ impl VirtualRouter {
         matches!(self.state, State::Master { leaving: true, .. })
     }
 
+    /// Whether it holds the addresses.
+    #[must_use]
+    pub const fn has_claimed(&self) -> bool {
+        matches!(self.state, State::Master { unclaimed: false, .. })
+    }
+
     /// Whether its down timer has run out and it waits for those that move together with it.
     #[must_use]
     pub const fn is_silent(&self) -> bool {

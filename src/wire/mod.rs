@@ -10,6 +10,7 @@ use core::fmt;
 pub mod frame;
 pub mod ip;
 pub mod netlink;
+pub mod route;
 pub mod rtnl;
 mod sum;
 pub mod vrrp;

@@ -24,6 +24,7 @@ mod claims;
 mod delays;
 mod excluded;
 mod hooks;
+mod instance_routes;
 mod kernel;
 mod kinds;
 mod laws;

@@ -18,6 +18,8 @@ use crate::switch::{Frame, Port};
 
 pub const EEXIST: i32 = 17;
 pub const ENODEV: i32 = 19;
+const ESRCH: i32 = 3;
+const ENETUNREACH: i32 = 101;
 pub const EADDRNOTAVAIL: i32 = 99;
 pub const ENETDOWN: i32 = 100;
 pub const ENOBUFS: i32 = 105;
@@ -126,6 +128,8 @@ pub type Outbox = Vec<(usize, Frame)>;
 #[derive(Debug, Clone)]
 pub struct Kernel {
     pub links: Vec<Link>,
+    /// Those of the daemon: destination and length of its prefix.
+    pub routes: Vec<(IpAddr, u8)>,
     /// The world's time.
     pub now: Nanos,
     trouble: Trouble,
@@ -153,6 +157,7 @@ impl Kernel {
     pub fn new(keeps_marks: bool) -> Self {
         Self {
             links: Vec::new(),
+            routes: Vec::new(),
             now: 0,
             trouble: Trouble::NONE,
             troubled_until: 0,
@@ -219,6 +224,7 @@ impl Kernel {
     /// The host loses power: nothing is left but what its administrator configured.
     pub fn reset(&mut self) {
         self.close_sockets();
+        self.routes.clear();
         self.neighbours.clear();
         self.unresolved.clear();
         for link in &mut self.links {
@@ -287,6 +293,10 @@ impl Kernel {
     /// the administrator back.
     pub fn set_up(&mut self, at: usize, up: bool, rng: &mut Rng) {
         self.links[at].up = up;
+        if !up {
+            // Of IPv4's it tells nobody.
+            self.routes.clear();
+        }
         self.tell_link(at, rng);
         if up {
             for (address, prefix_len) in self.links[at].own.clone() {
@@ -302,6 +312,7 @@ impl Kernel {
     /// `ip link delete`.
     pub fn delete_link(&mut self, at: usize, rng: &mut Rng) {
         self.remove_where(at, |_| true, rng);
+        self.routes.clear();
         self.links[at].present = false;
         self.links[at].joined.clear();
         self.tell(Datagram::default().link_gone(&self.links[at].view()), rng);
@@ -419,7 +430,12 @@ impl Kernel {
             match request.wish {
                 Wish::DumpLinks => self.dump_links(request.sequence, rng),
                 Wish::DumpAddresses => self.dump_addresses(request.sequence, rng),
-                Wish::AddAddress { .. } | Wish::DeleteAddress { .. } => self.change(&request, rng),
+                Wish::AddAddress { .. }
+                | Wish::DeleteAddress { .. }
+                | Wish::AddRoute(..)
+                | Wish::DeleteRoute(..)
+                | Wish::AddRule
+                | Wish::DeleteRule => self.change(&request, rng),
             }
         }
         Ok(())
@@ -541,13 +557,34 @@ impl Kernel {
                 Wish::DeleteAddress { index, address, prefix_len } => {
                     self.wish_removed(*index, *address, *prefix_len, request.sequence, rng)
                 }
-                Wish::DumpLinks | Wish::DumpAddresses => 0,
+                Wish::AddRoute(destination, prefix_len) => self.route_added((*destination, *prefix_len)),
+                Wish::DeleteRoute(destination, prefix_len) => self.route_removed((*destination, *prefix_len)),
+                Wish::AddRule | Wish::DeleteRule | Wish::DumpLinks | Wish::DumpAddresses => 0,
             }
         };
         trace!("    kernel: {:?} -> {errno}", request.wish);
         if errno != 0 || request.acknowledge {
             self.tell(Datagram::default().answer(request, errno), rng);
         }
+    }
+
+    /// Linux adds no second one with the same mark and way.
+    fn route_added(&mut self, route: (IpAddr, u8)) -> i32 {
+        if self.routes.contains(&route) {
+            return EEXIST;
+        }
+        // Its gateway would not be reached.
+        if !self.links.iter().any(Link::running) {
+            return ENETUNREACH;
+        }
+        self.routes.push(route);
+        0
+    }
+
+    fn route_removed(&mut self, route: (IpAddr, u8)) -> i32 {
+        let Some(found) = self.routes.iter().position(|it| *it == route) else { return ESRCH };
+        self.routes.swap_remove(found);
+        0
     }
 
     fn wish_added(

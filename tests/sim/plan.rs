@@ -7,9 +7,10 @@ use core::time::Duration;
 
 use vipd::config::{
     Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track, Tracked,
-    VirtualAddress,
+    VirtualAddress, VirtualRoute,
 };
 use vipd::time::{self, Interval};
+use vipd::wire::route::{Kind, MAIN_TABLE, Network, Route};
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 use crate::clock::{MS, Nanos, SEC};
@@ -40,7 +41,12 @@ pub struct Plan {
     pub checksum: ChecksumForm,
     /// `address_lifetime`, seconds; 0: none.
     pub lifetime_secs: u16,
+    /// It has the route of [`ROUTE`].
+    pub has_route: bool,
 }
+
+/// The route that moves with an instance that has one.
+pub const ROUTE: (IpAddr, u8) = (IpAddr::V4(Ipv4Addr::new(198, 51, 100, 0)), 24);
 
 /// The virtual IPv4 address of a segment.
 pub fn vip_v4(segment: usize) -> Ipv4Addr {
@@ -81,6 +87,7 @@ impl Plan {
             password: None,
             checksum: ChecksumForm::default(),
             lifetime_secs: 0,
+            has_route: false,
         }
     }
 
@@ -135,6 +142,11 @@ impl Plan {
     /// The kernel drops its addresses after so many seconds unless they are renewed.
     pub fn lifetime(self, lifetime_secs: u16) -> Self {
         Self { lifetime_secs, ..self }
+    }
+
+    /// A route moves with it.
+    pub fn with_route(self) -> Self {
+        Self { has_route: true, ..self }
     }
 
     pub fn grouped(self) -> Self {
@@ -208,6 +220,10 @@ pub fn configuration(plans: &[Plan]) -> Box<Config> {
     config.clear();
     for plan in plans {
         let instance = instance(&mut config, plan);
+        if plan.has_route {
+            let route = route(config.instances.len() as u16);
+            config.virtual_routes.push(route).unwrap();
+        }
         config.instances.push(instance).unwrap();
     }
     if plans.iter().any(|plan| plan.group.is_some()) {
@@ -250,6 +266,21 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         group: plan.group.map(GroupId),
         notify: Text::default(),
     }
+}
+
+fn route(instance: u16) -> VirtualRoute {
+    let (address, prefix_len) = ROUTE;
+    let route = Route {
+        destination: Network { address, prefix_len },
+        kind: Kind::Unicast,
+        gateway: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 254))),
+        source: None,
+        interface: None,
+        scope: 0,
+        table: MAIN_TABLE,
+        metric: 0,
+    };
+    VirtualRoute { instance, interface: None, route }
 }
 
 fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {

@@ -18,6 +18,7 @@ use vipd::status::{PACKET_BYTES_MAX, Reply};
 use vipd::time::{Instant, Interval};
 use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::frame::Ipv4Packet;
+use vipd::wire::route::Network;
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
 use vipd::wire::{IfIndex, Mac};
@@ -43,11 +44,15 @@ const CONFIGS: [&str; 6] = [
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption nopreempt 1\n\
      option auth_type PASS\noption auth_pass 1111\noption notify /bin/true\n\
      list virtual_ipaddress 10.0.0.1/32\nlist virtual_ipaddress '10.0.1.1/24 dev eth1'\n\
+     list virtual_ipaddress_excluded '2001:db8::9/64 10.0.0.9/24'\n\
+     list virtual_routes '10.9.0.0/16 via 10.0.0.254 default dev eth1 fd00::/8 via fe80::9 dev eth0'\n\
+     list virtual_rules 'from 10.9.0.0/16 iif eth1 table 9 priority 9'\n\
      config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption preempt_delay 3\n\
      list virtual_ipaddress 10.0.2.1/24\nlist track_interface eth0\n\
      config vrrp_sync_group g\nlist group a\nlist group b\noption notify /bin/false\n",
     "config vrrp_instance b\noption interface eth1\noption virtual_router_id 8\noption priority 255\n\
-     option garp_master_refresh 2\noption garp_interval 0.2\nlist virtual_ipaddress 10.0.0.11/24\n",
+     option garp_master_refresh 2\noption garp_interval 0.2\nlist virtual_ipaddress 10.0.0.11/24\n\
+     list virtual_routes '10.9.0.0/16 via 10.0.0.253 blackhole 10.8.0.0/16'\n",
     "config globals g\noption vrrp_startup_delay 2\noption vrrp_version 3\n\
      config vrrp_instance u\noption interface eth0\noption virtual_router_id 9\noption unicast_src_ip 10.0.0.11\n\
      list unicast_peer 10.0.0.12\nlist unicast_peer 10.0.0.13\nlist virtual_ipaddress 10.0.0.1/24\n\
@@ -319,7 +324,8 @@ impl Bench {
             Parcel::Netlink,
             Parcel::Join,
         ];
-        let event = match choices.below(12) {
+        let event = match choices.below(13) {
+            12 => Event::RouteGone,
             0 => Event::Overrun,
             1 => {
                 self.is_stopping = true;
@@ -370,6 +376,8 @@ impl Bench {
         let bound = self.router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX
             + self.router.config().addresses.len()
             + self.router.config().probes.len()
+            + self.router.config().virtual_routes.len()
+            + self.router.config().virtual_rules.len()
             + 8;
         assert!(effects.len() <= bound, "law 5: {} effects", effects.len());
         for effect in &*effects {
@@ -421,7 +429,7 @@ impl Bench {
             Effect::Renew(slot) => {
                 assert!(self.claimed.contains(&self.identity(slot)), "renewed, and not claimed");
             }
-            Effect::Join(_) | Effect::Advertise { .. } | Effect::Withdraw { .. } => {}
+            Effect::Join(_) | Effect::Advertise { .. } | Effect::Withdraw { .. } | Effect::Routes(_) => {}
         }
     }
 
@@ -546,6 +554,12 @@ impl Outlet for Reader<'_> {
                     assert!(self.is_virtual(new.address) && new.mark == rtnl::ADDRESS_MARK);
                 }
                 Wish::DeleteAddress { address, .. } => assert!(self.is_virtual(address)),
+                Wish::AddRoute(destination, prefix_len) | Wish::DeleteRoute(destination, prefix_len) => {
+                    let network = Network { address: destination, prefix_len };
+                    let mut routes = self.config.virtual_routes.iter();
+                    assert!(routes.any(|it| it.route.destination == network), "{network:?}");
+                }
+                Wish::AddRule | Wish::DeleteRule => assert!(!self.config.virtual_rules.is_empty()),
                 Wish::DumpLinks | Wish::DumpAddresses => {}
             }
         }

@@ -49,6 +49,7 @@ const fn none_is_missing(event: &Event<'_>) {
         | Event::Packet(_)
         | Event::Kernel(_)
         | Event::Overrun
+        | Event::RouteGone
         | Event::Failed(_)
         | Event::HookEnded(_)
         | Event::Tried(..)
@@ -89,7 +90,8 @@ panic_free::prove!(|bytes| {
             9 => Event::Reclaim(black_box(0)),
             10 => Event::Tried(black_box(TryTicket(0)), black_box(true)),
             11 => Event::File(FileId(0), black_box(-1)),
-            12 => Event::Prepare(black_box(&*config)),
+            12 => Event::RouteGone,
+            13 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
         none_is_missing(&event);
