@@ -183,13 +183,34 @@ enum Task {
 /// with it, although the device's own address needs it (seen with 6.18). It leaves the route alone if the address has
 /// lost it before.
 fn install(router: &Router, slot: Slot, is_renewal: bool, outlet: &mut impl Outlet) -> Result<(), Unsent> {
-    let Rules { lifetime_secs, .. } = router.view(slot).ok_or(Unsent)?.rules;
+    let view = router.view(slot).ok_or(Unsent)?;
+    if view.instance.promotes_secondaries && !is_renewal {
+        promote_secondaries(router, &view, outlet)?;
+    }
+    let Rules { lifetime_secs, .. } = view.rules;
     let task = |without_route| Task::Install { lifetime_secs, is_renewal, without_route };
     let mut result = Ok(());
     if lifetime_secs > 0 && !is_renewal {
         result = each_address(router, slot, task(true), outlet);
     }
     result.and(each_address(router, slot, task(false), outlet))
+}
+
+/// One of ours may become the first of its subnet on its device, before the device's own: then it takes them all with it
+/// when it is released, and before that goes with whichever was the first.
+fn promote_secondaries(router: &Router, view: &View<'_>, outlet: &mut impl Outlet) -> Result<(), Unsent> {
+    let mut last = None;
+    for (_, VirtualAddress { address, prefix_len, interface, .. }) in view.addresses() {
+        if *prefix_len >= 32 || address.is_ipv6() || last.replace(*interface) == Some(*interface) {
+            continue;
+        }
+        if let Some((index, _)) = router.interface(*interface) {
+            let mut buffer = [0; REQUEST_BYTES_MAX];
+            let len = rtnl::promote_secondaries(index, NO_SEQUENCE, &mut buffer)?;
+            outlet.netlink(buffer.get(..len).ok_or(Unsent)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn each_address(router: &Router, slot: Slot, task: Task, outlet: &mut impl Outlet) -> Result<(), Unsent> {

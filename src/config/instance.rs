@@ -13,7 +13,7 @@ use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
 static ENABLED: [Numeric; 1] = [Numeric::flag("enabled", true)];
 
 /// Defaults and limits are keepalived's.
-static NUMBERS: [Numeric; 14] = [
+static NUMBERS: [Numeric; 15] = [
     Numeric::whole("virtual_router_id", [1, 255], 0),
     Numeric::whole("version", [2, 3], 0),
     Numeric::whole("priority", [1, 255], 100),
@@ -28,6 +28,7 @@ static NUMBERS: [Numeric; 14] = [
     Numeric::millis("garp_interval", 60),
     Numeric::flag("dont_track_primary", false),
     Numeric::whole("address_lifetime", [0, LIFETIME_SECS_MAX], 0),
+    Numeric::flag("promote_secondaries", true),
 ];
 
 const LIFETIME_SECS_MAX: i32 = 3600;
@@ -89,6 +90,7 @@ impl<'d> Reader<'d, '_> {
             interval_ms,
             ignores_link,
             lifetime_secs,
+            promotes_secondaries,
         ] = self.numbers(section, &NUMBERS);
         let vrid = Vrid::new(vrid as u8);
         let version = reader::version(version, self.default_version);
@@ -140,6 +142,7 @@ impl<'d> Reader<'d, '_> {
                 interval_ms: interval_ms as u16,
             },
             lifetime_secs: lifetime_secs as u16,
+            promotes_secondaries: promotes_secondaries != 0,
             claim_script,
             claim_wait,
             tracks,

@@ -161,6 +161,9 @@ pub struct Instance {
     pub announcements: Announcements,
     /// `address_lifetime`: seconds after which the kernel drops an address that is not renewed; 0 (default): never.
     pub lifetime_secs: u16,
+    /// `promote_secondaries`, default 1: an IPv4 address of ours that is removed leaves its place to the next one of its
+    /// subnet, where Linux by itself would remove that as well.
+    pub promotes_secondaries: bool,
     /// `claim_script`: what has to end before the addresses are claimed; empty: nothing.
     pub claim_script: Text,
     /// `claim_wait`: how long that may take; zero without a script.

@@ -61,7 +61,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
                 preempt_delay accept auth_type auth_pass mcast_src_ip unicast_src_ip unicast_peer \
                 virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules native_ipv6 garp_master_delay garp_master_repeat garp_master_refresh \
                 garp_master_refresh_repeat garp_interval dont_track_primary track_interface track_script track_file checksum \
-                address_lifetime up_delay down_delay claim_script claim_wait notify",
+                address_lifetime promote_secondaries up_delay down_delay claim_script claim_wait notify",
         later: "no_accept use_vmac \
                 vmac_xmit_base track_probe track_bfd",
         idle: &[

@@ -77,6 +77,7 @@ fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
     assert_eq!((lan.source_v4, lan.source_v6), (None, None));
     assert_eq!(lan.announcements, Announcements::default());
     assert_eq!(lan.lifetime_secs, 0);
+    assert!(lan.promotes_secondaries);
     assert_eq!(addresses(&config, lan.v4.addresses), ["192.168.1.1/24@br-lan"]);
     assert_eq!(addresses(&config, lan.v6.addresses), ["fe80::1/64@br-lan"]);
     assert!(lan.v4.peers.is_empty() && lan.v6.peers.is_empty() && lan.tracks.is_empty());

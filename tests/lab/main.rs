@@ -29,6 +29,7 @@ mod many;
 mod ram;
 mod release;
 mod reload;
+mod secondaries;
 mod selfcheck;
 mod soak;
 mod stalls;

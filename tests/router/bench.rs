@@ -7,6 +7,7 @@ use vipd::config::{
     Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer, Probe,
     ProbeId, Span, Track, Tracked, VirtualAddress,
 };
+use vipd::perform::{Outlet, Unsent, perform};
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
@@ -32,6 +33,7 @@ pub(crate) struct Spec {
     pub(crate) preempt_delay: Duration,
     pub(crate) password: Option<&'static str>,
     pub(crate) lifetime_secs: u16,
+    pub(crate) promotes_secondaries: bool,
     /// Those of the lists; one with ` excluded` behind it is of the other.
     pub(crate) addresses: Vec<&'static str>,
     pub(crate) peers: Vec<(&'static str, u8, u8)>,
@@ -55,6 +57,7 @@ impl Default for Spec {
             preempt_delay: Duration::ZERO,
             password: None,
             lifetime_secs: 0,
+            promotes_secondaries: false,
             addresses: vec!["10.0.0.1"],
             peers: vec![],
             tracks: vec![],
@@ -200,6 +203,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 v6,
                 announcements: Announcements::default(),
                 lifetime_secs: spec.lifetime_secs,
+                promotes_secondaries: spec.promotes_secondaries,
                 claim_script,
                 claim_wait: time::Span::from_secs(spec.claim_secs),
                 tracks,
@@ -414,4 +418,37 @@ pub(crate) fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, ttl: u8, payload: &[
     packet.extend(destination.octets());
     packet.extend(payload);
     packet
+}
+
+/// What leaves: messages, requests and frames.
+#[derive(Default)]
+pub(crate) struct Bytes {
+    pub(crate) messages: Vec<Vec<u8>>,
+    pub(crate) requests: Vec<Vec<u8>>,
+    pub(crate) frames: Vec<Vec<u8>>,
+}
+
+impl Outlet for Bytes {
+    fn join(&mut self, _: IfIndex, _: IpAddr) -> Result<(), Unsent> {
+        Ok(())
+    }
+    fn message(&mut self, _: IfIndex, _: IpAddr, _: IpAddr, payload: &[u8]) -> Result<(), Unsent> {
+        self.messages.push(payload.to_vec());
+        Ok(())
+    }
+    fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
+        self.frames.push(frame.to_vec());
+        Ok(())
+    }
+    fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
+        self.requests.push(request.to_vec());
+        Ok(())
+    }
+}
+
+/// The bytes that an effect becomes.
+pub(crate) fn performed(bench: &Bench, effect: Effect) -> Bytes {
+    let mut bytes = Bytes::default();
+    perform(&bench.router, effect, &mut bytes).unwrap();
+    bytes
 }

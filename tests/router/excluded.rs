@@ -2,44 +2,10 @@
 
 use std::net::IpAddr;
 
-use vipd::perform::{Outlet, Unsent, perform};
 use vipd::router::{Effect, Slot};
-use vipd::wire::IfIndex;
 use vipd::wire::vrrp::Version;
 
-use crate::bench::{Bench, ETH0, Spec};
-
-/// What leaves: messages, requests and frames.
-#[derive(Default)]
-struct Bytes {
-    messages: Vec<Vec<u8>>,
-    requests: Vec<Vec<u8>>,
-    frames: Vec<Vec<u8>>,
-}
-
-impl Outlet for Bytes {
-    fn join(&mut self, _: IfIndex, _: IpAddr) -> Result<(), Unsent> {
-        Ok(())
-    }
-    fn message(&mut self, _: IfIndex, _: IpAddr, _: IpAddr, payload: &[u8]) -> Result<(), Unsent> {
-        self.messages.push(payload.to_vec());
-        Ok(())
-    }
-    fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
-        self.frames.push(frame.to_vec());
-        Ok(())
-    }
-    fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
-        self.requests.push(request.to_vec());
-        Ok(())
-    }
-}
-
-fn performed(bench: &Bench, effect: Effect) -> Bytes {
-    let mut bytes = Bytes::default();
-    perform(&bench.router, effect, &mut bytes).unwrap();
-    bytes
-}
+use crate::bench::{Bench, ETH0, Spec, performed};
 
 fn holds(bytes: &[Vec<u8>], address: &str) -> bool {
     let octets = match address.parse().unwrap() {

@@ -1,17 +1,15 @@
 //! Routes and rules that move with a virtual router: what is asked of the kernel, in which order, and when again.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use vipd::config::{Config, VirtualRoute, VirtualRule};
-use vipd::perform::{Outlet, Unsent, perform};
 use vipd::router::{Effect, Effects, Event, RouteOrRule, Router, Routing, Slot};
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
 use vipd::wire::route::{Kind, Network, Route, Rule};
 use vipd::wire::rtnl::Message;
 
-use crate::bench::{Bench, ETH0, Spec, config};
+use crate::bench::{Bench, ETH0, Spec, config, performed};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SETTLE: Effect = Effect::Routes(Routing::Settle);
@@ -78,29 +76,9 @@ fn master(addresses: &[&'static str]) -> Bench {
     bench
 }
 
-struct Requests(Vec<Vec<u8>>);
-
-impl Outlet for Requests {
-    fn join(&mut self, _: IfIndex, _: IpAddr) -> Result<(), Unsent> {
-        Ok(())
-    }
-    fn message(&mut self, _: IfIndex, _: IpAddr, _: IpAddr, _: &[u8]) -> Result<(), Unsent> {
-        Ok(())
-    }
-    fn frame(&mut self, _: IfIndex, _: &[u8]) -> Result<(), Unsent> {
-        Ok(())
-    }
-    fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
-        self.0.push(request.to_vec());
-        Ok(())
-    }
-}
-
 /// Type and family of each request.
 fn asked(bench: &Bench, effect: Effect) -> Vec<(u16, u8)> {
-    let mut requests = Requests(vec![]);
-    perform(&bench.router, effect, &mut requests).unwrap();
-    requests.0.iter().map(|it| (u16::from_ne_bytes([it[4], it[5]]), it[16])).collect()
+    performed(bench, effect).requests.iter().map(|it| (u16::from_ne_bytes([it[4], it[5]]), it[16])).collect()
 }
 
 #[test]

@@ -33,5 +33,6 @@ mod log;
 mod probes;
 mod release;
 mod reload;
+mod secondaries;
 mod strangers;
 mod timers;

@@ -432,6 +432,7 @@ impl Kernel {
                 Wish::DumpAddresses => self.dump_addresses(request.sequence, rng),
                 Wish::AddAddress { .. }
                 | Wish::DeleteAddress { .. }
+                | Wish::Promote(_)
                 | Wish::AddRoute(..)
                 | Wish::DeleteRoute(..)
                 | Wish::AddRule
@@ -557,6 +558,13 @@ impl Kernel {
                 Wish::DeleteAddress { index, address, prefix_len } => {
                     self.wish_removed(*index, *address, *prefix_len, request.sequence, rng)
                 }
+                Wish::Promote(index) => match self.by_index(*index) {
+                    Some(_) => {
+                        self.promotes_secondaries = true;
+                        0
+                    }
+                    None => ENODEV,
+                },
                 Wish::AddRoute(destination, prefix_len) => self.route_added((*destination, *prefix_len)),
                 Wish::DeleteRoute(destination, prefix_len) => self.route_removed((*destination, *prefix_len)),
                 Wish::AddRule | Wish::DeleteRule | Wish::DumpLinks | Wish::DumpAddresses => 0,

@@ -10,6 +10,7 @@ const NLMSG_DONE: u16 = 3;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
@@ -97,6 +98,8 @@ pub enum Wish {
         address: IpAddr,
         prefix_len: u8,
     },
+    /// `promote_secondaries` of the device with this number.
+    Promote(u32),
     /// The destination and the length of its prefix.
     AddRoute(IpAddr, u8),
     DeleteRoute(IpAddr, u8),
@@ -147,6 +150,12 @@ fn request(bytes: &[u8]) -> Request<'_> {
         RTM_DELADDR => {
             let (index, old) = address(body);
             Wish::DeleteAddress { index, address: old.address, prefix_len: old.prefix_len }
+        }
+        RTM_SETLINK => {
+            // IFLA_AF_SPEC, AF_INET, IFLA_INET_CONF, IPV4_DEVCONF_PROMOTE_SECONDARIES.
+            let kinds = [18, 22, 26, 30].map(|at| u16_at(body, at) & 0x7fff);
+            assert_eq!(kinds, [26, 2, 1, 20], "RTM_SETLINK of something else");
+            Wish::Promote(u32_at(body, 4))
         }
         RTM_NEWROUTE => {
             assert!(flags & (NLM_F_CREATE | NLM_F_REPLACE) == NLM_F_CREATE, "a route that replaces another");

@@ -41,6 +41,8 @@ pub struct Plan {
     pub checksum: ChecksumForm,
     /// `address_lifetime`, seconds; 0: none.
     pub lifetime_secs: u16,
+    /// `promote_secondaries`; the kernels of most scenarios do so by themselves.
+    pub promotes_secondaries: bool,
     /// It has the route of [`ROUTE`].
     pub has_route: bool,
 }
@@ -87,6 +89,7 @@ impl Plan {
             password: None,
             checksum: ChecksumForm::default(),
             lifetime_secs: 0,
+            promotes_secondaries: false,
             has_route: false,
         }
     }
@@ -259,6 +262,7 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         v6: family(config, plan, Family::V6),
         announcements: plan.announcements,
         lifetime_secs: plan.lifetime_secs,
+        promotes_secondaries: plan.promotes_secondaries,
         claim_script: Text::default(),
         claim_wait: time::Span::ZERO,
         tracks: span(tracks_start, config.tracks.len()),

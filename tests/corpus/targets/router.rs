@@ -559,6 +559,7 @@ impl Outlet for Reader<'_> {
                     let mut routes = self.config.virtual_routes.iter();
                     assert!(routes.any(|it| it.route.destination == network), "{network:?}");
                 }
+                Wish::Promote(_) => {}
                 Wish::AddRule | Wish::DeleteRule => assert!(!self.config.virtual_rules.is_empty()),
                 Wish::DumpLinks | Wish::DumpAddresses => {}
             }
