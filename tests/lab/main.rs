@@ -20,6 +20,7 @@ mod faults;
 mod floods;
 mod harness;
 mod hooks;
+mod import;
 mod instance_routes;
 mod interop;
 mod kinds;
