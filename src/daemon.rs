@@ -7,7 +7,7 @@
 //!   |   4 the kernel  links and addresses
 //!   |   5 packets     all that were waiting, before any timer: a starved backup must not steal
 //!   |   6 failures    of effects of the last turn
-//!   |   7 files       those that are tracked; then timers, after another look for packets, if one of them could make a master
+//!   |   7 files       those that are tracked; routes that are gone; then timers, after another look for packets, if one of them could make a master
 //!   +-- 8 control     status, reload
 //! ```
 //!
@@ -24,6 +24,7 @@ use crate::limits::{CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN
 use crate::linux::batch::Inbox;
 use crate::linux::control::Listener;
 use crate::linux::launcher::Launcher;
+use crate::linux::losses::Losses;
 use crate::linux::memory::{self, Scratch};
 use crate::linux::netlink::Received;
 use crate::linux::outlet::{Arena, Kernel};
@@ -114,7 +115,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         return Exit::Wrong;
     }
     let is_realtime = scratch.config.globals.realtime;
-    let Opened { kernel, listener, signals, watch } = match open(arena, command, is_realtime) {
+    let Opened { kernel, listener, signals, watch, losses } = match open(arena, command, is_realtime) {
         Ok(opened) => opened,
         Err(error) => return refused(&error),
     };
@@ -134,6 +135,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         listener,
         signals,
         files: Files { watch, again_at: None },
+        losses,
         scratch,
         inbox,
         clients,
@@ -161,6 +163,8 @@ struct Opened<'a> {
     signals: Signals,
     /// `None`: this kernel has none, or this build.
     watch: Option<Watch>,
+    /// The same.
+    losses: Option<Losses>,
 }
 
 /// Opens everything that needs privilege, and gives up all of it that the loop does not.
@@ -173,13 +177,14 @@ fn open<'a>(
     let listener = Listener::bind(command.socket)?;
     let signals = Signals::install()?;
     let watch = if cfg!(feature = "files") { Watch::open().ok() } else { None };
+    let losses = if cfg!(feature = "routes") { Losses::open().ok() } else { None };
     if is_realtime {
         privilege::become_realtime()?;
     }
     if let Err(error) = privilege::drop_all_others() {
         warn!("goes on with more privileges than needed: {error}");
     }
-    Ok(Opened { kernel, listener, signals, watch })
+    Ok(Opened { kernel, listener, signals, watch, losses })
 }
 
 struct Daemon<'a> {
@@ -188,6 +193,7 @@ struct Daemon<'a> {
     listener: Listener,
     signals: Signals,
     files: Files,
+    losses: Option<Losses>,
     scratch: &'a mut Scratch,
     inbox: &'a mut Inbox,
     clients: &'a mut Clients,
@@ -207,6 +213,7 @@ struct Ready {
     packets: bool,
     solicitations: bool,
     files: bool,
+    losses: bool,
     control: bool,
 }
 
@@ -246,6 +253,9 @@ impl Daemon<'_> {
             }
             self.hands.take_failures(); // 6
             self.files.take(&mut self.hands, ready.files); // 7
+            if ready.losses && self.losses.as_ref().is_some_and(Losses::drain) {
+                self.hands.act(Event::RouteGone);
+            }
             self.take_timers();
             if ready.control || self.clients.are_watching() {
                 self.serve(); // 8
@@ -292,7 +302,9 @@ impl Daemon<'_> {
         let is_deaf = self.deaf_until.is_some();
         let listener = if is_deaf { Waiting::NEVER } else { Waiting::to_read(&self.listener) };
         let files = self.files.watch.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
-        all.extend([signals, scripts, netlink, v4, v6, self.hands.solicitations(), files, listener]);
+        let losses = self.losses.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
+        let solicitations = self.hands.solicitations();
+        all.extend([signals, scripts, netlink, v4, v6, solicitations, files, losses, listener]);
         all.extend(self.clients.interests());
         poll::wait(&mut all, timeout)?;
         let mut over = all.iter().map(|waiting| waiting.is_over());
@@ -303,6 +315,7 @@ impl Daemon<'_> {
             packets: (over.next() == Some(true)) | (over.next() == Some(true)),
             solicitations: over.next() == Some(true),
             files: over.next() == Some(true),
+            losses: over.next() == Some(true),
             control: over.any(|is_over| is_over),
         })
     }
@@ -353,6 +366,10 @@ impl Daemon<'_> {
         self.scratch.give_back();
         self.hands.listen_for_solicitations();
         self.files.watch_all(&mut self.hands);
+        if let Some(losses) = &self.losses {
+            let config = self.hands.router.config();
+            losses.listen(!config.virtual_routes.is_empty() || !config.virtual_rules.is_empty());
+        }
         memory::give_blank_pages_back(self.hands.router);
     }
 

@@ -44,6 +44,10 @@ pub const RA_MAX: usize = if cfg!(feature = "ra") { setting(option_env!("VIPD_RA
 /// `ra_prefix` entries of all instances together, and so many `dns` entries: two for each, and no more than fit one
 /// frame.
 pub const RA_PREFIXES_MAX: usize = if RA_MAX > 8 { 16 } else { 2 * RA_MAX };
+/// Routes, and as many rules, that move with an instance; none in a build without the feature `routes`.
+/// `VIPD_INSTANCE_ROUTES`.
+pub const INSTANCE_ROUTES_MAX: usize =
+    if cfg!(feature = "routes") { setting(option_env!("VIPD_INSTANCE_ROUTES"), 8) } else { 0 };
 
 /// Words of a probe's script: its path and its arguments.
 pub const SCRIPT_WORDS_MAX: usize = 8;
@@ -125,10 +129,14 @@ pub const SOCKET_BUFFER_BYTES: usize = 131_072;
 /// Effects of one event for one virtual router; see `vipd::router`.
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 
-/// Effects of one event: every virtual router moves, every address is withdrawn, every probe is tried, and every
-/// router advertisement is sent, twice if it is the last one.
-pub const EFFECTS_MAX: usize =
-    VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + PROBES_MAX + 2 * RA_MAX + 8;
+/// Effects of one event: every virtual router moves, every address, route and rule is withdrawn, every probe is tried,
+/// and every router advertisement is sent, twice if it is the last one.
+pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX
+    + ADDRESSES_MAX
+    + PROBES_MAX
+    + 2 * INSTANCE_ROUTES_MAX
+    + 2 * RA_MAX
+    + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
 pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 98_304);
@@ -147,6 +155,7 @@ const_assert!(TRACKS_MAX <= u16::MAX as usize);
 const_assert!(PROBES_MAX <= u8::MAX as usize); // A `ProbeId` is 8-bit.
 const_assert!(FILES_MAX <= u8::MAX as usize); // A `FileId` is 8-bit.
 const_assert!(RA_MAX <= u8::MAX as usize); // They are numbered in 8 bits.
+const_assert!(INSTANCE_ROUTES_MAX <= u8::MAX as usize); // Requests are numbered by it in 8 bits.
 const_assert!(STRANGERS_MAX >= 2 && STRANGERS_MAX <= 255); // Two foreign pairs; they are searched one by one.
 const_assert!(TEXT_BYTES_MAX <= u16::MAX as usize); // A `Text` counts in 16 bits.
 const_assert!(CONFIG_BYTES_MAX <= 1 << 24); // Offsets into the file are 32-bit, lines 24-bit.

@@ -237,7 +237,7 @@ impl Router {
             interval_centis: view.rules.interval.centis(),
             source: ip::copied(source),
             address: ip::copied(view.addresses().next().map(|(_, address)| &address.address)),
-            addresses: view.addresses().count() as u16,
+            addresses: view.advertised().count() as u16,
             master: ip::copied(master),
             master_priority,
             peer_checksum_is_rfc9568: view.rules.version == Version::V3

@@ -15,6 +15,7 @@ use heapless::Vec;
 use crate::limits;
 use crate::time::{self, Interval};
 use crate::wire::ra::Prefix;
+use crate::wire::route;
 use crate::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 pub mod problem;
@@ -28,6 +29,7 @@ mod peer;
 mod reader;
 #[cfg(feature = "ra")]
 mod router_advert;
+mod routes;
 mod track;
 pub(crate) mod value;
 mod vmac;
@@ -118,8 +120,9 @@ impl Family {
 /// What one `vrrp_instance` means for one of its families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FamilyConfig {
-    /// Its virtual addresses, in configured order: a span of [`Config::addresses`]. Empty: no virtual
-    /// router of this family.
+    /// Its virtual addresses: a span of [`Config::addresses`]. First those that are advertised, in configured order;
+    /// without any, it is empty, and there is no virtual router of this family. Then those that are excluded, among
+    /// which those of the other family are where that has no virtual router.
     pub addresses: Span,
     /// Its unicast peers: a span of [`Config::peers`]. Empty: multicast.
     pub peers: Span,
@@ -183,6 +186,9 @@ pub struct Instance {
     pub announcements: Announcements,
     /// `address_lifetime`: seconds after which the kernel drops an address that is not renewed; 0 (default): never.
     pub lifetime_secs: u16,
+    /// `promote_secondaries`, default 1: an IPv4 address of ours that is removed leaves its place to the next one of its
+    /// subnet, where Linux by itself would remove that as well.
+    pub promotes_secondaries: bool,
     /// `claim_script`: what has to end before the addresses are claimed; empty: nothing.
     pub claim_script: Text,
     /// `claim_wait`: how long that may take; zero without a script.
@@ -249,6 +255,31 @@ pub struct VirtualAddress {
     pub scope: u8,
     /// IPv4 label (`ifconfig`'s alias name); empty: none.
     pub label: Text,
+    /// `virtual_ipaddress_excluded`: it comes and goes with the others, and no advertisement lists it.
+    pub is_excluded: bool,
+}
+
+/// A route that moves with an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualRoute {
+    /// Whose: an index into [`Config::instances`]. It moves with the virtual router of its family, or with the other one
+    /// where there is none.
+    pub instance: u16,
+    /// The device, if one is said.
+    pub interface: Option<InterfaceId>,
+    /// All else; its own `interface` is not used.
+    pub route: route::Route,
+}
+
+/// A rule that moves with an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualRule {
+    /// Whose, as that of a [`VirtualRoute`].
+    pub instance: u16,
+    /// Through which device what fits it has come, if one is said.
+    pub interface: Option<InterfaceId>,
+    /// All else; its own `interface` is not used.
+    pub rule: route::Rule<'static>,
 }
 
 /// A unicast peer.
@@ -442,6 +473,10 @@ pub struct Config {
     pub prefixes: Vec<Prefix, { limits::RA_PREFIXES_MAX }>,
     /// And the name servers.
     pub name_servers: Vec<Ipv6Addr, { limits::RA_PREFIXES_MAX }>,
+    /// Routes that move with an instance, instance by instance.
+    pub virtual_routes: Vec<VirtualRoute, { limits::INSTANCE_ROUTES_MAX }>,
+    /// Rules that move with an instance, instance by instance.
+    pub virtual_rules: Vec<VirtualRule, { limits::INSTANCE_ROUTES_MAX }>,
     text: Vec<u8, { limits::TEXT_BYTES_MAX }>,
 }
 
@@ -464,6 +499,8 @@ impl Config {
             router_adverts: Vec::new(),
             prefixes: Vec::new(),
             name_servers: Vec::new(),
+            virtual_routes: Vec::new(),
+            virtual_rules: Vec::new(),
             text: Vec::new(),
         }
     }
@@ -485,6 +522,8 @@ impl Config {
             self.prefixes.clear();
             self.name_servers.clear();
         }
+        self.virtual_routes.clear();
+        self.virtual_rules.clear();
         self.text.clear();
     }
 

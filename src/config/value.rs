@@ -212,6 +212,19 @@ pub(crate) fn address_with_prefix(text: &[u8]) -> Result<(IpAddr, u8), PrefixFau
     }
 }
 
+/// An address with or without a prefix length, which may be 0 here.
+pub(super) fn network(text: &[u8]) -> Option<(IpAddr, u8)> {
+    match text.strip_suffix(b"/0") {
+        Some(before) => address(before).map(|address| (address, 0)),
+        None => address_with_prefix(text).ok(),
+    }
+}
+
+/// No address, of either family.
+pub(super) const NO_IPV4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+/// See [`NO_IPV4`].
+pub(super) const NO_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
 /// Whether a single host can have the address: it is not unspecified, loopback, multicast or a broadcast.
 pub(super) fn is_host(address: IpAddr) -> bool {
     let is_broadcast = match address {

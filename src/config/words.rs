@@ -33,6 +33,8 @@ pub(crate) enum Standing {
 }
 
 const NOT_YET: &str = "this release does not use such a section";
+const ROUTES: Standing =
+    if cfg!(feature = "routes") { Standing::Built } else { Standing::Idle("it is not in this build") };
 const MAIL: &str = "no mail is sent, a notify script can do it";
 const SYNC: &str = "files are not copied between routers";
 
@@ -61,10 +63,11 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         standing: Standing::Built,
         built: "name enabled interface state virtual_router_id version priority advert_int nopreempt \
                 preempt_delay accept auth_type auth_pass mcast_src_ip unicast_src_ip unicast_peer \
-                virtual_ipaddress native_ipv6 garp_master_delay garp_master_repeat garp_master_refresh \
+                virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules native_ipv6 garp_master_delay garp_master_repeat garp_master_refresh \
                 garp_master_refresh_repeat garp_interval dont_track_primary track_interface track_script track_file checksum \
-                address_lifetime up_delay down_delay use_vmac vmac_xmit_base claim_script claim_wait notify",
-        later: "no_accept virtual_ipaddress_excluded virtual_routes virtual_rules track_probe track_bfd",
+                address_lifetime promote_secondaries up_delay down_delay use_vmac vmac_xmit_base claim_script \
+                claim_wait notify",
+        later: "no_accept track_probe track_bfd",
         idle: &[
             ("smtp_alert", MAIL),
             ("debug", "run vipd with -v for more to read"),
@@ -113,15 +116,15 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords { kind: "static_routes", standing: Standing::Later, built: "route", later: "", idle: &[] },
     SectionWords {
         kind: "route",
-        standing: Standing::Idle(NOT_YET),
-        built: "name address gateway src_addr device table scope blackhole",
+        standing: ROUTES,
+        built: "name address gateway src_addr device table scope metric blackhole unreachable prohibit",
         later: "",
         idle: &[],
     },
     SectionWords {
         kind: "rule",
-        standing: Standing::Idle(NOT_YET),
-        built: "name address gateway src_addr device table scope blackhole priority",
+        standing: ROUTES,
+        built: "name address to device table priority fwmark",
         later: "",
         idle: &[],
     },

@@ -9,6 +9,7 @@
 //! | [`outlet`] | the three together, as [`perform::Outlet`](crate::perform::Outlet) |
 //! | [`signals`], [`poll`] | what interrupts the loop, and its one place to wait |
 //! | [`hook`], [`control`], [`log`] | scripts; the control socket, both ends; where log lines go |
+//! | [`losses`] | routes of ours that are gone |
 //! | [`watch`] | folders whose files are tracked |
 //! | [`privilege`], [`launcher`] | what the process may do; who starts the scripts that may do more |
 //! | [`entry`], [`output`], [`file`](mod@file), [`memory`] | the process itself: arguments, output, files, its one large block |
@@ -35,6 +36,7 @@ mod heap;
 pub mod hook;
 pub mod launcher;
 pub mod log;
+pub mod losses;
 pub mod memory;
 pub mod netlink;
 pub mod outlet;

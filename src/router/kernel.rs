@@ -96,7 +96,13 @@ impl Router {
 
     pub(super) fn kernel(&mut self, turn: &mut Turn<'_>, message: rtnl::Message<'_>) {
         match message {
-            rtnl::Message::Link(link) => self.link(turn, &link),
+            rtnl::Message::Link(link) => {
+                self.link(turn, &link);
+                // Any device may be the one that a gateway is reached through.
+                if link.running && !self.sync.is_running() {
+                    self.settle_routes_soon(turn.now);
+                }
+            }
             rtnl::Message::LinkGone(index) => {
                 if self.is_vmac_link(index) {
                     self.synchronise(turn);
@@ -111,6 +117,8 @@ impl Router {
                 self.step_done(turn);
             }
             rtnl::Message::Done { .. } => {}
+            rtnl::Message::Refused { sequence, errno, .. }
+                if self.route_refused(turn.now, sequence, errno) => {}
             rtnl::Message::Refused { errno, address, .. } => {
                 let harmless = errno == EEXIST || errno == ENODEV || EADDRNOTAVAIL.contains(&errno);
                 let harmless = harmless && (address.is_some() || cfg!(feature = "vmac"))
@@ -204,5 +212,6 @@ impl Router {
         }
         self.make_vmacs(turn);
         self.settle(turn);
+        self.settle_routes_soon(turn.now);
     }
 }

@@ -12,6 +12,7 @@ pub mod ip;
 pub mod link;
 pub mod netlink;
 pub mod ra;
+pub mod route;
 pub mod rtnl;
 mod sum;
 pub mod vrrp;

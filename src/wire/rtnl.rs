@@ -14,6 +14,7 @@ pub const REQUEST_BYTES_MAX: usize = 100;
 const NEW_LINK: u16 = link::NEW_LINK;
 const DELETE_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
+const SET_LINK: u16 = 19;
 const NEW_ADDRESS: u16 = 20;
 const DELETE_ADDRESS: u16 = 21;
 const GET_ADDRESS: u16 = 22;
@@ -28,6 +29,9 @@ const IFF_RUNNING: u32 = 0x40;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_EXT_MASK: u16 = 29;
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_INET_CONF: u16 = 1;
+const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 
 const IFA_ADDRESS: u16 = 1;
@@ -233,6 +237,27 @@ pub fn delete_address(
 ) -> Result<usize, Full> {
     let mut request = Request::new(buffer, DELETE_ADDRESS, 0, sequence)?;
     put_address(&mut request, interface, address, prefix_len, 0)?;
+    request.finish()
+}
+
+/// Writes a request that sets `promote_secondaries` on a link, and returns its length in bytes: an IPv4 address that is
+/// removed leaves its place to the next one of its subnet. Without it, Linux removes every address that was added to the
+/// subnet later.
+///
+/// # Errors
+/// [`Full`] if `buffer` is too short.
+pub fn promote_secondaries(interface: IfIndex, sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
+    let mut request = Request::new(buffer, SET_LINK, 0, sequence)?;
+    // struct ifinfomsg: family, type, number, flags and which of them change.
+    let [i0, i1, i2, i3] = interface.0.to_ne_bytes();
+    request.put(&[AF_UNSPEC, 0, 0, 0, i0, i1, i2, i3, 0, 0, 0, 0, 0, 0, 0, 0])?;
+    let families = request.begin(IFLA_AF_SPEC)?;
+    let ipv4 = request.begin(AF_INET as u16)?;
+    let settings = request.begin(IFLA_INET_CONF)?;
+    request.attribute(IPV4_DEVCONF_PROMOTE_SECONDARIES, &1u32.to_ne_bytes())?;
+    request.end(settings)?;
+    request.end(ipv4)?;
+    request.end(families)?;
     request.finish()
 }
 
@@ -519,6 +544,15 @@ mod tests {
             2, 24, 0, 0, 3, 0, 0, 0,
             8, 0, 2, 0, 192, 168, 1, 1,
             8, 0, 1, 0, 192, 168, 1, 1,
+        ];
+        assert_eq!(buffer[..len], expected);
+
+        let len = promote_secondaries(IfIndex(3), 1, &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            52, 0, 0, 0, 19, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+            0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            20, 0, 26, 0x80, 16, 0, 2, 0x80, 12, 0, 1, 0x80, 8, 0, 20, 0, 1, 0, 0, 0,
         ];
         assert_eq!(buffer[..len], expected);
 

@@ -22,7 +22,9 @@ mod admission;
 mod bundles;
 mod claims;
 mod delays;
+mod excluded;
 mod hooks;
+mod instance_routes;
 mod kernel;
 mod kinds;
 mod laws;
@@ -33,6 +35,7 @@ mod probes;
 mod ra;
 mod release;
 mod reload;
+mod secondaries;
 mod strangers;
 mod timers;
 #[cfg(feature = "vmac")]

@@ -18,6 +18,8 @@ use crate::switch::{Frame, Port};
 
 pub const EEXIST: i32 = 17;
 pub const ENODEV: i32 = 19;
+const ESRCH: i32 = 3;
+const ENETUNREACH: i32 = 101;
 pub const EADDRNOTAVAIL: i32 = 99;
 pub const ENETDOWN: i32 = 100;
 pub const ENOBUFS: i32 = 105;
@@ -133,6 +135,8 @@ pub type Outbox = Vec<(usize, Frame)>;
 #[derive(Debug, Clone)]
 pub struct Kernel {
     pub links: Vec<Link>,
+    /// Those of the daemon: destination and length of its prefix.
+    pub routes: Vec<(IpAddr, u8)>,
     /// The world's time.
     pub now: Nanos,
     trouble: Trouble,
@@ -162,6 +166,7 @@ impl Kernel {
     pub fn new(keeps_marks: bool) -> Self {
         Self {
             links: Vec::new(),
+            routes: Vec::new(),
             now: 0,
             trouble: Trouble::NONE,
             troubled_until: 0,
@@ -232,6 +237,7 @@ impl Kernel {
     /// The host loses power: nothing is left but what its administrator configured.
     pub fn reset(&mut self) {
         self.close_sockets();
+        self.routes.clear();
         self.neighbours.clear();
         self.unresolved.clear();
         self.links.retain(|link| link.below.is_none());
@@ -302,6 +308,10 @@ impl Kernel {
     /// the administrator back.
     pub fn set_up(&mut self, at: usize, up: bool, rng: &mut Rng) {
         self.links[at].up = up;
+        if !up {
+            // Of IPv4's it tells nobody.
+            self.routes.clear();
+        }
         self.tell_link(at, rng);
         self.follow(at, rng);
         if up {
@@ -318,6 +328,7 @@ impl Kernel {
     /// `ip link delete`.
     pub fn delete_link(&mut self, at: usize, rng: &mut Rng) {
         self.remove_where(at, |_| true, rng);
+        self.routes.clear();
         self.links[at].present = false;
         self.follow(at, rng);
         self.links[at].joined.clear();
@@ -443,7 +454,12 @@ impl Kernel {
                 | Wish::Switch { .. }
                 | Wish::SetArp { .. }
                 | Wish::Silence(_)
-                | Wish::Know { .. } => self.change(&request, rng),
+                | Wish::Know { .. }
+                | Wish::Promote(_)
+                | Wish::AddRoute(..)
+                | Wish::DeleteRoute(..)
+                | Wish::AddRule
+                | Wish::DeleteRule => self.change(&request, rng),
             }
         }
         Ok(())
@@ -591,13 +607,41 @@ impl Kernel {
                 Wish::SetArp { index, arp } => self.set_arp(*index, *arp),
                 Wish::Silence(index) => self.silence(*index),
                 Wish::Know { .. } => panic!("there is no bridge"),
-                Wish::DumpLinks | Wish::DumpAddresses => 0,
+                Wish::Promote(index) => match self.by_index(*index) {
+                    Some(_) => {
+                        self.promotes_secondaries = true;
+                        0
+                    }
+                    None => ENODEV,
+                },
+                Wish::AddRoute(destination, prefix_len) => self.route_added((*destination, *prefix_len)),
+                Wish::DeleteRoute(destination, prefix_len) => self.route_removed((*destination, *prefix_len)),
+                Wish::AddRule | Wish::DeleteRule | Wish::DumpLinks | Wish::DumpAddresses => 0,
             }
         };
         trace!("    kernel: {:?} -> {errno}", request.wish);
         if errno != 0 || request.acknowledge {
             self.tell(Datagram::default().answer(request, errno), rng);
         }
+    }
+
+    /// Linux adds no second one with the same mark and way.
+    fn route_added(&mut self, route: (IpAddr, u8)) -> i32 {
+        if self.routes.contains(&route) {
+            return EEXIST;
+        }
+        // Its gateway would not be reached.
+        if !self.links.iter().any(Link::running) {
+            return ENETUNREACH;
+        }
+        self.routes.push(route);
+        0
+    }
+
+    fn route_removed(&mut self, route: (IpAddr, u8)) -> i32 {
+        let Some(found) = self.routes.iter().position(|it| *it == route) else { return ESRCH };
+        self.routes.swap_remove(found);
+        0
     }
 
     fn wish_added(

@@ -45,6 +45,7 @@ mod netlink;
 mod node;
 mod pairs;
 mod plan;
+mod routes;
 mod scenarios;
 mod script;
 mod seed;

@@ -7,10 +7,11 @@ use core::time::Duration;
 
 use vipd::config::{
     Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track, Tracked,
-    VirtualAddress, Vmac,
+    VirtualAddress, VirtualRoute, Vmac,
 };
 use vipd::time::{self, Interval};
 use vipd::wire::Mac;
+use vipd::wire::route::{Kind, MAIN_TABLE, Network, Route};
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 use crate::clock::{MS, Nanos, SEC};
@@ -45,7 +46,14 @@ pub struct Plan {
     pub has_vmac: bool,
     /// `vmac_xmit_base`.
     pub sends_from_base: bool,
+    /// `promote_secondaries`; the kernels of most scenarios do so by themselves.
+    pub promotes_secondaries: bool,
+    /// It has the route of [`ROUTE`].
+    pub has_route: bool,
 }
+
+/// The route that moves with an instance that has one.
+pub const ROUTE: (IpAddr, u8) = (IpAddr::V4(Ipv4Addr::new(198, 51, 100, 0)), 24);
 
 /// The virtual IPv4 address of a segment.
 pub fn vip_v4(segment: usize) -> Ipv4Addr {
@@ -88,6 +96,8 @@ impl Plan {
             lifetime_secs: 0,
             has_vmac: false,
             sends_from_base: false,
+            promotes_secondaries: false,
+            has_route: false,
         }
     }
 
@@ -157,6 +167,11 @@ impl Plan {
         };
         let mac = Mac([0, 0, 0x5e, 0, number, self.vrid]);
         self.has_vmac.then(|| (mac, format!("{name}.{}", self.vrid)))
+    }
+
+    /// A route moves with it.
+    pub fn with_route(self) -> Self {
+        Self { has_route: true, ..self }
     }
 
     pub fn grouped(self) -> Self {
@@ -230,6 +245,10 @@ pub fn configuration(plans: &[Plan]) -> Box<Config> {
     config.clear();
     for plan in plans {
         let instance = instance(&mut config, plan);
+        if plan.has_route {
+            let route = route(config.instances.len() as u16);
+            config.virtual_routes.push(route).unwrap();
+        }
         config.instances.push(instance).unwrap();
     }
     if plans.iter().any(|plan| plan.group.is_some()) {
@@ -265,6 +284,7 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         v6: family(config, plan, Family::V6),
         announcements: plan.announcements,
         lifetime_secs: plan.lifetime_secs,
+        promotes_secondaries: plan.promotes_secondaries,
         claim_script: Text::default(),
         claim_wait: time::Span::ZERO,
         tracks: span(tracks_start, config.tracks.len()),
@@ -273,6 +293,21 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         group: plan.group.map(GroupId),
         notify: Text::default(),
     }
+}
+
+fn route(instance: u16) -> VirtualRoute {
+    let (address, prefix_len) = ROUTE;
+    let route = Route {
+        destination: Network { address, prefix_len },
+        kind: Kind::Unicast,
+        gateway: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 254))),
+        source: None,
+        interface: None,
+        scope: 0,
+        table: MAIN_TABLE,
+        metric: 0,
+    };
+    VirtualRoute { instance, interface: None, route }
 }
 
 fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
@@ -286,7 +321,7 @@ fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
     for address in plan.addresses(family) {
         let prefix_len = prefix_len(address);
         let label = Text::default();
-        let new = VirtualAddress { address, prefix_len, interface, scope: 0, label };
+        let new = VirtualAddress { address, prefix_len, interface, scope: 0, label, is_excluded: false };
         config.addresses.push(new).unwrap();
     }
     for &address in peers_of(plan, family) {

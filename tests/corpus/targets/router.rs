@@ -20,6 +20,7 @@ use vipd::time::{Instant, Interval};
 use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::frame::Ipv4Packet;
 use vipd::wire::link::{Arp, Details};
+use vipd::wire::route::Network;
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
 use vipd::wire::{IfIndex, Mac};
@@ -46,11 +47,15 @@ const CONFIGS: [&str; 7] = [
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption nopreempt 1\n\
      option auth_type PASS\noption auth_pass 1111\noption notify /bin/true\n\
      list virtual_ipaddress 10.0.0.1/32\nlist virtual_ipaddress '10.0.1.1/24 dev eth1'\n\
+     list virtual_ipaddress_excluded '2001:db8::9/64 10.0.0.9/24'\n\
+     list virtual_routes '10.9.0.0/16 via 10.0.0.254 default dev eth1 fd00::/8 via fe80::9 dev eth0'\n\
+     list virtual_rules 'from 10.9.0.0/16 iif eth1 table 9 priority 9'\n\
      config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption preempt_delay 3\n\
      list virtual_ipaddress 10.0.2.1/24\nlist track_interface eth0\n\
      config vrrp_sync_group g\nlist group a\nlist group b\noption notify /bin/false\n",
     "config vrrp_instance b\noption interface eth1\noption virtual_router_id 8\noption priority 255\n\
-     option garp_master_refresh 2\noption garp_interval 0.2\nlist virtual_ipaddress 10.0.0.11/24\n",
+     option garp_master_refresh 2\noption garp_interval 0.2\nlist virtual_ipaddress 10.0.0.11/24\n\
+     list virtual_routes '10.9.0.0/16 via 10.0.0.253 blackhole 10.8.0.0/16'\n",
     "config globals g\noption vrrp_startup_delay 2\noption vrrp_version 3\n\
      config vrrp_instance u\noption interface eth0\noption virtual_router_id 9\noption unicast_src_ip 10.0.0.11\n\
      list unicast_peer 10.0.0.12\nlist unicast_peer 10.0.0.13\nlist virtual_ipaddress 10.0.0.1/24\n\
@@ -245,7 +250,7 @@ impl Bench {
         };
         let interface = view.link.unwrap_or(IfIndex(1));
         let mut message = [0; 512];
-        let addresses = view.addresses().map(|(_, it)| it.address);
+        let addresses = view.advertised().map(|it| it.address);
         let len = outgoing.emit(addresses, &mut message).unwrap();
         if choices.below(8) == 1 {
             message[usize::from(choices.byte()) % len] ^= choices.byte();
@@ -350,7 +355,8 @@ impl Bench {
             Parcel::Netlink,
             Parcel::Join,
         ];
-        let event = match choices.below(12) {
+        let event = match choices.below(13) {
+            12 => Event::RouteGone,
             0 => Event::Overrun,
             1 => {
                 self.is_stopping = true;
@@ -409,6 +415,8 @@ impl Bench {
             + self.router.config().addresses.len()
             + self.router.config().probes.len()
             + 2 * self.router.config().router_adverts.len()
+            + self.router.config().virtual_routes.len()
+            + self.router.config().virtual_rules.len()
             + 8;
         assert!(effects.len() <= bound, "law 5: {} effects", effects.len());
         for effect in &*effects {
@@ -465,7 +473,8 @@ impl Bench {
             | Effect::Withdraw { .. }
             | Effect::MakeVmac(_)
             | Effect::RemoveVmac(_)
-            | Effect::LoosenArp(_) => {}
+            | Effect::LoosenArp(_)
+            | Effect::Routes(_) => {}
             Effect::RouterAdvert { position, is_last } => {
                 let instance = self.router.config().router_adverts[usize::from(position)].instance;
                 let mut slots = self.router.slots();
@@ -635,6 +644,13 @@ impl Outlet for Reader<'_> {
                 }
                 Wish::Know { mac, .. } => assert!(is_virtual_mac(mac)),
                 Wish::SetArp { .. } | Wish::Silence(_) | Wish::Switch { .. } | Wish::DeleteLink(_) => {}
+                Wish::AddRoute(destination, prefix_len) | Wish::DeleteRoute(destination, prefix_len) => {
+                    let network = Network { address: destination, prefix_len };
+                    let mut routes = self.config.virtual_routes.iter();
+                    assert!(routes.any(|it| it.route.destination == network), "{network:?}");
+                }
+                Wish::Promote(_) => {}
+                Wish::AddRule | Wish::DeleteRule => assert!(!self.config.virtual_rules.is_empty()),
                 Wish::DumpLinks | Wish::DumpAddresses => {}
             }
         }
