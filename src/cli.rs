@@ -56,6 +56,7 @@ check   name everything that is wrong with the configuration, by line
 status  show every virtual router: state, since when and why, master, counters
 reload  read the configuration again, as SIGHUP does; a bad one is refused and the old one goes on
 release let another router be master, without a gap, and keep away until reclaim or a restart
+reclaim take part again
 
 -c FILE defaults to /etc/config/vipd, --socket PATH to /var/run/vipd.sock.
 --alias lan=br-lan lets the configuration say `lan` where it means the device br-lan.
@@ -181,6 +182,13 @@ enum Setting {
     Format(Format),
 }
 
+/// The commands, for whoever wrote none of them.
+macro_rules! commands {
+    () => {
+        "run, check, status, reload, release or reclaim"
+    };
+}
+
 const VERBS: [(&str, Verb); 11] = [
     ("run", Verb::Run),
     ("check", Verb::Check),
@@ -213,10 +221,10 @@ const OPTIONS: &[(&str, u8, Setting)] = &[
 /// [`Usage`] for the first word that is not understood.
 #[inline(never)] // What it fills is large, and is to be there once.
 pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a>, Usage<'a>> {
-    let nothing = Usage { sentence: "say what to do: run, check, status or reload", word: "" };
+    let nothing = Usage { sentence: concat!("say what to do: ", commands!()), word: "" };
     let word = text(words.next().ok_or(nothing)?)?;
     let Some((_, verb)) = VERBS.iter().find(|(name, _)| *name == word) else {
-        let sentence = "'%' is no command: see vipd --help";
+        let sentence = concat!("'%' is no command: write ", commands!());
         return Err(Usage { sentence, word });
     };
     let mut command = Command {
@@ -541,8 +549,11 @@ mod tests {
     #[test]
     fn what_is_not_understood_says_what_to_write() {
         let says = |words: &[&'static CStr]| parse_words(words).unwrap_err().parts().concat();
-        assert_eq!(says(&[]), "say what to do: run, check, status or reload");
-        assert_eq!(says(&[c"start"]), "'start' is no command: see vipd --help");
+        assert_eq!(says(&[]), "say what to do: run, check, status, reload, release or reclaim");
+        assert_eq!(
+            says(&[c"start"]),
+            "'start' is no command: write run, check, status, reload, release or reclaim"
+        );
         assert_eq!(says(&[c"check", c"--json"]), "'--json' is no option here: see vipd --help");
         assert_eq!(says(&[c"run", c"-c"]), "-c needs a word after it");
         assert_eq!(says(&[c"run", c"--log", c"file"]), "--log 'file': write stderr or syslog");

@@ -61,6 +61,20 @@ impl Default for Spec {
     }
 }
 
+/// A LAN and a WAN in a sync group: VRID 7 on `eth0`, VRID 8 on `eth1`.
+pub(crate) fn lan_and_wan() -> [Spec; 2] {
+    let lan = Spec { group: Some(0), ..Spec::default() };
+    let wan = Spec {
+        name: "wan",
+        device: "eth1",
+        vrid: 8,
+        addresses: vec!["10.1.0.1"],
+        group: Some(0),
+        ..Spec::default()
+    };
+    [lan, wan]
+}
+
 fn span(start: usize, len: usize) -> Span {
     Span { start: start as u16, len: len as u16 }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use vipd::router::Effect;
 use vipd::vrrp::{Cause, Fault, Phase, State};
 
-use crate::bench::{Bench, ETH0, ETH1, Spec, sent};
+use crate::bench::{Bench, ETH0, ETH1, Spec, lan_and_wan, sent};
 
 fn dual() -> Spec {
     Spec { addresses: vec!["10.0.0.1", "fe80::1"], ..Spec::default() }
@@ -84,16 +84,7 @@ fn one_family_without_a_source_address_keeps_the_other_from_taking_part() {
 /// A LAN and a WAN: when the LAN's link fails, both go, and both are said to go.
 #[test]
 fn a_sync_group_moves_together_over_interfaces() {
-    let lan = Spec { group: Some(0), ..Spec::default() };
-    let wan = Spec {
-        name: "wan",
-        device: "eth1",
-        vrid: 8,
-        addresses: vec!["10.1.0.1"],
-        group: Some(0),
-        ..Spec::default()
-    };
-    let mut bench = Bench::master(&[lan, wan]);
+    let mut bench = Bench::master(&lan_and_wan());
     bench.link(ETH0, "eth0", false);
     assert_eq!(phases(&bench), [Phase::Initialize, Phase::Initialize]);
     assert_eq!(sent(&bench.effects), [0, 0, 0, 0]);
@@ -111,16 +102,7 @@ fn a_sync_group_moves_together_over_interfaces() {
 /// three intervals there.
 #[test]
 fn a_resignation_on_one_segment_shortens_the_wait_on_the_other() {
-    let lan = Spec { group: Some(0), ..Spec::default() };
-    let wan = Spec {
-        name: "wan",
-        device: "eth1",
-        vrid: 8,
-        addresses: vec!["10.1.0.1"],
-        group: Some(0),
-        ..Spec::default()
-    };
-    let mut bench = Bench::new(&[lan, wan]);
+    let mut bench = Bench::new(&lan_and_wan());
     bench.hear(7, 200, "10.0.0.9");
     bench.hear_with(8, 200, "10.1.0.9", |outgoing| outgoing, ETH1);
     bench.hear(7, 0, "10.0.0.9");
@@ -133,16 +115,7 @@ fn a_resignation_on_one_segment_shortens_the_wait_on_the_other() {
 /// And where the other master lives on, it is heard within that interval, and nothing moves.
 #[test]
 fn a_resignation_on_one_segment_moves_nothing_while_the_other_master_is_heard() {
-    let lan = Spec { group: Some(0), ..Spec::default() };
-    let wan = Spec {
-        name: "wan",
-        device: "eth1",
-        vrid: 8,
-        addresses: vec!["10.1.0.1"],
-        group: Some(0),
-        ..Spec::default()
-    };
-    let mut bench = Bench::new(&[lan, wan]);
+    let mut bench = Bench::new(&lan_and_wan());
     bench.hear_with(8, 200, "10.1.0.9", |outgoing| outgoing, ETH1);
     bench.hear(7, 0, "10.0.0.9");
     for _ in 0..20 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use vipd::router::{Effect, Event, Slot};
 use vipd::vrrp::{Cause, Fault, Phase};
 
-use crate::bench::{Bench, ETH0, ETH1, Spec, sent};
+use crate::bench::{Bench, ETH0, ETH1, Spec, lan_and_wan, sent};
 
 const RELEASE: Effect = Effect::Release(Slot(0));
 const CLAIM: Effect = Effect::Claim(Slot(0));
@@ -101,16 +101,7 @@ fn an_address_that_is_deleted_while_leaving_is_put_back_in_silence() {
 /// Each segment has a successor of its own, and none of them is waited for where another is.
 #[test]
 fn what_moves_together_is_released_together_and_each_waits_for_its_own_successor() {
-    let lan = Spec { group: Some(0), ..Spec::default() };
-    let wan = Spec {
-        name: "wan",
-        device: "eth1",
-        vrid: 8,
-        addresses: vec!["10.1.0.1"],
-        group: Some(0),
-        ..Spec::default()
-    };
-    let mut bench = Bench::master(&[lan, wan]);
+    let mut bench = Bench::master(&lan_and_wan());
     bench.handle(Event::Release(1));
     assert_eq!(sent(&bench.effects), [0, 0, 0, 0]);
     bench.hear(7, 50, "10.0.0.9");
