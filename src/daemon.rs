@@ -7,8 +7,9 @@
 //!   |   4 the kernel  links and addresses
 //!   |   5 packets     all that were waiting, before any timer: a starved backup must not steal
 //!   |   6 failures    of effects of the last turn
-//!   |   7 files       those that are tracked; then timers, after another look for packets, if one of them could make a master
-//!   +-- 8 control     status, reload
+//!   |   7 tries       the answers that probes have had
+//!   |   8 files       those that are tracked; then timers, after another look for packets, if one of them could make a master
+//!   +-- 9 control     status, reload
 //! ```
 //!
 //! Both sides meet here and nowhere else: [`linux`] knows descriptors and bytes, [`crate::router`] knows VRRP.
@@ -20,7 +21,9 @@ use heapless::Vec;
 
 use crate::cli::{Command, Exit};
 use crate::config::problem::Problem;
-use crate::limits::{CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX};
+use crate::limits::{
+    CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX, ROUTES_MAX, TARGETS_MAX,
+};
 use crate::linux::batch::Inbox;
 use crate::linux::control::Listener;
 use crate::linux::launcher::Launcher;
@@ -40,11 +43,13 @@ mod files;
 mod hands;
 mod load;
 mod serve;
+mod tries;
 
 use files::Files;
 use hands::{Hands, Unstarted};
 pub use load::{Report, Trouble, load};
 use serve::Clients;
+use tries::Tries;
 
 /// Datagrams of kernel messages that one turn takes.
 const DATAGRAMS_PER_TURN_MAX: usize = 64;
@@ -63,6 +68,7 @@ pub struct Memory {
     /// For the configuration that is being read.
     scratch: Scratch,
     unstarted: Unstarted,
+    tries: Tries,
     clients: Clients,
     arena: Arena,
     effects: Effects,
@@ -80,6 +86,7 @@ impl Memory {
         Self {
             scratch: Scratch::new(),
             unstarted: Unstarted::new(),
+            tries: Tries::new(),
             clients: Clients::new(),
             arena: Arena::new(),
             effects: Effects::new(),
@@ -102,7 +109,7 @@ impl Default for Memory {
 
 /// Runs until SIGTERM or SIGINT, and answers with the exit code.
 pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
-    let Memory { router, scratch, effects, arena, inbox, unstarted, clients } = memory;
+    let Memory { router, scratch, effects, arena, inbox, unstarted, tries, clients } = memory;
     // Split off first: it keeps what there is in memory at this moment.
     let launcher = match Launcher::start() {
         Ok(launcher) => launcher,
@@ -125,6 +132,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         launcher,
         can_launch: true,
         unstarted,
+        tries,
         is_behind: false,
         troubles: 0,
     };
@@ -138,6 +146,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         inbox,
         clients,
         is_torn: false,
+        hears_of_routes: false,
         ends_at: None,
         deaf_until: None,
     };
@@ -193,6 +202,8 @@ struct Daemon<'a> {
     clients: &'a mut Clients,
     /// The list that the kernel is telling was changed in the middle.
     is_torn: bool,
+    /// The kernel has been asked for news of routes.
+    hears_of_routes: bool,
     /// When to end although a hook still runs.
     ends_at: Option<Instant>,
     /// Until when no client is let in.
@@ -205,6 +216,7 @@ struct Ready {
     scripts: bool,
     kernel: bool,
     packets: bool,
+    tries: bool,
     files: bool,
     control: bool,
 }
@@ -241,10 +253,13 @@ impl Daemon<'_> {
                 self.take_packets(); // 5
             }
             self.hands.take_failures(); // 6
-            self.files.take(&mut self.hands, ready.files); // 7
+            if ready.tries {
+                self.hands.take_tries(self.inbox); // 7
+            }
+            self.files.take(&mut self.hands, ready.files); // 8
             self.take_timers();
             if ready.control {
-                self.serve(); // 8
+                self.serve(); // 9
             }
         }
         self.hands.kernel.flush();
@@ -273,7 +288,10 @@ impl Daemon<'_> {
             Some(Duration::ZERO)
         } else {
             let mut deadline = self.hands.router.poll_at();
-            for other in [self.ends_at, self.deaf_until, self.files.again_at].into_iter().flatten() {
+            let tries_end_at = self.hands.tries.ends_at();
+            for other in
+                [self.ends_at, self.deaf_until, self.files.again_at, tries_end_at].into_iter().flatten()
+            {
                 deadline = Some(deadline.map_or(other, |at| at.min(other)));
             }
             deadline.map(|at| at.since(clock::now()))
@@ -282,13 +300,15 @@ impl Daemon<'_> {
         let kernel = &self.hands.kernel;
         let v4 = Waiting::to_read(&kernel.v4);
         let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
-        let mut all: Vec<Waiting, { 7 + CONTROL_CLIENTS_MAX }> = Vec::new();
+        let mut all: Vec<Waiting, { 7 + TARGETS_MAX + CONTROL_CLIENTS_MAX }> = Vec::new();
         let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
         let scripts = self.hands.scripts();
         let is_deaf = self.deaf_until.is_some();
         let listener = if is_deaf { Waiting::NEVER } else { Waiting::to_read(&self.listener) };
         let files = self.files.watch.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
-        all.extend([signals, scripts, netlink, v4, v6, files, listener]);
+        all.extend([signals, scripts, netlink, v4, v6, files]);
+        all.extend(self.hands.tries.interests());
+        all.extend([listener]);
         all.extend(self.clients.interests());
         poll::wait(&mut all, timeout)?;
         let mut over = all.iter().map(|waiting| waiting.is_over());
@@ -298,6 +318,7 @@ impl Daemon<'_> {
             kernel: over.next() == Some(true),
             packets: (over.next() == Some(true)) | (over.next() == Some(true)),
             files: over.next() == Some(true),
+            tries: self.hands.tries.note_ready(&mut over) | self.hands.tries.are_late(),
             control: over.any(|is_over| is_over),
         })
     }
@@ -346,8 +367,23 @@ impl Daemon<'_> {
     fn adopt(&mut self) {
         self.hands.act(Event::Adopt(&mut self.scratch.config));
         self.scratch.give_back();
+        self.hear_of_routes();
         self.files.watch_all(&mut self.hands);
         memory::give_blank_pages_back(self.hands.router);
+    }
+
+    /// Asks for news of routes as long as one is tracked. The list that is asked for afterwards has what is there already.
+    fn hear_of_routes(&mut self) {
+        if ROUTES_MAX == 0 {
+            return;
+        }
+        let is_wanted = !self.hands.router.config().routes.is_empty();
+        if is_wanted != self.hears_of_routes {
+            match self.hands.kernel.netlink.hear_of_routes(is_wanted) {
+                Ok(()) => self.hears_of_routes = is_wanted,
+                Err(error) => self.hands.note(error),
+            }
+        }
     }
 
     fn take_kernel_messages(&mut self) {

@@ -35,6 +35,7 @@ mod links;
 mod probes;
 mod receive;
 mod reload;
+mod routes;
 mod strangers;
 mod tracks;
 
@@ -44,6 +45,7 @@ use hook::Reports;
 use kernel::Sync;
 use links::Links;
 use probes::Probes;
+use routes::Routes;
 pub use strangers::Stranger;
 use strangers::Strangers;
 
@@ -196,6 +198,8 @@ pub enum Effect {
     DumpLinks(u32),
     /// Ask the kernel for all addresses, with this sequence number.
     DumpAddresses(u32),
+    /// Ask the kernel for all routes, with this sequence number.
+    DumpRoutes(u32),
 }
 
 /// The effects of one event.
@@ -256,6 +260,7 @@ pub struct Router {
     by_vrid: [Option<Slot>; 256],
     links: Links,
     probes: Probes,
+    routes: Routes,
     /// The number in each of [`Config::files`].
     files: [i32; limits::FILES_MAX],
     reports: Reports,
@@ -280,6 +285,7 @@ impl Router {
             by_vrid: [None; 256],
             links: Links::new(),
             probes: Probes::new(),
+            routes: Routes::new(),
             files: [0; limits::FILES_MAX],
             reports: Reports::new(),
             presence: [Presence::Absent; limits::ADDRESSES_MAX],
@@ -327,6 +333,7 @@ impl Router {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
         first = earlier(first, self.probes_poll_at());
         first = earlier(first, self.links.poll_at());
+        first = earlier(first, self.routes_poll_at());
         for member in &self.members {
             first = earlier(first, member.virtual_router.poll_at());
         }
@@ -476,6 +483,7 @@ impl Router {
         if self.sync.retry_at().is_some_and(|at| at <= turn.now) {
             self.synchronise_again(turn);
         }
+        self.look_at_routes(turn);
         let mut turned = self.links.settle(turn.now);
         turned |= self.run_probes(turn);
         if turned || self.waits_for_startup() {

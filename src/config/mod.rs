@@ -25,6 +25,7 @@ mod address;
 mod group;
 mod instance;
 mod peer;
+mod probe;
 mod reader;
 mod track;
 mod value;
@@ -83,6 +84,10 @@ pub struct InterfaceId(pub u8);
 /// Which probe: an index into [`Config::probes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProbeId(pub u8);
+
+/// Which tracked default route: an index into [`Config::routes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteId(pub u8);
 
 /// Which tracked file: an index into [`Config::files`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -252,6 +257,8 @@ pub enum Tracked {
     Link(InterfaceId),
     /// Something that is tried again and again: up while the tries succeed.
     Probe(ProbeId),
+    /// A default route: up while the kernel has one.
+    Route(RouteId),
     /// A file with a number in it, which is multiplied by the weight, −254..=254: a product below −253 is a fault, and
     /// so, where the weight is 0, is any number but 0.
     File(FileId),
@@ -288,12 +295,13 @@ impl Delays {
     pub const NONE: Self = Self { up_ms: 0, down_ms: 0 };
 }
 
-/// A `config vrrp_script` section that something tracks.
+/// A `config vrrp_script` or `config probe` section that something tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// Its name.
     pub name: Text,
-    /// An absolute path, and arguments, with blanks between them: at most [`limits::SCRIPT_WORDS_MAX`] words.
+    /// An absolute path, and arguments, with blanks between them: at most [`limits::SCRIPT_WORDS_MAX`] words. Empty
+    /// where there is a [`Target`].
     pub script: Text,
     /// `interval`: seconds from one try to the next, 1..=65535. Default 1.
     pub interval_secs: u16,
@@ -303,6 +311,74 @@ pub struct Probe {
     pub rise: u8,
     /// `fall`: failures in a row that make it down, 1..=255. Default 1.
     pub fall: u8,
+}
+
+/// How a probe finds out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Method {
+    /// By running a script. The first, so that a table of these is all zeros.
+    Script,
+    /// By an ICMP echo.
+    Ping,
+    /// By ARP, or neighbour discovery.
+    Arp,
+    /// By connecting to a TCP port.
+    Tcp,
+    /// By asking an HTTP server.
+    Http,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Script, Self::Ping, Self::Arp, Self::Tcp, Self::Http];
+}
+
+/// Where a probe without a script goes, and what it wants there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// How it finds out.
+    pub method: Method,
+    /// `address`: whom it asks.
+    pub address: IpAddr,
+    /// `port`: TCP's, 1..=65535; 0 where there is none.
+    pub port: u16,
+    /// `interface`: the device that everything goes through; otherwise the routes decide. ARP has one.
+    pub interface: Option<InterfaceId>,
+    /// `path` of an HTTP request; empty: `/`.
+    pub path: Text,
+    /// `virtualhost`, its Host; empty: the address.
+    pub host: Text,
+    /// `text` that must stand in the reply's body; empty: none.
+    pub text: Text,
+    /// `status_code`: the least and the greatest status that will do, 0..=999.
+    pub status: [u16; 2],
+}
+
+impl Target {
+    /// That of a probe which is a script: all bits zero.
+    pub const SCRIPT: Self = Self {
+        method: Method::Script,
+        address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        port: 0,
+        interface: None,
+        path: Text::EMPTY,
+        host: Text::EMPTY,
+        text: Text::EMPTY,
+        status: [0, 0],
+    };
+}
+
+/// A `config track_interface` section of type `route` that something tracks: up while the main table has a default
+/// route that leads somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Its name.
+    pub name: Text,
+    /// `value`: the device that it must lead over; `None`: any.
+    pub interface: Option<InterfaceId>,
+    /// `family`; `None`: either will do.
+    pub family: Option<Family>,
 }
 
 /// One `config vrrp_sync_group` section: its instances move together.
@@ -381,6 +457,10 @@ pub struct Config {
     pub tracks: Vec<Track, { limits::TRACKS_MAX }>,
     /// The probes that are tracked.
     pub probes: Vec<Probe, { limits::PROBES_MAX }>,
+    /// What each of them tries, script or not; empty in a build in which all are scripts.
+    pub targets: Vec<Target, { limits::TARGETS_MAX }>,
+    /// The default routes that are tracked.
+    pub routes: Vec<Route, { limits::ROUTES_MAX }>,
     /// The files that are tracked.
     pub files: Vec<File, { limits::FILES_MAX }>,
     text: Vec<u8, { limits::TEXT_BYTES_MAX }>,
@@ -401,6 +481,8 @@ impl Config {
             peers: Vec::new(),
             tracks: Vec::new(),
             probes: Vec::new(),
+            targets: Vec::new(),
+            routes: Vec::new(),
             files: Vec::new(),
             text: Vec::new(),
         }
@@ -417,6 +499,8 @@ impl Config {
         self.peers.clear();
         self.tracks.clear();
         self.probes.clear();
+        self.targets.clear();
+        self.routes.clear();
         self.files.clear();
         self.text.clear();
     }
@@ -434,6 +518,12 @@ impl Config {
         let text = Text { start: u16::try_from(self.text.len()).ok()?, len: u8::try_from(piece.len()).ok()? };
         self.text.extend_from_slice(piece.as_bytes()).ok()?;
         Some(text)
+    }
+
+    /// Where a probe goes; `None` if it is a script.
+    #[must_use]
+    pub fn target(&self, probe: ProbeId) -> Option<&Target> {
+        self.targets.get(usize::from(probe.0)).filter(|target| target.method != Method::Script)
     }
 
     /// The name of a device.

@@ -30,6 +30,7 @@ pub(super) enum Standing {
 
 const NOT_YET: &str = "this release does not use such a section";
 const MAIL: &str = "no mail is sent, a notify script can do it";
+const SAME_USER: &str = "scripts run as the user who starts vipd";
 const SYNC: &str = "files are not copied between routers";
 
 /// Every section type, by name.
@@ -58,10 +59,10 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         built: "name enabled interface state virtual_router_id version priority advert_int nopreempt \
                 preempt_delay accept auth_type auth_pass mcast_src_ip unicast_src_ip unicast_peer \
                 virtual_ipaddress native_ipv6 garp_master_delay garp_master_repeat garp_master_refresh \
-                garp_master_refresh_repeat garp_interval dont_track_primary track_interface track_script track_file checksum \
+                garp_master_refresh_repeat garp_interval dont_track_primary track_interface track_script track_probe track_file checksum \
                 address_lifetime up_delay down_delay notify",
         later: "no_accept virtual_ipaddress_excluded virtual_routes virtual_rules use_vmac \
-                vmac_xmit_base track_probe track_bfd",
+                vmac_xmit_base track_bfd",
         idle: &[
             ("smtp_alert", MAIL),
             ("debug", "run vipd with -v for more to read"),
@@ -71,7 +72,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "vrrp_sync_group",
         standing: Standing::Built,
-        built: "name group track_interface track_script track_file notify",
+        built: "name group track_interface track_script track_probe track_file notify",
         later: "",
         idle: &[("smtp_alert", MAIL), ("global_tracking", "a group goes to fault with any of its instances")],
     },
@@ -89,7 +90,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "track_interface",
         standing: Standing::Built,
-        built: "name value weight up_delay down_delay",
+        built: "name type value family weight up_delay down_delay",
         later: "",
         idle: &[],
     },
@@ -127,7 +128,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         standing: Standing::Built,
         built: "name script interval timeout rise fall fail weight direction",
         later: "",
-        idle: &[("user", "scripts run as the user who starts vipd")],
+        idle: &[("user", SAME_USER)],
     },
     SectionWords {
         kind: "track_script",
@@ -145,11 +146,11 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     },
     SectionWords {
         kind: "probe",
-        standing: Standing::Idle(NOT_YET),
-        built: "name type address port interface interval timeout rise fall weight script path \
-                status_code text virtualhost user",
+        standing: Standing::Built,
+        built: "name type address port interface interval timeout rise fall fail weight direction script path \
+                status_code text virtualhost",
         later: "",
-        idle: &[],
+        idle: &[("user", SAME_USER)],
     },
     SectionWords {
         kind: "bfd_instance",

@@ -9,6 +9,7 @@
 //! | [`outlet`] | the three together, as [`perform::Outlet`](crate::perform::Outlet) |
 //! | [`signals`], [`poll`] | what interrupts the loop, and its one place to wait |
 //! | [`hook`], [`control`], [`log`] | scripts; the control socket, both ends; where log lines go |
+//! | [`query`] | the sockets that probes ask with |
 //! | [`watch`] | folders whose files are tracked |
 //! | [`privilege`], [`launcher`] | what the process may do; who starts the scripts that may do more |
 //! | [`entry`], [`output`], [`file`](mod@file), [`memory`] | the process itself: arguments, output, files, its one large block |
@@ -38,6 +39,7 @@ pub mod output;
 pub mod packet;
 pub mod poll;
 pub mod privilege;
+pub mod query;
 pub mod raw;
 pub mod signals;
 mod socket;
@@ -72,7 +74,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// Errors in words, and what to do about them where that is known.
-const REASONS: [(i32, &str); 26] = [
+const REASONS: [(i32, &str); 27] = [
     (libc::EPERM, "not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW"),
     (libc::EACCES, "permission denied: run as root"),
     (libc::ENOENT, "no such file"),
@@ -94,6 +96,7 @@ const REASONS: [(i32, &str); 26] = [
     (libc::EFBIG, TOO_LONG),
     (libc::ENAMETOOLONG, TOO_LONG),
     (libc::ENETUNREACH, "no route"),
+    (libc::EHOSTUNREACH, "no route, or nobody there"),
     (libc::EINVAL, "the kernel does not take it"),
     (libc::EISDIR, "it is a directory"),
     (libc::EAFNOSUPPORT, NOT_BUILT),

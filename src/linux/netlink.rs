@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use super::call::{Descriptor, call, pointer_mut};
 use super::socket::{self, Setting};
 use super::{Errno, Error};
+use crate::wire::rtnl;
 
 /// Bytes that may wait in the socket: a board that renames all its ports at boot makes a few hundred.
 const QUEUE_BYTES: libc::c_int = 262_144;
@@ -46,6 +47,24 @@ impl NetlinkSocket {
         Ok(Self { socket })
     }
 
+    /// From now on it hears of default routes as well, or no longer. Of other routes, of which there may be very many, it
+    /// never does.
+    ///
+    /// # Errors
+    /// That of the calls.
+    pub fn hear_of_routes(&self, is_wanted: bool) -> Result<(), Error> {
+        let fail = |errno| Error { call: "news of routes", errno };
+        let name = if is_wanted { libc::NETLINK_ADD_MEMBERSHIP } else { libc::NETLINK_DROP_MEMBERSHIP };
+        if is_wanted {
+            // Where the kernel takes no filter, we skip what is not for us.
+            let _ = socket::filter(&self.socket, &DEFAULT_ROUTES);
+        }
+        for group in [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE] {
+            socket::set(&self.socket, libc::SOL_NETLINK, name, &group).map_err(fail)?;
+        }
+        Ok(())
+    }
+
     /// Sends requests, one after another in one datagram. The kernel performs them all before this returns;
     /// its answers wait in the socket.
     ///
@@ -85,6 +104,35 @@ impl NetlinkSocket {
             }
         }
     }
+}
+
+const RTNLGRP_IPV4_ROUTE: libc::c_int = 7;
+const RTNLGRP_IPV6_ROUTE: libc::c_int = 11;
+
+/// Where the type, the flags and the length of a route's prefix stand in the first message of a datagram.
+const TYPE_AT: u32 = 4;
+const FLAGS_AT: u32 = 6;
+const PREFIX_LEN_AT: u32 = 17;
+
+/// Keeps away the news of a route that is no default route. In a list (NLM_F_MULTI) there are many in one datagram, and
+/// the first says nothing about the others.
+static DEFAULT_ROUTES: [libc::sock_filter; 9] = [
+    step(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, TYPE_AT, 0, 0),
+    // What is loaded is taken for big-endian.
+    step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, rtnl::NEW_ROUTE.to_be() as u32, 1, 0),
+    step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, rtnl::DELETE_ROUTE.to_be() as u32, 0, 4),
+    step(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, FLAGS_AT, 0, 0),
+    step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, NLM_F_MULTI.to_be() as u32, 2, 0),
+    step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, PREFIX_LEN_AT, 0, 0),
+    step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 0, 1),
+    step(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0),
+    step(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+];
+
+const NLM_F_MULTI: u16 = 2;
+
+const fn step(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
 }
 
 const fn queue(name: libc::c_int) -> Setting {

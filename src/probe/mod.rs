@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
+pub mod http;
+
 /// What a probe is asked to do, in force at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {

@@ -39,6 +39,8 @@ enum Step {
     Idle,
     Links,
     Addresses,
+    /// Not part of a synchronisation, but no other list can be asked for meanwhile.
+    Routes,
 }
 
 impl Sync {
@@ -46,8 +48,20 @@ impl Sync {
         Self { step: Step::Idle, sequence: 0, again: false, retry_at: None, refusals: 0, is_refused: false }
     }
 
+    /// Links or addresses are being listed.
     pub(super) fn is_running(&self) -> bool {
-        self.step != Step::Idle
+        matches!(self.step, Step::Links | Step::Addresses)
+    }
+
+    /// Nothing is being listed.
+    pub(super) fn is_idle(&self) -> bool {
+        self.step == Step::Idle
+    }
+
+    /// The sequence number of a request for all routes, whose answer is waited for until then.
+    pub(super) const fn begin_routes(&mut self, until: Instant) -> u32 {
+        self.retry_at = Some(until);
+        self.begin(Step::Routes)
     }
 
     pub(super) const fn retry_at(&self) -> Option<Instant> {
@@ -86,22 +100,29 @@ impl Router {
                 let sequence = self.sync.begin(Step::Links);
                 turn.push(Effect::DumpLinks(sequence));
             }
-            Step::Links | Step::Addresses => self.sync.again = true,
+            Step::Links | Step::Addresses | Step::Routes => self.sync.again = true,
         }
     }
 
     pub(super) fn kernel(&mut self, turn: &mut Turn<'_>, message: rtnl::Message<'_>) {
         match message {
-            rtnl::Message::Link(link) => self.link(turn, &link),
+            rtnl::Message::Link(link) => {
+                self.doubt_routes(turn.now);
+                self.link(turn, &link);
+            }
             rtnl::Message::LinkGone(index) => {
+                self.doubt_routes(turn.now);
                 self.forget_links(&|link| link.index == Some(index));
                 self.settle(turn);
             }
             rtnl::Message::Address(address) => self.address(turn, &address),
-            rtnl::Message::AddressGone(address) => self.address_gone(turn, &address),
+            rtnl::Message::AddressGone(address) => {
+                self.doubt_routes(turn.now);
+                self.address_gone(turn, &address);
+            }
+            rtnl::Message::Route(route) => self.route(turn, &route),
             rtnl::Message::Done { sequence, torn } if sequence == self.sync.sequence => {
-                self.sync.again |= torn;
-                self.step_done(turn);
+                self.step_done(turn, torn);
             }
             rtnl::Message::Done { .. } => {}
             rtnl::Message::Refused { errno, address, .. } => {
@@ -122,9 +143,19 @@ impl Router {
     }
 
     /// A list is complete.
-    fn step_done(&mut self, turn: &mut Turn<'_>) {
+    fn step_done(&mut self, turn: &mut Turn<'_>, torn: bool) {
+        if self.sync.step == Step::Routes {
+            self.sync.step = Step::Idle;
+            self.sync.retry_at = None;
+            self.routes_done(turn, torn);
+            if core::mem::take(&mut self.sync.again) {
+                self.synchronise(turn);
+            }
+            return;
+        }
+        self.sync.again |= torn;
         match self.sync.step {
-            Step::Idle => {}
+            Step::Idle | Step::Routes => {}
             Step::Links => {
                 self.forget_links(&|link| !link.seen);
                 for presence in &mut self.presence {
@@ -147,6 +178,7 @@ impl Router {
                     self.synchronise(turn);
                     return;
                 }
+                self.want_routes(turn.now);
                 self.whole_picture(turn);
             }
         }

@@ -108,6 +108,7 @@ impl Router {
     pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
         self.links.rename(&self.config, new);
         self.probes.rename(&self.config, new);
+        self.routes.rename(&self.config, new);
         self.rename_files(new);
         self.reports.rename(new);
         self.take_over_presence(new);

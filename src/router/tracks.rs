@@ -26,6 +26,7 @@ impl Router {
         let is_up = match what {
             Tracked::Link(interface) => self.links.is_running(interface),
             Tracked::Probe(probe) => return self.probes.standing(probe),
+            Tracked::Route(route) => return self.routes.standing(route),
             Tracked::File(file) => self.number_in(file) == 0,
         };
         if is_up { Standing::Up } else { Standing::Down }
@@ -92,6 +93,7 @@ const fn fault_of(what: Tracked) -> Fault {
     match what {
         Tracked::Link(_) => Fault::Tracked,
         Tracked::Probe(_) => Fault::Probe,
+        Tracked::Route(_) => Fault::Route,
         Tracked::File(_) => Fault::File,
     }
 }

@@ -113,6 +113,8 @@ pub enum Fault {
     Probe,
     /// A tracked probe without weight has not had a result yet.
     Untried,
+    /// A tracked default route without weight is not there.
+    Route,
     /// The number in a tracked file is a fault.
     File,
     /// Another virtual router of the same instance or sync group does not take part.
@@ -135,6 +137,7 @@ impl Fault {
             Self::NoSource => "no source address",
             Self::Tracked => "tracked link down",
             Self::Probe => "tracked probe failed",
+            Self::Route => "tracked route missing",
             Self::File => "tracked file forbids it",
             Self::Untried => "waits for its probes",
             Self::Companion => "companion down",

@@ -8,7 +8,9 @@
 use core::fmt;
 
 pub mod frame;
+pub mod icmp;
 pub mod ip;
+pub mod neighbour;
 pub mod netlink;
 pub mod rtnl;
 mod sum;

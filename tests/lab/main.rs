@@ -24,6 +24,7 @@ mod kinds;
 mod lifetime;
 mod lone;
 mod many;
+mod probes;
 mod ram;
 mod release;
 mod reload;
