@@ -313,6 +313,7 @@ impl Router {
             Event::Kernel(message) => self.kernel(turn, message),
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
+                self.sync.give_up_routes();
                 self.synchronise(turn);
             }
             Event::Failed(failure) => self.failed(turn, failure),

@@ -39,7 +39,8 @@ pub struct Text {
 }
 
 impl Text {
-    const EMPTY: Self = Self { start: 0, len: 0 };
+    /// Nothing.
+    pub const EMPTY: Self = Self { start: 0, len: 0 };
 
     /// Whether there is nothing in it, which stands for "not configured".
     #[must_use]

@@ -202,8 +202,7 @@ impl<'d> Reader<'d, '_> {
         if !is_good(value.text) {
             self.error_with(
                 value.line,
-                "%a %B cannot be used: a path begins with /, a host has no blanks, and neither nor a text has more \
-                 than %m characters",
+                "%a %B cannot be used: begin a path with /, write a host without blanks, and at most %m characters",
                 &[option.as_bytes(), value.text],
                 [limits::PATH_BYTES_MAX as i32, 0],
             );

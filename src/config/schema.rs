@@ -66,7 +66,9 @@ pub fn read(
     reader.read_instances();
     reader.read_groups();
     reader.read_delays();
-    reader.warn_of_untracked();
+    if reader.is_usable {
+        reader.warn_of_untracked();
+    }
     reader.is_usable
 }
 

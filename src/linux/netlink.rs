@@ -218,11 +218,53 @@ mod tests {
                 format!("{ip}/{len} on {}{mark}{usable}", address.interface.0)
             }
             Message::AddressGone(address) => format!("{} gone", address.address),
+            Message::Route(route) => {
+                let (family, verb) =
+                    (if route.is_v6 { 6 } else { 4 }, if route.is_there { "is" } else { "gone" });
+                let alive = if route.leads_over(None) { "" } else { " dead" };
+                format!("route {family} {verb}{alive}")
+            }
             Message::Done { sequence, torn } => format!("done {sequence} {torn}"),
             Message::Refused { sequence, errno, address } => {
                 format!("refused {sequence} {errno} {:?}", address.map(|a| a.address))
             }
         }
+    }
+
+    /// Of other routes not even a datagram comes, and none at all unless they are asked for.
+    #[test]
+    fn default_routes_are_told_of_and_others_are_kept_away() {
+        namespace::networked(|| {
+            let socket = NetlinkSocket::open().unwrap();
+            namespace::ip("link add wan type dummy");
+            namespace::ip("link set wan up");
+            namespace::ip("address add 10.9.0.1/24 dev wan");
+            namespace::ip("route add default via 10.9.0.2");
+            let before = said(&socket);
+            assert!(!before.iter().any(|line| line.starts_with("route")), "{before:?}");
+            socket.hear_of_routes(true).unwrap();
+            let mut request = [0; rtnl::REQUEST_BYTES_MAX];
+            let len = rtnl::dump_routes(3, &mut request).unwrap();
+            socket.send(&request[..len]).unwrap();
+            assert_eq!(said(&socket), ["route 4 is", "done 3 false"]);
+
+            namespace::ip("route add 10.8.0.0/16 via 10.9.0.2");
+            namespace::ip("-6 route add 2001:db8::/32 dev wan");
+            namespace::ip("route del 10.8.0.0/16");
+            namespace::await_readable(&socket, false);
+            let mut inbox = Inbox::new();
+            assert_eq!(socket.receive(inbox.datagram()).unwrap(), Received::Nothing);
+
+            namespace::ip("route del default");
+            assert_eq!(said(&socket), ["route 4 gone"]);
+            namespace::ip("-6 route add default dev wan");
+            assert_eq!(said(&socket), ["route 6 is"]);
+            namespace::ip("route add default dev wan table 7");
+            assert_eq!(heard(&socket, false), [""; 0]);
+            socket.hear_of_routes(false).unwrap();
+            namespace::ip("route add default via 10.9.0.2");
+            assert_eq!(heard(&socket, false), [""; 0]);
+        });
     }
 
     #[test]

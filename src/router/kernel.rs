@@ -75,6 +75,13 @@ impl Sync {
         self.sequence
     }
 
+    /// Messages are lost, and the end of the list of routes may be among them.
+    pub(super) fn give_up_routes(&mut self) {
+        if self.step == Step::Routes {
+            self.step = Step::Idle;
+        }
+    }
+
     /// Something was refused: look in a second at what is there and what is not. A synchronisation that is under
     /// way goes on; it looks in a second itself if it has no answer by then.
     pub(super) fn retry_after(&mut self, now: Instant) {

@@ -28,6 +28,7 @@ mod probes;
 mod ram;
 mod release;
 mod reload;
+mod routes;
 mod selfcheck;
 mod soak;
 mod stalls;

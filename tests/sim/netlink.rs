@@ -13,6 +13,14 @@ const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
+const RTM_GETROUTE: u16 = 26;
+
+const RTA_OIF: u16 = 4;
+const RT_TABLE_MAIN: u8 = 254;
+const RTPROT_BOOT: u8 = 3;
+const RTN_UNICAST: u8 = 1;
 
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_MULTI: u16 = 0x2;
@@ -90,6 +98,8 @@ pub enum Wish {
     DumpLinks,
     /// Of this family; `None`: of every one.
     DumpAddresses,
+    /// Of every family.
+    DumpRoutes,
 }
 
 /// One request.
@@ -141,6 +151,11 @@ fn request(bytes: &[u8]) -> Request<'_> {
             assert!(flags & NLM_F_DUMP == NLM_F_DUMP, "RTM_GETADDR that is no dump");
             assert!(body.first() == Some(&0), "a dump of one family's addresses");
             Wish::DumpAddresses
+        }
+        RTM_GETROUTE => {
+            assert!(flags & NLM_F_DUMP == NLM_F_DUMP, "RTM_GETROUTE that is no dump");
+            assert!(body.len() == 12 && body[0] == 0, "a dump of one family's routes");
+            Wish::DumpRoutes
         }
         other => panic!("a netlink request of type {other}"),
     };
@@ -260,6 +275,20 @@ impl Datagram {
             self.attribute(IFA_PROTO, &[it.mark]);
         }
         self.end()
+    }
+
+    /// One message that says that a route of this family exists, or is gone: to everywhere, or to a part of it.
+    pub fn route(self, is_there: bool, is_v6: bool, to_all: bool, index: u32, sequence: Option<u32>) -> Self {
+        let kind = if is_there { RTM_NEWROUTE } else { RTM_DELROUTE };
+        let mut datagram = self;
+        datagram.begin(kind, sequence.is_some(), sequence.unwrap_or(0));
+        let family = if is_v6 { AF_INET6 } else { AF_INET };
+        let prefix_len = if to_all { 0 } else { 8 };
+        // struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags.
+        let header = [family, prefix_len, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0, 0, 0, 0];
+        datagram.bytes.extend_from_slice(&header);
+        datagram.attribute(RTA_OIF, &index.to_ne_bytes());
+        datagram.end()
     }
 
     /// The end of a dump.

@@ -405,7 +405,7 @@ impl Bench {
                 self.hooks.push((ticket, whose));
             }
             Effect::Try(_, ticket) => self.tries.push(ticket),
-            Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) => {
+            Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) | Effect::DumpRoutes(sequence) => {
                 self.sequence = sequence;
                 self.is_asking = true;
             }
@@ -541,7 +541,7 @@ impl Outlet for Reader<'_> {
                     assert!(self.is_virtual(new.address) && new.mark == rtnl::ADDRESS_MARK);
                 }
                 Wish::DeleteAddress { address, .. } => assert!(self.is_virtual(address)),
-                Wish::DumpLinks | Wish::DumpAddresses => {}
+                Wish::DumpLinks | Wish::DumpAddresses | Wish::DumpRoutes => {}
             }
         }
         Ok(())
