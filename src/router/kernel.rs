@@ -58,9 +58,13 @@ impl Sync {
         self.step == Step::Idle
     }
 
-    /// The sequence number of a request for all routes, whose answer is waited for until then.
-    pub(super) const fn begin_routes(&mut self, until: Instant) -> u32 {
-        self.retry_at = Some(until);
+    /// Routes are being listed.
+    pub(super) fn lists_routes(&self) -> bool {
+        self.step == Step::Routes
+    }
+
+    /// The sequence number of a request for all routes.
+    pub(super) const fn begin_routes(&mut self) -> u32 {
         self.begin(Step::Routes)
     }
 
@@ -75,7 +79,7 @@ impl Sync {
         self.sequence
     }
 
-    /// Messages are lost, and the end of the list of routes may be among them.
+    /// The end of the list of routes is not waited for any more: it may be among messages that are lost.
     pub(super) fn give_up_routes(&mut self) {
         if self.step == Step::Routes {
             self.step = Step::Idle;
@@ -153,7 +157,6 @@ impl Router {
     fn step_done(&mut self, turn: &mut Turn<'_>, torn: bool) {
         if self.sync.step == Step::Routes {
             self.sync.step = Step::Idle;
-            self.sync.retry_at = None;
             self.routes_done(turn, torn);
             if core::mem::take(&mut self.sync.again) {
                 self.synchronise(turn);

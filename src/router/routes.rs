@@ -40,6 +40,8 @@ struct Times {
     look_at: Option<Instant>,
     /// When the next look may begin.
     not_before: Option<Instant>,
+    /// Until when the end of the list is waited for.
+    until: Option<Instant>,
 }
 
 impl Entry {
@@ -50,16 +52,12 @@ impl Routes {
     pub(super) const fn new() -> Self {
         Self {
             all: [Entry::NEW; ROUTES_MAX],
-            times: [Times { look_at: None, not_before: None }; if ROUTES_MAX > 0 { 1 } else { 0 }],
+            times: [Times { look_at: None, not_before: None, until: None }; if ROUTES_MAX > 0 { 1 } else { 0 }],
         }
     }
 
     pub(super) fn standing(&self, route: RouteId) -> Standing {
         self.all.get(usize::from(route.0)).map_or(Standing::Unknown, |entry| entry.standing)
-    }
-
-    pub(super) fn look_at(&self) -> Option<Instant> {
-        self.times.first().and_then(|times| times.look_at)
     }
 
     /// A look is wanted from this moment on.
@@ -88,9 +86,14 @@ impl Router {
         ROUTES_MAX > 0 && !self.config.routes.is_empty()
     }
 
-    /// When to look, unless something else is being listed.
+    /// When to look, unless something else is being listed, or when to give up a look.
     pub(super) fn routes_poll_at(&self) -> Option<Instant> {
-        self.routes.look_at().filter(|_| !self.stopping && self.sync.is_idle())
+        let times = self.routes.times.first().filter(|_| !self.stopping)?;
+        if self.sync.lists_routes() {
+            times.until
+        } else {
+            times.look_at.filter(|_| self.sync.is_idle())
+        }
     }
 
     /// Something has happened that may have taken a route away.
@@ -112,13 +115,15 @@ impl Router {
         if !self.routes_poll_at().is_some_and(|at| at <= turn.now) {
             return;
         }
+        self.sync.give_up_routes();
         if let Some(times) = self.routes.times.first_mut() {
-            *times = Times { look_at: None, not_before: Some(turn.now + PAUSE) };
+            let (not_before, until) = (Some(turn.now + PAUSE), Some(turn.now + LONG_PAUSE));
+            *times = Times { look_at: None, not_before, until };
         }
         // One that a reload has taken out is not looked for any more.
         if self.tracks_routes() {
             self.routes.all.iter_mut().for_each(|entry| entry.seen = false);
-            let sequence = self.sync.begin_routes(turn.now + LONG_PAUSE);
+            let sequence = self.sync.begin_routes();
             turn.push(Effect::DumpRoutes(sequence));
         }
     }
