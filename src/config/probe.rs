@@ -182,7 +182,7 @@ impl<'d> Reader<'d, '_> {
             {
                 Some([least, greatest]) => defined.target.status = [least as u16, greatest as u16],
                 None => {
-                    self.wrong(&code, &"status_code %A is none: write one like 200 or a range like 200-399")
+                    self.wrong(&code, &"status_code %A is none: write one like 200 or a range like 200-399");
                 }
             }
         }

@@ -52,7 +52,11 @@ impl Routes {
     pub(super) const fn new() -> Self {
         Self {
             all: [Entry::NEW; ROUTES_MAX],
-            times: [Times { look_at: None, not_before: None, until: None }; if ROUTES_MAX > 0 { 1 } else { 0 }],
+            times: [Times { look_at: None, not_before: None, until: None }; if ROUTES_MAX > 0 {
+                1
+            } else {
+                0
+            }],
         }
     }
 
@@ -89,11 +93,7 @@ impl Router {
     /// When to look, unless something else is being listed, or when to give up a look.
     pub(super) fn routes_poll_at(&self) -> Option<Instant> {
         let times = self.routes.times.first().filter(|_| !self.stopping)?;
-        if self.sync.lists_routes() {
-            times.until
-        } else {
-            times.look_at.filter(|_| self.sync.is_idle())
-        }
+        if self.sync.lists_routes() { times.until } else { times.look_at.filter(|_| self.sync.is_idle()) }
     }
 
     /// Something has happened that may have taken a route away.
@@ -112,7 +112,7 @@ impl Router {
 
     /// Asks the kernel for all routes if it is time.
     pub(super) fn look_at_routes(&mut self, turn: &mut Turn<'_>) {
-        if !self.routes_poll_at().is_some_and(|at| at <= turn.now) {
+        if self.routes_poll_at().is_none_or(|at| at > turn.now) {
             return;
         }
         self.sync.give_up_routes();
