@@ -30,5 +30,6 @@ mod log;
 mod probes;
 mod release;
 mod reload;
+mod routes;
 mod strangers;
 mod timers;
