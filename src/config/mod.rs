@@ -312,6 +312,8 @@ pub struct Probe {
     pub rise: u8,
     /// `fall`: failures in a row that make it down, 1..=255. Default 1.
     pub fall: u8,
+    /// `init_fail`: it counts as down until it has risen, and not as unknown until its first result. Default 0.
+    pub starts_down: bool,
 }
 
 /// How a probe finds out.

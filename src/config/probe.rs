@@ -11,12 +11,13 @@ use crate::limits;
 use crate::probe::http;
 
 /// Defaults are keepalived's; `fail` is what LuCI writes for `fall`.
-static NUMBERS: [Numeric; 5] = [
+static NUMBERS: [Numeric; 6] = [
     Numeric::whole("interval", [1, 65_535], 1),
     Numeric::whole("timeout", [1, 65_535], 0),
     Numeric::whole("rise", [1, 255], 1),
     Numeric::whole("fall", [1, 255], 0),
     Numeric::whole("fail", [1, 255], 1),
+    Numeric::flag("init_fail", false),
 ];
 
 static PORT: [Numeric; 1] = [Numeric::whole("port", [1, 65_535], 0)];
@@ -52,7 +53,7 @@ impl<'d> Reader<'d, '_> {
     #[inline(never)]
     pub(super) fn defined_probe(&mut self, section: Section<'d>) -> Option<Defined<'d>> {
         self.manner_of(section, &WEIGHT);
-        let [interval, timeout, rise, fall, fail] = self.numbers(section, &NUMBERS);
+        let [interval, timeout, rise, fall, fail, init_fail] = self.numbers(section, &NUMBERS);
         let mut defined = Defined {
             probe: Probe {
                 name: Text::default(),
@@ -61,6 +62,7 @@ impl<'d> Reader<'d, '_> {
                 timeout_secs: if timeout == 0 { interval } else { timeout } as u16,
                 rise: rise as u8,
                 fall: if fall == 0 { fail } else { fall } as u8,
+                starts_down: init_fail != 0,
             },
             script: None,
             target: Target::SCRIPT,

@@ -126,7 +126,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "vrrp_script",
         standing: Standing::Built,
-        built: "name script interval timeout rise fall fail weight direction",
+        built: "name script interval timeout rise fall fail init_fail weight direction",
         later: "",
         idle: &[("user", SAME_USER)],
     },
@@ -147,7 +147,8 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "probe",
         standing: Standing::Built,
-        built: "name type address port interface interval timeout rise fall fail weight direction script path \
+        built: "name type address port interface interval timeout rise fall fail init_fail weight direction \
+                script path \
                 status_code text virtualhost",
         later: "",
         idle: &[("user", SAME_USER)],

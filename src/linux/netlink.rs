@@ -236,7 +236,8 @@ mod tests {
     fn default_routes_are_told_of_and_others_are_kept_away() {
         namespace::networked(|| {
             let socket = NetlinkSocket::open().unwrap();
-            namespace::ip("link add wan type dummy");
+            namespace::ip("link add wan type veth peer name far");
+            namespace::ip("link set far up");
             namespace::ip("link set wan up");
             namespace::ip("address add 10.9.0.1/24 dev wan");
             namespace::ip("route add default via 10.9.0.2");

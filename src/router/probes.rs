@@ -74,8 +74,8 @@ impl Router {
 
     /// Lets those begin that have not.
     pub(super) fn begin_probes(&mut self, turn: &Turn<'_>) {
-        for entry in self.probes.all.iter_mut().take(self.config.probes.len()) {
-            entry.probe.begin(turn.now);
+        for (entry, config) in self.probes.all.iter_mut().zip(&self.config.probes) {
+            entry.probe.begin(turn.now, config.starts_down);
         }
     }
 

@@ -126,7 +126,7 @@ fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
 /// Defaults are keepalived's: each second, at most as long, at once up and down. Only what is tracked is tried.
 #[test]
 fn a_script_is_tracked_by_name_and_counts_as_its_section_or_its_tracker_says() {
-    let config = accept(
+    let (config, usable, reported) = read(
         "config vrrp_script 'plain'\n\toption script '/bin/true'\n\
          config vrrp_script 'full'\n\toption name 'isp'\n\toption script '/usr/bin/ping -c 1  192.0.2.9'\n\
          \toption interval '60'\n\toption timeout '5'\n\toption rise '2'\n\toption fall '3'\n\
@@ -142,7 +142,9 @@ fn a_script_is_tracked_by_name_and_counts_as_its_section_or_its_tracker_says() {
          \tlist virtual_ipaddress 192.0.2.3/24\n\tlist track_script 'older'\n\
          config vrrp_sync_group 'g'\n\tlist group 'a b'\n\tlist track_script 'plain'\n\
          \tlist track_interface 'eth5'\n",
+        &[],
     );
+    assert!(usable && reported.len() == 1, "nothing tracks idle: {reported:?}");
     let tracks = |span: Span| -> Vec<_> {
         span.of(&config.tracks).iter().map(|track| tracked(&config, track)).collect()
     };
@@ -388,7 +390,7 @@ fn tx22_addresses_keep_their_order_within_a_family() {
 fn a_probe_is_tracked_by_name_and_goes_where_its_section_says() {
     let config = accept(
         "config probe 'gateway'\n\toption type 'ping'\n\toption address 'fe80::9'\n\toption interface 'wan'\n\
-         \toption interval '5'\n\toption timeout '2'\n\toption rise '2'\n\toption fall '3'\n\toption weight '-20'\n\
+         \toption interval '5'\n\toption timeout '2'\n\toption init_fail '1'\n\toption rise '2'\n\toption fall '3'\n\toption weight '-20'\n\
          config probe\n\toption name 'web'\n\toption type 'http'\n\toption address '127.0.0.1'\n\
          \toption path '/x?y'\n\toption virtualhost 'www.example.org'\n\toption text 'all is well'\n\
          config probe 'plain'\n\toption type 'http'\n\toption address '192.0.2.7'\n\toption status_code '301-302'\n\
@@ -408,6 +410,7 @@ fn a_probe_is_tracked_by_name_and_goes_where_its_section_says() {
     assert_eq!(config.probes.len(), 6);
     let probe = config.probes[0];
     assert_eq!((probe.interval_secs, probe.timeout_secs, probe.rise, probe.fall), (5, 2, 2, 3));
+    assert!(probe.starts_down && !config.probes[1].starts_down);
     let target = |place: u8| config.target(ProbeId(place)).copied();
     let gateway = target(0).unwrap();
     assert_eq!((gateway.method, gateway.address), (Method::Ping, "fe80::9".parse().unwrap()));

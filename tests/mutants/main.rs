@@ -27,6 +27,9 @@ use table::Mutant;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// What there is to be tracked.
+const FEATURES: &str = "probe-network,files,route";
+
 /// Walks of a mutant that only a walk can find, at the most.
 const WALKS: &str = "400";
 
@@ -149,7 +152,17 @@ fn plant(mutant: &Mutant, number: usize, text: &str) -> Result<String, String> {
 fn build(tree: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let output = Command::new(cargo)
-        .args(["test", "--no-run", "--no-default-features", "--test", "sim", "--color", "never"])
+        .args([
+            "test",
+            "--no-run",
+            "--no-default-features",
+            "--features",
+            FEATURES,
+            "--test",
+            "sim",
+            "--color",
+            "never",
+        ])
         .current_dir(tree)
         .env("CARGO_TARGET_DIR", Path::new(ROOT).join("target/mutants/build"))
         .output()

@@ -29,8 +29,15 @@ pub enum Mood {
 }
 
 /// Tries of the probe: each second, for at most one; two failures in a row, or two successes.
-const PROBE: Probe =
-    Probe { name: Text::EMPTY, script: Text::EMPTY, interval_secs: 1, timeout_secs: 1, rise: 2, fall: 2 };
+const PROBE: Probe = Probe {
+    name: Text::EMPTY,
+    script: Text::EMPTY,
+    interval_secs: 1,
+    timeout_secs: 1,
+    rise: 2,
+    fall: 2,
+    starts_down: false,
+};
 
 /// Until a router knows how a thing is: the last try before it changed may have just begun, and two more take a second
 /// each; a look at the routes comes a second after the one before. By clocks that go wrong by a twentieth.

@@ -68,15 +68,17 @@ fn arp(choices: &mut Choices<'_>) {
             return None;
         }
         let packet = ArpPacket::new_checked(frame.payload()).ok()?;
-        match ArpRepr::parse(&packet).ok()? {
-            ArpRepr::EthernetIpv4 {
-                operation: ArpOperation::Reply,
-                source_hardware_addr,
-                source_protocol_addr,
-                target_hardware_addr,
-                ..
-            } => Some((source_hardware_addr, source_protocol_addr, target_hardware_addr.0)),
-            _ => None,
+        if let ArpRepr::EthernetIpv4 {
+            operation: ArpOperation::Reply,
+            source_hardware_addr,
+            source_protocol_addr,
+            target_hardware_addr,
+            ..
+        } = ArpRepr::parse(&packet).ok()?
+        {
+            Some((source_hardware_addr, source_protocol_addr, target_hardware_addr.0))
+        } else {
+            None
         }
     };
     let expected = theirs().is_some_and(|(sender, address, to)| {
