@@ -169,3 +169,26 @@ fn a_reload_in_the_middle_of_a_try_changes_nothing() {
         assert_eq!((world.changes(), world.master()), (0, 0), "what is not tracked any more counts no more");
     });
 }
+
+/// Both wait for a better moment, the address that the kernel refuses and the list of routes; neither forgets the other.
+#[test]
+fn an_address_that_is_refused_while_routes_are_listed_is_put_back() {
+    seed::each(|seed| {
+        let plan = Plan::v3().priority(150).tracks_thing(Thing::Route, 20);
+        let mut world = pair(seed, plan, Plan::v3().priority(100));
+        let trouble = crate::kernel::Trouble { refusals: 1000, ..crate::kernel::Trouble::NONE };
+        world.set_trouble(0, trouble);
+        world.administer(0, |kernel, rng| {
+            let own = kernel.links[0].own.clone();
+            kernel.remove_where(0, |it| !own.iter().any(|own| own.0 == it.address), rng);
+        });
+        for mood in [Mood::Bad, Mood::Good, Mood::Bad, Mood::Good] {
+            world.set_thing(0, Thing::Route, mood);
+            world.run(400 * MS);
+        }
+        world.set_trouble(0, crate::kernel::Trouble::NONE);
+        world.settle();
+        assert_eq!(world.master(), 0);
+        assert!(world.serves(0));
+    });
+}
