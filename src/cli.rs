@@ -1,4 +1,4 @@
-//! What a user types: words in, one [`Command`] out; and the exit codes.
+//! What a user types: words in, one [`Command`] out; and the exit codes. [`words`] has the words themselves.
 
 use core::ffi::CStr;
 use core::fmt::Write;
@@ -17,52 +17,14 @@ use crate::status::{Reply, Request};
 
 pub mod ask;
 pub mod show;
+#[cfg(feature = "watch")]
+mod watch;
+pub mod words;
+
+use words::{ALSO, OPTIONS, OptionWord, Setting, VERBS};
 
 /// Aliases that one command line can hold.
 const ALIASES_MAX: usize = limits::INTERFACES_MAX;
-
-/// Text that is there only in builds that have Prometheus' format.
-#[cfg(feature = "prometheus")]
-macro_rules! prometheus {
-    ($text:literal) => {
-        $text
-    };
-}
-
-#[cfg(not(feature = "prometheus"))]
-macro_rules! prometheus {
-    ($text:literal) => {
-        ""
-    };
-}
-
-/// What `vipd --help` prints.
-pub const HELP: &str = concat!(
-    "\
-vipd keeps a router's address alive (VRRP).
-
-  vipd run    [-c FILE] [--socket PATH] [--log stderr|syslog] [--alias NAME=DEVICE]... [-v]
-  vipd check  [-c FILE] [--alias NAME=DEVICE]...
-  vipd status [--json",
-    prometheus!("|--prometheus"),
-    "] [--socket PATH] [INSTANCE]
-  vipd reload [--socket PATH]
-  vipd release INSTANCE [--socket PATH]
-  vipd reclaim INSTANCE [--socket PATH]
-  vipd --help | --version [--verbose]
-
-run     take part; in the foreground, until SIGTERM
-check   name everything that is wrong with the configuration, by line
-status  show every virtual router: state, since when and why, master, counters
-reload  read the configuration again, as SIGHUP does; a bad one is refused and the old one goes on
-release let another router be master, without a gap, and keep away until reclaim or a restart
-reclaim take part again
-
--c FILE defaults to /etc/config/vipd, --socket PATH to /var/run/vipd.sock.
---alias lan=br-lan lets the configuration say `lan` where it means the device br-lan.
-Exit codes: 0 done, 1 wrong configuration or request, 2 usage, 3 no daemon, 4 refused by the system.
-"
-);
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +72,9 @@ pub enum Verb {
     Check,
     /// `vipd status`
     Status,
+    /// `vipd watch`
+    #[cfg(feature = "watch")]
+    Watch,
     /// `vipd reload`
     Reload,
     /// `vipd release`
@@ -122,7 +87,19 @@ pub enum Verb {
     Version,
 }
 
-/// How `status` is printed.
+impl Verb {
+    /// Its place in a set of verbs.
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
+    /// Verbs about one instance, which have to name it.
+    const fn needs_instance(self) -> bool {
+        matches!(self, Self::Release | Self::Reclaim)
+    }
+}
+
+/// How `status` and `watch` print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -149,71 +126,31 @@ pub struct Usage<'a> {
     word: &'a str,
 }
 
+/// These two sentences end with a list of all commands.
+const NOTHING_TO_DO: &str = "say what to do: ";
+const NO_COMMAND: &str = "'%' is no command: write ";
+
 /// More aliases than there is room for.
 const TOO_MANY_ALIASES: &str = "there is no room for '%': too many --alias options";
 
 impl Usage<'_> {
-    /// The three parts of the sentence.
-    fn parts(&self) -> [&str; 3] {
+    /// Hands the parts of the sentence to `put`.
+    fn say(&self, put: &mut dyn FnMut(&str)) {
         match self.sentence.split_once('%') {
-            Some((before, behind)) => [before, self.word, behind],
-            None => [self.sentence, "", ""],
+            Some((before, behind)) => [before, self.word, behind].into_iter().for_each(&mut *put),
+            None => put(self.sentence),
+        }
+        if self.sentence != NOTHING_TO_DO && self.sentence != NO_COMMAND {
+            return;
+        }
+        let mut between = "";
+        for verb in VERBS.iter().filter(|verb| !verb.word.starts_with('-')) {
+            put(between);
+            put(verb.word);
+            between = if verb.verb == Verb::Release { " or " } else { ", " };
         }
     }
 }
-
-/// Where an option belongs, a bit for each [`Verb`].
-const RUN: u8 = 1 << Verb::Run as u8;
-const CHECK: u8 = 1 << Verb::Check as u8;
-const STATUS: u8 = 1 << Verb::Status as u8;
-const RELOAD: u8 = 1 << Verb::Reload as u8;
-const VERSION: u8 = 1 << Verb::Version as u8;
-/// Verbs about one instance, which have to name it.
-const ONE: u8 = 1 << Verb::Release as u8 | 1 << Verb::Reclaim as u8;
-
-/// What an option sets.
-#[derive(Clone, Copy)]
-enum Setting {
-    Config,
-    Socket,
-    Alias,
-    Log,
-    Verbose,
-    Format(Format),
-}
-
-/// The commands, for whoever wrote none of them.
-macro_rules! commands {
-    () => {
-        "run, check, status, reload, release or reclaim"
-    };
-}
-
-const VERBS: [(&str, Verb); 11] = [
-    ("run", Verb::Run),
-    ("check", Verb::Check),
-    ("status", Verb::Status),
-    ("reload", Verb::Reload),
-    ("release", Verb::Release),
-    ("reclaim", Verb::Reclaim),
-    ("--help", Verb::Help),
-    ("-h", Verb::Help),
-    ("help", Verb::Help),
-    ("--version", Verb::Version),
-    ("-V", Verb::Version),
-];
-
-const OPTIONS: &[(&str, u8, Setting)] = &[
-    ("-c", RUN | CHECK, Setting::Config),
-    ("--socket", RUN | STATUS | RELOAD | ONE, Setting::Socket),
-    ("--alias", RUN | CHECK, Setting::Alias),
-    ("--log", RUN, Setting::Log),
-    ("-v", RUN | VERSION, Setting::Verbose),
-    ("--verbose", RUN | VERSION, Setting::Verbose),
-    ("--json", STATUS, Setting::Format(Format::Json)),
-    #[cfg(feature = "prometheus")]
-    ("--prometheus", STATUS, Setting::Format(Format::Prometheus)),
-];
 
 /// Understands the words after the program's name.
 ///
@@ -221,14 +158,13 @@ const OPTIONS: &[(&str, u8, Setting)] = &[
 /// [`Usage`] for the first word that is not understood.
 #[inline(never)] // What it fills is large, and is to be there once.
 pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a>, Usage<'a>> {
-    let nothing = Usage { sentence: concat!("say what to do: ", commands!()), word: "" };
-    let word = text(words.next().ok_or(nothing)?)?;
-    let Some((_, verb)) = VERBS.iter().find(|(name, _)| *name == word) else {
-        let sentence = concat!("'%' is no command: write ", commands!());
-        return Err(Usage { sentence, word });
+    let word = text(words.next().ok_or(Usage { sentence: NOTHING_TO_DO, word: "" })?)?;
+    let mut verbs = VERBS.iter().map(|verb| (verb.word, verb.verb)).chain(ALSO.iter().copied());
+    let Some((_, verb)) = verbs.find(|(name, _)| *name == word) else {
+        return Err(Usage { sentence: NO_COMMAND, word });
     };
     let mut command = Command {
-        verb: *verb,
+        verb,
         config: c"/etc/config/vipd",
         socket: c"/var/run/vipd.sock",
         to_syslog: false,
@@ -237,13 +173,13 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
         aliases: Vec::new(),
         instance: None,
     };
-    let belongs = |verbs: u8| verbs & 1 << *verb as u8 != 0;
+    let takes_instance = verb.needs_instance() || verb == Verb::Status;
     while let Some(word) = words.next() {
         let word = text(word)?;
-        if let Some((.., setting)) = OPTIONS.iter().find(|(name, verbs, _)| *name == word && belongs(*verbs))
-        {
-            command.set(*setting, word, words)?;
-        } else if belongs(STATUS | ONE) && command.instance.is_none() && !word.starts_with('-') {
+        let is_it = |name: &&OptionWord| [name.word, name.also].contains(&word) && name.belongs_to(verb);
+        if let Some(option) = OPTIONS.iter().find(is_it) {
+            command.set(option.setting, word, words)?;
+        } else if takes_instance && command.instance.is_none() && !word.starts_with('-') {
             command.instance = Some(word);
         } else if command.verb != Verb::Help {
             let is_option = word.starts_with('-');
@@ -252,7 +188,7 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
             return Err(Usage { sentence, word });
         }
     }
-    if belongs(ONE) && command.instance.is_none() {
+    if verb.needs_instance() && command.instance.is_none() {
         return Err(Usage { sentence: "% which instance? see vipd status", word });
     }
     Ok(command)
@@ -310,7 +246,7 @@ pub fn main(mut args: Args) -> i32 {
     let exit = match &parse(&mut args) {
         Ok(command) => carry_out(command),
         Err(usage) => {
-            complain(&usage.parts());
+            complain_as(&|out| usage.say(&mut |part| out.text(part)));
             Exit::Usage
         }
     };
@@ -322,10 +258,12 @@ fn carry_out(command: &Command<'_>) -> Exit {
         Verb::Run => run(command),
         Verb::Check => check(command),
         Verb::Status => status(command),
+        #[cfg(feature = "watch")]
+        Verb::Watch => watch::watch(command),
         Verb::Reload => reload(command),
         Verb::Release => tell(command, Request::Release),
         Verb::Reclaim => tell(command, Request::Reclaim),
-        Verb::Help => print(|out| out.text(HELP)),
+        Verb::Help => print(words::help),
         Verb::Version => version(command),
     }
 }
@@ -383,7 +321,7 @@ fn status(command: &Command<'_>) -> Exit {
     }
     print(|out| match command.format {
         Format::Table => show::table(answer, out),
-        Format::Json => show::json(answer, out),
+        Format::Json => show::json(answer, linux::clock::time_of_day().0, out),
         #[cfg(feature = "prometheus")]
         Format::Prometheus => show::prometheus(&answer.records, &answer.stray, out),
     })
@@ -440,7 +378,12 @@ fn version(command: &Command<'_>) -> Exit {
     print(|out| {
         out.text(concat!("vipd ", env!("CARGO_PKG_VERSION")));
         if command.verbose {
-            out.text(concat!("\nbuilt in:", prometheus!(" prometheus")));
+            out.text("\nbuilt in:");
+            for (feature, is_built) in FEATURES {
+                if *is_built {
+                    out.text(feature);
+                }
+            }
             for (what, size) in SIZES {
                 out.text(what);
                 out.number(*size as u32);
@@ -451,6 +394,13 @@ fn version(command: &Command<'_>) -> Exit {
 }
 
 /// What `--version --verbose` tells of the build.
+const FEATURES: &[(&str, bool)] = &[
+    (" files", cfg!(feature = "files")),
+    (" probe", cfg!(feature = "probe")),
+    (" prometheus", cfg!(feature = "prometheus")),
+    (" watch", cfg!(feature = "watch")),
+];
+
 const SIZES: &[(&str, usize)] = &[
     ("\nvirtual routers ", limits::VIRTUAL_ROUTERS_MAX),
     (", groups ", limits::GROUPS_MAX),
@@ -484,14 +434,20 @@ fn complain_of(subject: &str, error: &linux::Error) {
 
 /// A number that is not 0 stands at the end.
 fn complain_with(parts: &[&str], number: u32) {
+    complain_as(&|out| {
+        for part in parts {
+            out.text(part);
+        }
+        if number > 0 {
+            out.number(number);
+        }
+    });
+}
+
+fn complain_as(what: &dyn Fn(&mut Output)) {
     let mut out = Output::stderr();
     out.text("vipd: ");
-    for part in parts {
-        out.text(part);
-    }
-    if number > 0 {
-        out.number(number);
-    }
+    what(&mut out);
     out.text("\n");
     // There is nowhere else to say it.
     let _ = out.finish();
@@ -548,12 +504,18 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_says_what_to_write() {
-        let says = |words: &[&'static CStr]| parse_words(words).unwrap_err().parts().concat();
-        assert_eq!(says(&[]), "say what to do: run, check, status, reload, release or reclaim");
-        assert_eq!(
-            says(&[c"start"]),
-            "'start' is no command: write run, check, status, reload, release or reclaim"
-        );
+        let says = |words: &[&'static CStr]| {
+            let mut all = std::string::String::new();
+            parse_words(words).unwrap_err().say(&mut |part| all.push_str(part));
+            all
+        };
+        let commands = if cfg!(feature = "watch") {
+            "run, check, status, watch, reload, release or reclaim"
+        } else {
+            "run, check, status, reload, release or reclaim"
+        };
+        assert_eq!(says(&[]), std::format!("say what to do: {commands}"));
+        assert_eq!(says(&[c"start"]), std::format!("'start' is no command: write {commands}"));
         assert_eq!(says(&[c"check", c"--json"]), "'--json' is no option here: see vipd --help");
         assert_eq!(says(&[c"run", c"-c"]), "-c needs a word after it");
         assert_eq!(says(&[c"run", c"--log", c"file"]), "--log 'file': write stderr or syslog");

@@ -258,7 +258,7 @@ impl Daemon<'_> {
             }
             self.files.take(&mut self.hands, ready.files); // 8
             self.take_timers();
-            if ready.control {
+            if ready.control || self.clients.are_watching() {
                 self.serve(); // 9
             }
         }

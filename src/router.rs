@@ -32,6 +32,7 @@ mod bundle;
 mod hook;
 mod kernel;
 mod links;
+mod preparations;
 mod probes;
 mod receive;
 mod reload;
@@ -44,6 +45,7 @@ pub use hook::Hook;
 use hook::Reports;
 use kernel::Sync;
 use links::Links;
+use preparations::Preparations;
 use probes::Probes;
 use routes::Routes;
 pub use strangers::Stranger;
@@ -192,6 +194,9 @@ pub enum Effect {
     },
     /// Run the hook script with what [`Router::hook`] says, and report its end under the ticket.
     Notify(HookOwner, Ticket),
+    /// Run the script of this instance that is to end before its addresses are claimed, with what
+    /// [`Router::claim_hook`] says, and report its end under the ticket.
+    Prepare(u16, Ticket),
     /// Try the probe, end the try after its timeout, and report its end under the ticket.
     Try(ProbeId, TryTicket),
     /// Ask the kernel for all links, with this sequence number.
@@ -264,6 +269,7 @@ pub struct Router {
     /// The number in each of [`Config::files`].
     files: [i32; limits::FILES_MAX],
     reports: Reports,
+    preparations: Preparations,
     presence: [Presence; limits::ADDRESSES_MAX],
     members: Vec<Member, { limits::VIRTUAL_ROUTERS_MAX }>,
     config: Config,
@@ -288,6 +294,7 @@ impl Router {
             routes: Routes::new(),
             files: [0; limits::FILES_MAX],
             reports: Reports::new(),
+            preparations: Preparations::new(),
             presence: [Presence::Absent; limits::ADDRESSES_MAX],
             members: Vec::new(),
             config: Config::new(),
@@ -317,7 +324,10 @@ impl Router {
                 self.synchronise(turn);
             }
             Event::Failed(failure) => self.failed(turn, failure),
-            Event::HookEnded(ticket) => self.hook_ended(turn, ticket),
+            Event::HookEnded(ticket) => {
+                self.prepared(turn, ticket);
+                self.hook_ended(turn, ticket);
+            }
             Event::Tried(ticket, is_success) => self.tried(turn, ticket, is_success),
             Event::File(file, number) => self.file(turn, file, number),
             Event::Release(instance) => self.set_released(turn, instance, true),
@@ -431,6 +441,7 @@ impl Router {
             interval: instance.interval,
             preempt: instance.preempt || instance.priority == PRIORITY_OWNER,
             preempt_delay: instance.preempt_delay,
+            claim_wait: instance.claim_wait,
             password,
             announcements: instance.announcements,
             lifetime_secs: instance.lifetime_secs,
@@ -468,6 +479,10 @@ impl Router {
         for action in &actions {
             turn.push(match *action {
                 Action::Advertise(priority) => Effect::Advertise { slot, priority },
+                Action::Prepare => match self.prepare_claim(slot) {
+                    Some(effect) => effect,
+                    None => continue,
+                },
                 Action::Claim => Effect::Claim(slot),
                 Action::Renew => Effect::Renew(slot),
                 Action::Release => {
@@ -541,7 +556,7 @@ impl Router {
         member.instance_in(&self.config)
     }
 
-    fn virtual_router(&self, slot: Slot) -> Option<&VirtualRouter> {
+    pub(crate) fn virtual_router(&self, slot: Slot) -> Option<&VirtualRouter> {
         self.member(slot).map(|member| &member.virtual_router)
     }
 }
@@ -631,6 +646,7 @@ enum Verb<'a> {
     Doubt,
     Receive(&'a Advert<'a>, &'a IpAddr),
     Timer,
+    Prepared,
     PutBack,
     SettleLifetime,
     AnnounceAgain,
@@ -648,6 +664,7 @@ impl Verb<'_> {
             Self::Doubt => virtual_router.doubt(turn),
             Self::Receive(advert, from) => virtual_router.receive(turn, advert, from),
             Self::Timer => virtual_router.timer(turn),
+            Self::Prepared => virtual_router.prepared(turn),
             Self::PutBack => return virtual_router.put_back(turn),
             Self::SettleLifetime => virtual_router.settle_lifetime(turn),
             Self::AnnounceAgain => virtual_router.announce_again(turn),

@@ -39,6 +39,9 @@ pub enum Request<'a> {
     Release(&'a str),
     /// Let this instance take part again. [`Reply::Known`].
     Reclaim(&'a str),
+    /// A [`Reply::Record`] for every virtual router, and, until the client goes, one whenever one of them has moved.
+    #[cfg(feature = "watch")]
+    Watch,
 }
 
 /// What the daemon answers.
@@ -282,6 +285,8 @@ impl<'a> Request<'a> {
             Self::Reload => (1, ""),
             Self::Release(name) => (2, name),
             Self::Reclaim(name) => (3, name),
+            #[cfg(feature = "watch")]
+            Self::Watch => (4, ""),
         };
         let mut writer = Writer::new(buffer);
         writer.put(&[FORMAT, kind])?;
@@ -298,6 +303,8 @@ impl<'a> Request<'a> {
             [FORMAT, 1] => Some(Self::Reload),
             [FORMAT, 2, bytes @ ..] => name(bytes).map(Self::Release),
             [FORMAT, 3, bytes @ ..] => name(bytes).map(Self::Reclaim),
+            #[cfg(feature = "watch")]
+            [FORMAT, 4] => Some(Self::Watch),
             _ => None,
         }
     }
@@ -682,6 +689,8 @@ mod tests {
             let len = request.emit(&mut buffer).unwrap();
             assert_eq!(Request::parse(&buffer[..len]), Some(request));
         }
+        #[cfg(feature = "watch")]
+        assert_eq!(Request::parse(&[FORMAT, 4]), Some(Request::Watch));
     }
 
     /// A client or daemon of another release, a packet that is cut, and one with more behind it.
@@ -704,7 +713,7 @@ mod tests {
             assert_eq!(Reply::parse(packet), None, "{what}");
         }
         assert_eq!(Request::parse(&[FORMAT + 1, 0]), None);
-        assert_eq!(Request::parse(&[FORMAT, 4]), None);
+        assert_eq!(Request::parse(&[FORMAT, 99]), None);
         assert_eq!(Request::parse(&[FORMAT, 0, 0]), None);
         // An address of five bytes: the third field after three texts, four numbers, two flags and two more.
         let mut record = Record::EMPTY;

@@ -123,10 +123,14 @@ impl Span {
         Self { units: secs as u32 * UNITS_PER_SECOND }
     }
 
-    /// Milliseconds, 0..=65535, rounded down to the unit.
+    /// Nothing.
+    pub const ZERO: Self = Self { units: 0 };
+
+    /// Milliseconds, rounded down to the unit; more than 16 777 215, four hours and a half, are taken for as many.
     #[must_use]
-    pub const fn from_millis(millis: u16) -> Self {
-        Self { units: millis as u32 * 256 / 10 }
+    pub const fn from_millis(millis: u32) -> Self {
+        let millis = if millis > u32::MAX / 256 { u32::MAX / 256 } else { millis };
+        Self { units: millis * 256 / 10 }
     }
 
     /// A third of it, rounded down to the unit.
@@ -343,7 +347,7 @@ mod tests {
     fn a_span_is_added_to_a_moment_as_its_duration_is() {
         for span in [
             Span::from_millis(10),
-            Span::from_millis(u16::MAX),
+            Span::from_millis(u32::MAX),
             Span::from_secs(u16::MAX),
             Span { units: u32::MAX },
         ] {

@@ -3,7 +3,7 @@
 use super::ask::Answer;
 use crate::linux::output::Output;
 use crate::status::{Record, Stranger, Track};
-use crate::vrrp::Phase;
+use crate::vrrp::{Fault, Phase};
 use crate::wire::ip;
 use crate::wire::vrrp::Discard;
 
@@ -11,7 +11,7 @@ use crate::wire::vrrp::Discard;
 pub type Stray = [u32; Discard::ALL.len()];
 
 /// The words for [`Discard::ALL`].
-static REASONS: [&str; Discard::ALL.len()] = {
+pub(super) static REASONS: [&str; Discard::ALL.len()] = {
     let mut names = [""; Discard::ALL.len()];
     let mut next = 0;
     while next < names.len() {
@@ -214,8 +214,9 @@ fn age(secs: u32, out: &mut Output) {
     out.text(part_unit);
 }
 
-/// One JSON object: `instances` and `strangers`, arrays with an object for each, and `stray`.
-pub fn json(answer: &Answer, out: &mut Output) {
+/// One JSON object: `instances` and `strangers`, arrays with an object for each, `stray`, and `status`, which is there
+/// for LuCI; `now_secs` is the time of day, in seconds since 1970.
+pub fn json(answer: &Answer, now_secs: u32, out: &mut Output) {
     out.text("{\"instances\":[");
     for (position, record) in answer.records.iter().enumerate() {
         out.text(if position > 0 { ",{" } else { "{" });
@@ -227,7 +228,33 @@ pub fn json(answer: &Answer, out: &mut Output) {
     json_numbers(out, "", &REASONS, &answer.stray);
     out.text("},\"strangers\":[");
     strangers(&answer.strangers, &STRANGER_JSON, out);
+    out.text("],\"status\":[");
+    for (position, record) in answer.records.iter().enumerate() {
+        out.text(if position > 0 { ",{" } else { "{" });
+        json_as_keepalived(record, now_secs, out);
+    }
     out.text("]}\n");
+}
+
+/// What keepalived tells of a virtual router, as far as LuCI's pages for it read that, with their numbers of states.
+fn json_as_keepalived(record: &Record, now_secs: u32, out: &mut Output) {
+    let is_yet_to_start = [Fault::Starting, Fault::StartupDelay, Fault::Stopped];
+    let state = match record.phase {
+        Phase::Initialize if is_yet_to_start.iter().any(|fault| record.cause == fault.name()) => 0,
+        Phase::Backup => 1,
+        Phase::Master => 2,
+        Phase::Initialize => 3,
+    };
+    out.text("\"data\":{\"iname\":");
+    quoted(&record.name, out);
+    json_text(out, "ifp_ifname", &record.interface);
+    let last = now_secs.saturating_sub(record.since_secs);
+    json_numbers(out, ",", &["vrid", "state", "last_transition"], &[record.vrid.into(), state, last]);
+    out.text("},\"stats\":{");
+    let it = &record.counters;
+    let names = ["advert_sent", "advert_rcvd", "become_master", "release_master"];
+    json_numbers(out, "", &names, &[it.sent, it.received, it.became_master, it.released_master]);
+    out.text("}}");
 }
 
 /// The names of a record's numbers, of its addresses, and of what may not be known.
@@ -276,7 +303,7 @@ fn json_record(record: &Record, out: &mut Output) {
 
 /// Members of an object that are numbers; `comma` stands before the first.
 #[inline(never)]
-fn json_numbers(out: &mut Output, comma: &str, names: &[&str], values: &[u32]) {
+pub(super) fn json_numbers(out: &mut Output, comma: &str, names: &[&str], values: &[u32]) {
     let mut comma = comma;
     for (name, value) in names.iter().zip(values) {
         json_name(out, comma, name);
@@ -286,19 +313,19 @@ fn json_numbers(out: &mut Output, comma: &str, names: &[&str], values: &[u32]) {
 }
 
 #[inline(never)]
-fn json_text(out: &mut Output, name: &str, text: &str) {
+pub(super) fn json_text(out: &mut Output, name: &str, text: &str) {
     json_name(out, ",", name);
     quoted(text, out);
 }
 
 #[inline(never)]
-fn json_null(out: &mut Output, name: &str) {
+pub(super) fn json_null(out: &mut Output, name: &str) {
     json_name(out, ",", name);
     out.text("null");
 }
 
 #[inline(never)]
-fn json_name(out: &mut Output, comma: &str, name: &str) {
+pub(super) fn json_name(out: &mut Output, comma: &str, name: &str) {
     out.text(comma);
     quoted(name, out);
     out.text(":");
@@ -336,13 +363,13 @@ const fn counters(record: &Record) -> [u32; 11] {
     ]
 }
 
-const fn family(record: &Record) -> &'static str {
+pub(super) const fn family(record: &Record) -> &'static str {
     if record.is_ipv6 { "ipv6" } else { "ipv4" }
 }
 
 /// Text between quotes, escaped as JSON and Prometheus both understand.
 #[inline(never)]
-fn quoted(text: &str, out: &mut Output) {
+pub(super) fn quoted(text: &str, out: &mut Output) {
     out.text("\"");
     for byte in text.as_bytes() {
         match byte {

@@ -5,9 +5,9 @@ use core::net::IpAddr;
 use super::reader::{self, Numeric, Reader, first, words_of};
 use super::uci::Section;
 use super::value;
-use super::{Announcements, Delays, Family, FamilyConfig, Instance, InterfaceId, Span, Tracked};
+use super::{Announcements, Delays, Family, FamilyConfig, Instance, InterfaceId, Span, Text, Tracked};
 use crate::limits;
-use crate::time::Interval;
+use crate::time::{self, Interval};
 use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
 
 static ENABLED: [Numeric; 1] = [Numeric::flag("enabled", true)];
@@ -31,6 +31,9 @@ static NUMBERS: [Numeric; 14] = [
 ];
 
 const LIFETIME_SECS_MAX: i32 = 3600;
+
+/// Seconds.
+static CLAIM_WAIT: [Numeric; 1] = [Numeric::whole("claim_wait", [1, 10], 1)];
 
 const ANNOUNCEMENTS: Announcements = Announcements::DEFAULT;
 
@@ -108,6 +111,7 @@ impl<'d> Reader<'d, '_> {
         let tracks = self.tracks(section);
         self.delay_links(section, interface, tracks);
         let notify = self.path(section, "notify");
+        let (claim_script, claim_wait) = self.claim_hook(section);
         self.check_version(section, &halves);
 
         let (Some(interface), Some(vrid)) = (interface, vrid) else { return };
@@ -119,7 +123,7 @@ impl<'d> Reader<'d, '_> {
             priority,
             interval,
             preempt: nopreempt == 0,
-            preempt_delay: reader::duration(preempt_delay),
+            preempt_delay: time::Span::from_millis(preempt_delay.cast_unsigned()),
             wants_master,
             password,
             checksum,
@@ -135,6 +139,8 @@ impl<'d> Reader<'d, '_> {
                 interval_ms: interval_ms as u16,
             },
             lifetime_secs: lifetime_secs as u16,
+            claim_script,
+            claim_wait,
             tracks,
             ignores_link: ignores_link != 0,
             group: None,
@@ -156,6 +162,27 @@ impl<'d> Reader<'d, '_> {
         } else {
             self.full(section.line(), "VIPD_VIRTUAL_ROUTERS", limits::VIRTUAL_ROUTERS_MAX);
         }
+    }
+
+    /// The script that the claim waits for, and for how long.
+    fn claim_hook(&mut self, section: Section<'d>) -> (Text, time::Span) {
+        let script = self.path(section, "claim_script");
+        let [wait_secs] = self.numbers(section, &CLAIM_WAIT);
+        if let Some(value) = first(section, "claim_script").filter(|_| !cfg!(feature = "claim-hook")) {
+            let sentence =
+                "claim_script is not in this build: build with the feature claim-hook, or remove it";
+            self.error(value.line, sentence, &[]);
+        }
+        if script.is_empty() {
+            if let Some(value) = first(section, "claim_wait") {
+                self.idle(
+                    &value,
+                    &"claim_wait has no effect without claim_script: name a script, or remove it",
+                );
+            }
+            return (script, time::Span::ZERO);
+        }
+        (script, time::Span::from_secs(wait_secs as u16))
     }
 
     fn instance_device(&mut self, section: Section<'d>) -> Option<InterfaceId> {

@@ -9,12 +9,11 @@
 //! and every name lies in one table of text, so its size is one constant whatever the file says.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use core::time::Duration;
 
 use heapless::Vec;
 
 use crate::limits;
-use crate::time::Interval;
+use crate::time::{self, Interval};
 use crate::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 pub mod problem;
@@ -146,7 +145,7 @@ pub struct Instance {
     /// Whether a lower-priority master is pre-empted: not `nopreempt`.
     pub preempt: bool,
     /// `preempt_delay`: how long a lower-priority master is suffered before it is pre-empted.
-    pub preempt_delay: Duration,
+    pub preempt_delay: time::Span,
     /// `state MASTER` was written. Only the owner starts as master; kept so that `check` can say so.
     pub wants_master: bool,
     /// `auth_pass` with `auth_type PASS` (RFC 2338 §5.3.6.2), version 2 only.
@@ -165,6 +164,10 @@ pub struct Instance {
     pub announcements: Announcements,
     /// `address_lifetime`: seconds after which the kernel drops an address that is not renewed; 0 (default): never.
     pub lifetime_secs: u16,
+    /// `claim_script`: what has to end before the addresses are claimed; empty: nothing.
+    pub claim_script: Text,
+    /// `claim_wait`: how long that may take; zero without a script.
+    pub claim_wait: time::Span,
     /// What it tracks: a span of [`Config::tracks`].
     pub tracks: Span,
     /// `dont_track_primary`: the link state of its own interface does not matter.
@@ -406,7 +409,7 @@ pub struct Globals {
     /// `router_id`; empty: the host's name.
     pub router_id: Text,
     /// `vrrp_startup_delay`: how long to wait before taking part.
-    pub startup_delay: Duration,
+    pub startup_delay: time::Span,
     /// `vrrp_mcast_group4`, default 224.0.0.18 (RFC 9568 §5.1.1.2).
     pub multicast_v4: Ipv4Addr,
     /// `vrrp_mcast_group6`, default ff02::12 (RFC 9568 §5.1.2.2).
@@ -420,7 +423,7 @@ impl Globals {
         enabled: true,
         realtime: false,
         router_id: Text::EMPTY,
-        startup_delay: Duration::ZERO,
+        startup_delay: time::Span::ZERO,
         multicast_v4: Ipv4Addr::new(224, 0, 0, 18),
         multicast_v6: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
         notify: Text::EMPTY,
@@ -431,7 +434,7 @@ impl Globals {
         enabled: false,
         realtime: false,
         router_id: Text::EMPTY,
-        startup_delay: Duration::ZERO,
+        startup_delay: time::Span::ZERO,
         multicast_v4: Ipv4Addr::UNSPECIFIED,
         multicast_v6: Ipv6Addr::UNSPECIFIED,
         notify: Text::EMPTY,

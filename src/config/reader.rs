@@ -1,8 +1,6 @@
 //! What every section's reader needs: values by the name of their option, references, and the reporting of
 //! problems.
 
-use core::time::Duration;
-
 use heapless::Vec;
 
 use super::problem::{Problem, Severity};
@@ -51,12 +49,6 @@ impl Numeric {
     pub(super) const fn millis(name: &'static str, greatest_secs: i32) -> Self {
         Self { name, kind: Kind::Millis(greatest_secs), default: 0 }
     }
-}
-
-/// Not `from_millis`: that divides a 64-bit number.
-pub(super) const fn duration(millis: i32) -> Duration {
-    let millis = millis.cast_unsigned();
-    Duration::new((millis / 1000) as u64, millis % 1000 * 1_000_000)
 }
 
 /// The version of this number, or another if it is none.

@@ -16,6 +16,7 @@ use super::value;
 use super::words::{self, Standing};
 use super::{Config, InterfaceId};
 use crate::limits;
+use crate::time;
 use crate::wire::vrrp::Version;
 
 /// A logical name and the device that it stands for (`--alias lan=br-lan`): the configuration may say
@@ -157,7 +158,7 @@ impl<'d> Reader<'d, '_> {
         let [enabled, realtime, version, startup_delay] = self.numbers(section, &GLOBAL_NUMBERS);
         self.config.globals.enabled = enabled != 0;
         self.config.globals.realtime = realtime != 0;
-        self.config.globals.startup_delay = reader::duration(startup_delay);
+        self.config.globals.startup_delay = time::Span::from_millis(startup_delay.cast_unsigned());
         self.default_version = reader::version(version, Version::V2);
         if let Some(id) = self.scalar(section, "router_id") {
             self.config.globals.router_id = self.name(id, "router_id");
@@ -202,9 +203,9 @@ impl<'d> Reader<'d, '_> {
                 Some(0) => drop(self.defined_address(section)),
                 Some(1) => drop(self.defined_peer(section)),
                 Some(2) => self.defined_track(section),
-                Some(3 | 6) if limits::PROBES_MAX > 0 => drop(self.defined_probe(section)),
-                Some(4) if limits::PROBES_MAX > 0 => drop(self.defined_track_script(section)),
-                Some(5) if limits::FILES_MAX > 0 => drop(self.defined_file(section)),
+                Some(3 | 6) if cfg!(feature = "probe") => drop(self.defined_probe(section)),
+                Some(4) if cfg!(feature = "probe") => drop(self.defined_track_script(section)),
+                Some(5) if cfg!(feature = "files") => drop(self.defined_file(section)),
                 Some(_) | None => {}
             }
         }

@@ -60,7 +60,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
                 preempt_delay accept auth_type auth_pass mcast_src_ip unicast_src_ip unicast_peer \
                 virtual_ipaddress native_ipv6 garp_master_delay garp_master_repeat garp_master_refresh \
                 garp_master_refresh_repeat garp_interval dont_track_primary track_interface track_script track_probe track_file checksum \
-                address_lifetime up_delay down_delay notify",
+                address_lifetime up_delay down_delay claim_script claim_wait notify",
         later: "no_accept virtual_ipaddress_excluded virtual_routes virtual_rules use_vmac \
                 vmac_xmit_base track_bfd",
         idle: &[

@@ -7,18 +7,16 @@ use heapless::Vec;
 
 use super::tries::Tries;
 use crate::config::ProbeId;
-use crate::limits::{
-    FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX, SCRIPT_WORDS_MAX, TARGETS_MAX,
-};
+use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX, SCRIPT_WORDS_MAX};
 use crate::linux::batch::Packets;
 use crate::linux::hook::Environment;
 use crate::linux::launcher::Launcher;
 use crate::linux::outlet::Kernel;
 use crate::linux::poll::Waiting;
-use crate::linux::{self, clock};
+use crate::linux::{self, clock, memory};
 use crate::perform::perform;
 use crate::probe::Standing;
-use crate::router::{Effect, Effects, Event, Failure, Hook, HookOwner, Parcel, Router, Ticket, TryTicket};
+use crate::router::{Effect, Effects, Event, Failure, Hook, Parcel, Router, Ticket, TryTicket};
 use crate::say::{error, warn};
 use crate::wire::{Full, IfIndex};
 
@@ -86,10 +84,12 @@ impl Hands<'_> {
         for effect in self.effects.iter() {
             // A failure comes back as an event on the next turn (law 7), as what fails later in the kernel does.
             let (job, is_started) = if let Effect::Notify(owner, ticket) = *effect {
-                (Job::Hook(ticket), launch(&self.launcher, self.router, owner, ticket))
+                (Job::Hook(ticket), launch(&self.launcher, self.router.hook(owner), ticket))
+            } else if let Effect::Prepare(instance, ticket) = *effect {
+                (Job::Hook(ticket), launch(&self.launcher, self.router.claim_hook(instance), ticket))
             } else if let Effect::Try(probe, ticket) = *effect {
-                let is_started = PROBES_MAX > 0
-                    && if TARGETS_MAX > 0 && self.router.config().target(probe).is_some() {
+                let is_started = cfg!(feature = "probe")
+                    && if cfg!(feature = "probe-network") && self.router.config().target(probe).is_some() {
                         ask(self.tries, self.router, probe, ticket)
                     } else {
                         self.can_launch && launch_try(&self.launcher, self.router, probe, ticket)
@@ -104,7 +104,7 @@ impl Hands<'_> {
                 let _ = self.unstarted.push(job);
             }
         }
-        self.effects.clear();
+        memory::clear(self.effects);
     }
 
     /// Whether there is something to tell that no descriptor will wake us for.
@@ -243,10 +243,10 @@ fn launch_try(launcher: &Launcher, router: &Router, probe: ProbeId, ticket: TryT
     result.is_ok()
 }
 
-/// Asks for the script of an owner; `false` if that is not possible, which is said in the log.
+/// Asks for the script of a hook; `false` if that is not possible, which is said in the log.
 #[inline(never)]
-fn launch(launcher: &Launcher, router: &Router, owner: HookOwner, ticket: Ticket) -> bool {
-    let Some(hook) = router.hook(owner) else { return false };
+fn launch(launcher: &Launcher, hook: Option<Hook<'_>>, ticket: Ticket) -> bool {
+    let Some(hook) = hook else { return false };
     let mut path = Vec::<u8, { PATH_BYTES_MAX + 1 }>::new();
     if path.extend_from_slice(hook.script.as_bytes()).is_err() || path.push(0).is_err() {
         return false;

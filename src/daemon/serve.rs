@@ -35,6 +35,9 @@ enum Next {
     Stranger(u8),
     Reloaded(bool),
     Known(bool),
+    /// Whatever moves.
+    #[cfg(feature = "watch")]
+    Moved(watch::Round),
     End,
 }
 
@@ -46,9 +49,19 @@ impl Clients {
     /// What to wait for on each client's behalf.
     pub(super) fn interests(&self) -> impl Iterator<Item = Waiting> {
         self.0.iter().map(|Client { connection, next }| match next {
+            #[cfg(feature = "watch")]
+            Some(Next::Moved(round)) if round.is_over() => Waiting::to_read(connection),
             Some(_) => Waiting::to_write(connection),
             None => Waiting::to_read(connection),
         })
+    }
+
+    /// Whether somebody is to be told what moves.
+    pub(super) fn are_watching(&self) -> bool {
+        #[cfg(feature = "watch")]
+        return self.0.iter().any(|client| matches!(client.next, Some(Next::Moved(_))));
+        #[cfg(not(feature = "watch"))]
+        false
     }
 }
 
@@ -99,8 +112,18 @@ impl Daemon<'_> {
                 Some(Request::Reload) => Next::Reloaded(self.reload_for(client)),
                 Some(Request::Release(name)) => Next::Known(self.act_on(name, Event::Release)),
                 Some(Request::Reclaim(name)) => Next::Known(self.act_on(name, Event::Reclaim)),
+                #[cfg(feature = "watch")]
+                Some(Request::Watch) => Next::Moved(watch::Round::FIRST),
                 None => return false,
             });
+        }
+        #[cfg(feature = "watch")]
+        if let Some(Next::Moved(_)) = client.next {
+            // Who watches has nothing more to say.
+            match client.connection.receive(&mut [0; 1]) {
+                Ok(Received::Nothing) => {}
+                Ok(Received::Packet(_) | Received::Closed) | Err(_) => return false,
+            }
         }
         answer(self.hands.router, client)
     }
@@ -177,6 +200,17 @@ fn answer(router: &Router, client: &mut Client) -> bool {
             },
             Next::Reloaded(taken) => Reply::Reloaded(taken),
             Next::Known(known) => Reply::Known(known),
+            #[cfg(feature = "watch")]
+            Next::Moved(mut round) => {
+                let moved = round.next(router, clock::now());
+                client.next = Some(Next::Moved(round));
+                let Some(record) = moved.and_then(|slot| router.status(clock::now(), slot)) else {
+                    return true;
+                };
+                following = client.next;
+                client.next = Some(next);
+                Reply::Record(record)
+            }
             Next::End => {
                 following = None;
                 Reply::End
@@ -196,4 +230,46 @@ fn send(connection: &Connection, reply: &mut Reply) -> Result<(), Errno> {
     let len = reply.emit(&mut buffer).map_err(|_| Errno::EMSGSIZE)?;
     let packet = buffer.get(..len).unwrap_or(&[]);
     connection.send(packet).map_err(|error| error.errno)
+}
+
+/// Who is told whatever moves, in rounds over all virtual routers.
+#[cfg(feature = "watch")]
+mod watch {
+    use crate::router::{Router, Slot};
+    use crate::time::Instant;
+
+    /// A round, and which virtual routers it is about.
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct Round {
+        /// Those that moved after this; `None`: all.
+        after: Option<Instant>,
+        /// Those that moved until this, when the round began; `None`: it is over.
+        until: Option<Instant>,
+        /// Where it stands.
+        slot: u16,
+    }
+
+    impl Round {
+        pub(super) const FIRST: Self = Self { after: None, until: None, slot: 0 };
+
+        /// Whether everything has been told.
+        pub(super) const fn is_over(&self) -> bool {
+            self.until.is_none()
+        }
+
+        /// The next one that has moved; `None`: that was all, for this time.
+        pub(super) fn next(&mut self, router: &Router, now: Instant) -> Option<Slot> {
+            let until = *self.until.get_or_insert(now);
+            while let Some(virtual_router) = router.virtual_router(Slot(self.slot)) {
+                let slot = Slot(self.slot);
+                self.slot = self.slot.saturating_add(1);
+                let since = virtual_router.since();
+                if self.after.is_none_or(|after| since > after) && since <= until {
+                    return Some(slot);
+                }
+            }
+            *self = Self { after: Some(until), until: None, slot: 0 };
+            None
+        }
+    }
 }

@@ -38,15 +38,29 @@ pub fn peek(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
 
 /// Whether there is a network device of this number; any socket can ask.
 pub(super) fn has_interface(socket: &Descriptor, interface: IfIndex) -> bool {
+    // Whatever else goes wrong, it may be there.
+    ask_name(socket, interface).err() != Some(Errno::ENODEV)
+}
+
+/// The name of the network device of this number; empty: there is none.
+#[cfg(feature = "watch")]
+pub(super) fn interface_name(
+    socket: &Descriptor,
+    interface: IfIndex,
+) -> heapless::String<{ crate::limits::INTERFACE_NAME_BYTES_MAX }> {
+    let request = ask_name(socket, interface);
+    request.map(|request| crate::status::cut(text(&request.ifr_name))).unwrap_or_default()
+}
+
+fn ask_name(socket: &Descriptor, interface: IfIndex) -> Result<libc::ifreq, Errno> {
     // SAFETY: ifreq is an aggregate of integers and a union of such, so all zeros is one.
     let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
     request.ifr_ifru.ifru_ifindex = interface.0 as _;
     // SAFETY: the kernel writes a name to the live request given.
-    let asked = unsafe {
+    unsafe {
         call3(libc::SYS_ioctl, socket.number(), libc::SIOCGIFNAME as usize, pointer_mut(&mut request))
-    };
-    // Whatever else goes wrong, it may be there.
-    asked != Err(Errno::ENODEV)
+    }?;
+    Ok(request)
 }
 
 /// What the kernel says of itself and of the host.
@@ -76,10 +90,10 @@ impl System {
     }
 }
 
-/// What stands in a field of utsname, which ends with a zero.
-fn text(field: &[c_char; 65]) -> &str {
+/// What stands in a field that ends with a zero.
+fn text<const N: usize>(field: &[c_char; N]) -> &str {
     // SAFETY: a byte is a byte, signed or not.
-    let bytes: &[u8; 65] = unsafe { &*core::ptr::from_ref(field).cast() };
+    let bytes: &[u8; N] = unsafe { &*core::ptr::from_ref(field).cast() };
     CStr::from_bytes_until_nul(bytes).ok().and_then(|text| text.to_str().ok()).unwrap_or("")
 }
 

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use log::{Level, LevelFilter, Metadata, Record};
 
 use super::call::{self, Descriptor};
-use super::{Errno, poll};
+use super::{Errno, memory, poll};
 use crate::limits::LOG_BYTES_MAX;
 
 /// Bytes of one line, all included; what is longer is cut.
@@ -78,7 +78,7 @@ impl Waiting {
             }
             rest = behind;
         }
-        self.bytes.clear();
+        memory::clear(&mut self.bytes);
         if dropped > 0 && send(&finish(Level::Warn, format_args!("{dropped} log lines were dropped"))) {
             dropped = 0;
         }

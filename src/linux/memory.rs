@@ -3,6 +3,8 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use heapless::Vec;
+
 use super::call;
 use crate::config::Config;
 use crate::config::uci::Document;
@@ -64,6 +66,20 @@ impl Scratch {
         unsafe { free(pages.first, pages.count * pages.size) };
     }
 }
+
+/// Empties a table that is mostly short. What a crowd has filled beyond a page goes back to the system.
+pub fn clear<T, const N: usize>(table: &mut Vec<T, N>) {
+    let len = table.len();
+    table.clear();
+    if N * size_of::<T>() > 2 * CROWD_BYTES && len * size_of::<T>() > CROWD_BYTES {
+        let pages = Pages::of(table);
+        // SAFETY: the table is empty: its length is zero, and its entries are not read until they are written.
+        unsafe { free(pages.first, pages.count * pages.size) };
+    }
+}
+
+/// What a table may fill for good.
+const CROWD_BYTES: usize = 4096;
 
 /// Gives those pages of a router that hold nothing but zeros back to the system, which changes nothing in it: such
 /// a page reads as zeros until it is written again.
@@ -172,6 +188,21 @@ mod tests {
             assert_eq!(resident(scratch), 0);
             assert_eq!(scratch.document.sections().count(), 0);
             assert_eq!(scratch.config.keep_text("wan"), Config::new().keep_text("wan"));
+        }
+    }
+
+    #[test]
+    fn a_table_that_was_crowded_is_cleared_down_to_its_ends_and_one_that_was_not_stays() {
+        static TABLE: Once<Vec<u32, 8192>> = Once::new(Vec::new());
+        let table = TABLE.take().unwrap();
+        for (len, left) in [(1000, 1..=2), (8000, 0..=0), (1, 0..=1)] {
+            table.extend(0..len);
+            clear(table);
+            assert!(table.is_empty());
+            assert!(left.contains(&resident(table)), "{len}");
+            table.extend(7..9);
+            assert_eq!(table.as_slice(), [7, 8]);
+            clear(table);
         }
     }
 

@@ -25,6 +25,8 @@ pub mod batch;
 mod call;
 pub mod clock;
 pub mod control;
+#[cfg(feature = "watch")]
+pub mod ears;
 pub mod entry;
 pub mod file;
 #[cfg(vipd_heap_is_a_link_error)]

@@ -128,6 +128,15 @@ impl V4 {
     pub(super) fn send(&self, outbox: &mut Outbox, failed: &mut dyn FnMut(IfIndex, Errno)) {
         outbox.send(&self.socket, failed);
     }
+
+    /// The name of a device; empty: there is none of this number.
+    #[cfg(feature = "watch")]
+    pub(super) fn name_of(
+        &self,
+        interface: IfIndex,
+    ) -> heapless::String<{ limits::INTERFACE_NAME_BYTES_MAX }> {
+        super::file::interface_name(&self.socket, interface)
+    }
 }
 
 impl AsRawFd for V4 {

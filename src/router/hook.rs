@@ -104,10 +104,12 @@ pub enum Standing {
     Fault,
     /// The daemon is ending, or the section was taken out.
     Stop,
+    /// No state: master, and about to claim the addresses.
+    Claim,
 }
 
 impl Standing {
-    /// `MASTER`, `BACKUP`, `FAULT`, `STOP`; empty if nothing was said.
+    /// `MASTER`, `BACKUP`, `FAULT`, `STOP`, `CLAIM`; empty if nothing was said.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -116,6 +118,7 @@ impl Standing {
             Self::Backup => "BACKUP",
             Self::Fault => "FAULT",
             Self::Stop => "STOP",
+            Self::Claim => "CLAIM",
         }
     }
 }
@@ -154,6 +157,17 @@ impl Reports {
                 *free = Report { run: Run::Running(ticket), ..*gone };
             }
         }
+    }
+
+    /// A script of this owner is started, which others of it have to wait for.
+    pub(super) fn begin(&mut self, owner: HookOwner) -> Ticket {
+        let ticket = self.next_ticket();
+        if let Some(report) = self.all.get_mut(owner.place())
+            && report.run == Run::Idle
+        {
+            report.run = Run::Running(ticket);
+        }
+        ticket
     }
 
     fn next_ticket(&mut self) -> Ticket {
@@ -200,7 +214,11 @@ impl Router {
     /// What the hook script of this owner is to be told now; `None` if it has none.
     #[must_use]
     pub fn hook(&self, owner: HookOwner) -> Option<Hook<'_>> {
-        let script = self.script(owner)?;
+        self.hook_of(owner, self.script(owner)?)
+    }
+
+    /// A hook of this owner, as it stands.
+    pub(super) fn hook_of<'a>(&'a self, owner: HookOwner, script: &'a str) -> Option<Hook<'a>> {
         let report = self.reports.all.get(owner.place())?;
         // Who moves only because others do has nothing to tell.
         let is_first_mover = |slot| {

@@ -111,6 +111,7 @@ impl Router {
         self.routes.rename(&self.config, new);
         self.rename_files(new);
         self.reports.rename(new);
+        self.preparations.forget();
         self.take_over_presence(new);
         self.take_over_members(turn.now, new);
         core::mem::swap(&mut self.config, new);

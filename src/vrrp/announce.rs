@@ -25,6 +25,12 @@ pub struct Timetable {
 }
 
 impl Timetable {
+    /// Nothing is to be announced yet.
+    #[must_use]
+    pub const fn idle(now: Instant) -> Self {
+        Self { rest: 0, rest_at: now, second_at: None, refresh_at: None, provoked_at: None, last_at: now }
+    }
+
     /// The timetable of a router that has just become master, and how many announcements go out at once.
     #[must_use]
     pub fn begin(plan: &Announcements, now: Instant) -> (Self, u8) {
@@ -98,7 +104,7 @@ impl Timetable {
             return count;
         }
         self.rest = count.saturating_sub(1);
-        self.rest_at = now + Span::from_millis(plan.interval_ms);
+        self.rest_at = now + Span::from_millis(u32::from(plan.interval_ms));
         1
     }
 }

@@ -33,6 +33,8 @@ pub enum State {
         /// Asked to go: has resigned, and holds the addresses until a successor is heard, so that hosts are never
         /// without.
         leaving: bool,
+        /// Something is done before the addresses are claimed; `put_back_at` is when they are at the latest.
+        unclaimed: bool,
         /// Before this, no further answer is given to others' advertisements (law 11).
         answer_after: Instant,
         /// How far putting addresses back has run ahead of its mean rate.

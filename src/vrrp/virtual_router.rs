@@ -5,7 +5,6 @@
 
 use core::cmp::Ordering;
 use core::net::IpAddr;
-use core::time::Duration;
 
 use heapless::Vec;
 
@@ -50,13 +49,15 @@ pub struct Rules<'a> {
     /// Whether a lower-priority master is pre-empted.
     pub preempt: bool,
     /// How long it is suffered before that.
-    pub preempt_delay: Duration,
+    pub preempt_delay: Span,
     /// Version 2: the password.
     pub password: Option<&'a Password>,
     /// When addresses are announced.
     pub announcements: Announcements,
     /// Seconds after which the kernel drops an address that we do not renew; 0: never.
     pub lifetime_secs: u16,
+    /// How long the addresses wait, on mastership, for something that is to be done before; zero: it is nothing.
+    pub claim_wait: Span,
     /// Where our advertisements come from: our side of a tie. `None`: no such address at the moment.
     pub source: Option<&'a IpAddr>,
     /// Whether a tie (equal priorities) is decided by this one's address. Among virtual routers that move
@@ -95,6 +96,8 @@ impl Rules<'_> {
 pub enum Action {
     /// Send an advertisement with this priority.
     Advertise(u8),
+    /// Do what is to be done before the virtual addresses are added, and call [`VirtualRouter::prepared`] then.
+    Prepare,
     /// Add the virtual addresses.
     Claim,
     /// Give the virtual addresses that are there their lifetime anew.
@@ -333,18 +336,36 @@ impl VirtualRouter {
             State::Initialize { .. } => {}
             State::Backup { down_at, silent, .. } => *silent |= *down_at <= turn.now,
             State::Master { advert_at, leaving: true, .. } if *advert_at <= turn.now => self.go(turn),
-            State::Master { advert_at, put_back_at, .. } => {
+            State::Master { advert_at, put_back_at, unclaimed, .. } => {
                 let misses = put_back_at.take_if(|at| *at <= turn.now).is_some();
+                let is_first = *unclaimed;
                 if *advert_at <= turn.now {
                     *advert_at = next_due(*advert_at, turn.rules.interval.span(), turn.now); // ST11
                     self.advertise(turn, turn.rules.priority);
                 }
-                if misses {
+                if misses && is_first {
+                    self.claim(turn);
+                } else if misses {
                     self.claim_again(turn);
                 }
                 self.renew_if_due(turn);
                 self.announce_if_due(turn);
             }
+        }
+    }
+
+    /// What was to be done before the addresses are claimed has been done. As with [`VirtualRouter::put_back`], the
+    /// packets that were waiting come first if we were not running.
+    pub fn prepared(&mut self, turn: &mut Turn<'_>) {
+        match &mut self.state {
+            State::Master { unclaimed: true, leaving: false, advert_at, put_back_at, .. } => {
+                if *advert_at <= turn.now {
+                    *put_back_at = Some(turn.now);
+                } else {
+                    self.claim(turn);
+                }
+            }
+            State::Initialize { .. } | State::Backup { .. } | State::Master { .. } => {}
         }
     }
 
@@ -356,6 +377,8 @@ impl VirtualRouter {
     /// before the timer, which puts the address back if they leave us master (law 6).
     pub fn put_back(&mut self, turn: &mut Turn<'_>) -> bool {
         match &mut self.state {
+            // It was never there.
+            State::Master { unclaimed: true, .. } => {}
             State::Master { advert_at, put_back_at, .. } if *advert_at <= turn.now => {
                 *put_back_at = Some(turn.now);
             }
@@ -374,7 +397,7 @@ impl VirtualRouter {
     /// Every address is known to be there or not: those of a master get the lifetime that the configuration says now.
     /// It may be another one than before, and a renewal may be among what the kernel has refused.
     pub fn settle_lifetime(&mut self, turn: &mut Turn<'_>) {
-        let State::Master { renew_at, .. } = &mut self.state else { return };
+        let State::Master { renew_at, unclaimed: false, .. } = &mut self.state else { return };
         let next = turn.next_renewal();
         let action = if renew_at.is_some() == next.is_some() { Action::Renew } else { Action::Claim };
         if core::mem::replace(renew_at, next).is_some() || next.is_some() {
@@ -423,7 +446,7 @@ impl VirtualRouter {
             return;
         }
         let rightful = advert.priority >= turn.rules.priority || !turn.rules.preempt;
-        let suffered = !rightful && turn.rules.preempt_delay > Duration::ZERO && {
+        let suffered = !rightful && turn.rules.preempt_delay > Span::ZERO && {
             // Armed once, by the first losing advertisement (ST21).
             let until = *preempt_at.get_or_insert(turn.now + turn.rules.preempt_delay);
             turn.now < until
@@ -510,25 +533,39 @@ impl VirtualRouter {
         self.advertise(turn, turn.rules.priority);
     }
 
-    /// Send, claim, announce, in this order (RFC 9568 §6.4.1, §6.4.2; ST01, ST04).
+    /// Send, claim, announce, in this order (RFC 9568 §6.4.1, §6.4.2; ST01, ST04). The claim may have to wait.
     fn take_over(&mut self, turn: &mut Turn<'_>, cause: Cause) {
-        let (timetable, first) = Timetable::begin(&turn.rules.announcements, turn.now);
+        let waits = turn.rules.claim_wait > Span::ZERO;
         self.advertise(turn, turn.rules.priority);
+        let state = State::Master {
+            advert_at: turn.next_advert(),
+            leaving: false,
+            unclaimed: true,
+            answer_after: turn.now,
+            put_back_until: turn.now,
+            renew_at: None,
+            put_back_at: waits.then(|| turn.now + turn.rules.claim_wait),
+            tie_until: None,
+            timetable: Timetable::idle(turn.now),
+        };
+        self.enter(turn, state, cause);
+        if waits {
+            turn.act(Action::Prepare);
+        } else {
+            self.claim(turn);
+        }
+    }
+
+    /// The addresses, for the first time as this master.
+    fn claim(&mut self, turn: &mut Turn<'_>) {
+        let (begun, first) = Timetable::begin(&turn.rules.announcements, turn.now);
+        if let State::Master { unclaimed, put_back_at, renew_at, timetable, .. } = &mut self.state {
+            (*unclaimed, *put_back_at, *renew_at) = (false, None, turn.next_renewal());
+            *timetable = begun;
+        }
         turn.act(Action::Claim);
         turn.act(Action::Announce(first));
         count(&mut self.counters.announced);
-        let advert_at = turn.next_advert();
-        let state = State::Master {
-            advert_at,
-            leaving: false,
-            answer_after: turn.now,
-            put_back_until: turn.now,
-            renew_at: turn.next_renewal(),
-            put_back_at: None,
-            tie_until: None,
-            timetable,
-        };
-        self.enter(turn, state, cause);
     }
 
     /// The addresses again, and with them their lifetime; and hosts are to hear of them.
@@ -563,9 +600,10 @@ impl VirtualRouter {
     fn leave(&mut self, turn: &mut Turn<'_>) {
         self.resign(turn);
         let patience = Rules { priority: 1, ..turn.rules }.down_interval(turn.rules.interval);
-        if let State::Master { advert_at, leaving, timetable, .. } = &mut self.state {
+        if let State::Master { advert_at, leaving, unclaimed, put_back_at, timetable, .. } = &mut self.state {
             *advert_at = turn.now + patience;
             *leaving = true;
+            put_back_at.take_if(|_| *unclaimed);
             timetable.end();
         }
         info!("{}/{} is released by hand and waits for a successor", turn.rules.name, turn.rules.vrid);
@@ -580,9 +618,14 @@ impl VirtualRouter {
     /// Reclaimed before a successor was heard. One that is about to take over hears us first, or we hear it.
     fn stay(&mut self, turn: &mut Turn<'_>) {
         self.advertise(turn, turn.rules.priority);
-        if let State::Master { advert_at, leaving, .. } = &mut self.state {
+        let mut is_first = false;
+        if let State::Master { advert_at, leaving, unclaimed, .. } = &mut self.state {
             *advert_at = turn.next_advert();
             *leaving = false;
+            is_first = *unclaimed;
+        }
+        if is_first {
+            self.claim(turn);
         }
         self.announce_later(turn.now);
     }
@@ -634,9 +677,10 @@ impl VirtualRouter {
         }
     }
 
-    /// Hosts are to hear of us again, at `at` or when that is allowed again. Only as master, and not while leaving.
+    /// Hosts are to hear of us again, at `at` or when that is allowed again. Only as master with the addresses, and not
+    /// while leaving.
     fn announce_later(&mut self, at: Instant) {
-        if let State::Master { timetable, leaving: false, .. } = &mut self.state {
+        if let State::Master { timetable, leaving: false, unclaimed: false, .. } = &mut self.state {
             timetable.provoke(at);
         }
     }

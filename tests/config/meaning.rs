@@ -2,7 +2,6 @@
 
 use core::fmt::Write as _;
 use core::net::{IpAddr, Ipv4Addr};
-use core::time::Duration;
 
 use vipd::config::problem::Severity;
 use vipd::config::schema::Alias;
@@ -10,7 +9,7 @@ use vipd::config::{
     Announcements, Config, Family, GroupId, Instance, InterfaceId, Method, ProbeId, Span, Track, Tracked,
 };
 use vipd::limits;
-use vipd::time::Interval;
+use vipd::time::{self, Interval};
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 use super::{accept, read};
@@ -68,7 +67,7 @@ fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
     assert_eq!((lan.version, lan.priority), (Version::V2, 100));
     assert_eq!(lan.interval, Interval::SECOND);
     assert!(lan.preempt && !lan.wants_master && !lan.ignores_link);
-    assert_eq!(lan.preempt_delay, Duration::ZERO);
+    assert_eq!(lan.preempt_delay, time::Span::ZERO);
     assert_eq!((lan.password, lan.group), (None, None));
     assert_eq!(lan.checksum, ChecksumForm::PseudoHeader);
     assert_eq!((lan.source_v4, lan.source_v6), (None, None));
@@ -224,13 +223,13 @@ fn a_file_of_openwrts_keepalived_package_is_read_unchanged() {
     assert!(usable, "{reported:?}");
     assert!(reported.iter().all(|one| one.severity == Severity::Warning));
     assert_eq!(config.text(config.globals.router_id), "lan-router");
-    assert_eq!(config.globals.startup_delay, Duration::from_secs(5));
+    assert_eq!(config.globals.startup_delay, time::Span::from_secs(5));
     let [lan, guest] = &config.instances[..] else { panic!() };
     assert_eq!((config.text(lan.name), config.text(guest.name)), ("lan", "guest"));
     assert!(lan.preempt, "a flag that is 0 is off");
     assert!(!guest.preempt);
     assert!(lan.ignores_link);
-    assert_eq!(lan.preempt_delay, Duration::from_secs(300));
+    assert_eq!(lan.preempt_delay, time::Span::from_secs(300));
     assert_eq!(
         lan.announcements,
         Announcements { repeat: 2, delay_secs: 1, refresh_secs: 60, refresh_repeat: 3, interval_ms: 0 }
@@ -277,7 +276,7 @@ fn globals_are_read() {
     );
     assert_eq!(config.text(config.globals.router_id), "r1");
     assert_eq!(config.text(config.globals.notify), "/etc/hook");
-    assert_eq!(config.globals.startup_delay, Duration::from_millis(500));
+    assert_eq!(config.globals.startup_delay, time::Span::from_millis(500));
     assert_eq!(config.globals.multicast_v4, Ipv4Addr::new(224, 0, 0, 99));
     assert_eq!(config.globals.multicast_v6.to_string(), "ff02::99");
     assert_eq!(only(&config).version, Version::V3);
@@ -309,7 +308,7 @@ fn every_option_of_an_instance_is_read() {
     let one = only(&config);
     assert_eq!(config.text(one.name), "other");
     assert_eq!((one.version, one.priority, one.interval.centis()), (Version::V3, 200, 25));
-    assert_eq!(one.preempt_delay, Duration::from_millis(1500));
+    assert_eq!(one.preempt_delay, time::Span::from_millis(1500));
     assert_eq!(one.checksum, ChecksumForm::MessageOnly);
     assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 0, 2, 9)));
     assert_eq!(

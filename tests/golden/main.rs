@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vipd::config::{Announcements, Family};
-use vipd::time::{Instant, Interval};
+use vipd::time::{Instant, Interval, Span};
 use vipd::vrrp::{Action, Actions, Fault, Rules, State, Turn, VirtualRouter};
 use vipd::wire::vrrp::{Advert, Authentication, ChecksumForm, Version, Vrid};
 
@@ -69,10 +69,11 @@ impl Flags {
             priority: if self.owner { 255 } else { 100 },
             interval: Interval::SECOND,
             preempt: self.preempt != "nopreempt",
-            preempt_delay: Duration::from_secs(if self.preempt == "delay" { 10 } else { 0 }),
+            preempt_delay: Span::from_secs(if self.preempt == "delay" { 10 } else { 0 }),
             password: None,
             announcements: Announcements { refresh_secs: 60, ..Announcements::default() },
             lifetime_secs: 2,
+            claim_wait: Span::ZERO,
             source: Some(&SOURCE),
             decides_ties: self.decides_ties,
         }
@@ -95,7 +96,7 @@ fn advert(rules: &Rules<'_>, priority: u8, interval: Interval) -> Advert<'static
     }
 }
 
-const STATES: [&str; 13] = [
+const STATES: [&str; 15] = [
     "initialize",
     "backup",
     "backup, master silent",
@@ -109,6 +110,8 @@ const STATES: [&str; 13] = [
     "master, lifetime new",
     "master, leaving",
     "master, leaving and nobody came",
+    "master, claim waits",
+    "master, claim waited too long",
 ];
 
 /// A virtual router in the named state, by public verbs alone.
@@ -174,12 +177,22 @@ fn in_state(name: &str, rules: &Rules<'_>) -> VirtualRouter {
             vr.promote(&mut turn_at(7_000));
             vr.halt(&mut turn_at(6_000), Fault::Released);
         }
+        "master, claim waits" => {
+            vr.begin(&mut turn_at(10_000), false);
+            let waits = Rules { claim_wait: Span::from_secs(2), ..*rules };
+            vr.promote(&mut Turn::new(verb_at(500), waits));
+        }
+        "master, claim waited too long" => {
+            vr.begin(&mut turn_at(10_000), false);
+            let waits = Rules { claim_wait: Span::from_millis(300), ..*rules };
+            vr.promote(&mut Turn::new(verb_at(500), waits));
+        }
         _ => unreachable!("a state of STATES"),
     }
     vr
 }
 
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 22] = [
     "begin",
     "begin as owner",
     "halt: link down",
@@ -189,6 +202,7 @@ const EVENTS: [&str; 21] = [
     "demote",
     "doubt",
     "timer",
+    "prepared",
     "put back",
     "settle lifetime",
     "announce again",
@@ -223,6 +237,7 @@ fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>) -> Actions {
         "demote" => vr.demote(turn),
         "doubt" => vr.doubt(turn),
         "timer" => vr.timer(turn),
+        "prepared" => vr.prepared(turn),
         "put back" => drop(vr.put_back(turn)),
         "settle lifetime" => vr.settle_lifetime(turn),
         "announce again" => vr.announce_again(turn),
@@ -284,7 +299,9 @@ fn outcome(before: &VirtualRouter, vr: &VirtualRouter, rules: &Rules<'_>, action
             }
             text
         }
-        State::Master { advert_at, leaving, tie_until, renew_at, put_back_at, timetable, .. } => {
+        State::Master {
+            advert_at, leaving, unclaimed, tie_until, renew_at, put_back_at, timetable, ..
+        } => {
             let what = if *leaving { "leaving" } else { "advert" };
             let mut text = format!("master, {what} {}", deadline(*advert_at, waited_until, rules));
             if let Some(at) = tie_until {
@@ -298,7 +315,8 @@ fn outcome(before: &VirtualRouter, vr: &VirtualRouter, rules: &Rules<'_>, action
                 write!(text, ", renew {}", deadline(at, None, rules)).unwrap();
             }
             if let Some(at) = put_back_at {
-                write!(text, ", put back {}", deadline(*at, None, rules)).unwrap();
+                let what = if *unclaimed { "claim" } else { "put back" };
+                write!(text, ", {what} {}", deadline(*at, None, rules)).unwrap();
             }
             if let Some(at) = timetable.poll_at() {
                 write!(text, ", announce {}", deadline(at, announce_before, rules)).unwrap();
@@ -311,6 +329,7 @@ fn outcome(before: &VirtualRouter, vr: &VirtualRouter, rules: &Rules<'_>, action
             Action::Advertise(0) => text.push_str("; advertise 0"),
             Action::Advertise(priority) if *priority == rules.priority => text.push_str("; advertise"),
             Action::Advertise(priority) => write!(text, "; advertise {priority}?").unwrap(),
+            Action::Prepare => text.push_str("; prepare"),
             Action::Claim => text.push_str("; claim"),
             Action::Renew => text.push_str("; renew"),
             Action::Release => text.push_str("; release"),

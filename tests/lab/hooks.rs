@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use crate::bench::{Bench, Load};
 use crate::harness::{Workspace, eventually};
-use crate::lone::{Lone, SECOND, config};
+use crate::lone::{Lone, SECOND, VRID, config};
 
 /// A script that writes a line when it begins and one when it ends.
 pub(crate) fn script(workspace: &Workspace, seconds: &str) -> (PathBuf, PathBuf) {
@@ -101,6 +102,33 @@ fn a_hook_that_hangs_or_is_missing_does_not_hold_the_router_up() {
         lone.vipd.process().terminate();
         lone.wait_address("10.0.0.100", false);
         lone.vipd.process().wait(SECOND * 10);
+    }
+}
+
+/// What conntrackd's commit needs: the flows are there before the packets come.
+#[test]
+fn addresses_wait_for_the_claim_script_and_for_one_that_hangs_not_long() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let workspace = Workspace::new();
+    for (seconds, least, most) in [("0.6", 500, 2500), ("30", 900, 3000)] {
+        let (path, record) = script(&workspace, seconds);
+        let claim = format!("\toption claim_script '{}'\n\toption claim_wait '1'\n", path.display());
+        let lone = Lone::start(&(config(200, &["10.0.0.100/24"]) + &claim));
+        let (first, _) = lone.capture.wait_advert(&lone.port, VRID, Duration::ZERO, SECOND * 5);
+        assert!(!lone.host.has("eth0", "10.0.0.100"), "it waits");
+        let claimed = lone
+            .capture
+            .wait("the announcement", first, SECOND * 5, |frame| frame.gratuitous_arp().map(|_| frame.at));
+        let waited = claimed - first;
+        let bounds = Duration::from_millis(least)..Duration::from_millis(most);
+        assert!(bounds.contains(&waited), "{waited:?}");
+        lone.wait_address("10.0.0.100", true);
+        let begins = begins(&record);
+        let last = begins.last().unwrap();
+        assert!(
+            last.starts_with("begin NOTIFY_CLAIM INSTANCE lan CLAIM was=BACKUP prio=200 on=eth0"),
+            "{last}"
+        );
     }
 }
 

@@ -36,6 +36,7 @@ mod status;
 mod strangers;
 mod together;
 mod tracking;
+mod watch;
 mod weather;
 mod wire;
 

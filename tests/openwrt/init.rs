@@ -301,6 +301,7 @@ fn there_is_a_jail_where_there_are_jails_and_no_scripts() {
     }
     for script in [
         "\toption notify '/x'\n",
+        "\toption claim_script '/x'\n",
         "config vrrp_sync_group\n\toption notify '/x'\n",
         "config vrrp_script\n\toption script '/x'\n",
         "config track_file\n\toption file '/x'\n",

@@ -8,5 +8,6 @@
 mod init;
 mod live;
 mod package;
+mod recipes;
 mod root;
 mod scripts;

@@ -8,7 +8,7 @@ use vipd::config::{
     ProbeId, Span, Track, Tracked, VirtualAddress,
 };
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
-use vipd::time::{Instant, Interval};
+use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
@@ -37,6 +37,8 @@ pub(crate) struct Spec {
     pub(crate) tracks: Vec<(&'static str, i16)>,
     pub(crate) group: Option<u8>,
     pub(crate) notify: &'static str,
+    /// Of a script that the claim waits for; 0: there is none.
+    pub(crate) claim_secs: u16,
 }
 
 impl Default for Spec {
@@ -57,6 +59,7 @@ impl Default for Spec {
             tracks: vec![],
             group: None,
             notify: "",
+            claim_secs: 0,
         }
     }
 }
@@ -118,6 +121,8 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
     for spec in specs {
         let name = config.keep_text(spec.name).unwrap();
         let notify = config.keep_text(spec.notify).unwrap();
+        let claim_script = if spec.claim_secs > 0 { "/etc/vipd/claim" } else { "" };
+        let claim_script = config.keep_text(claim_script).unwrap();
         let interface = config.interface(spec.device).unwrap();
         let mut family = |family: Family| {
             let start = config.addresses.len();
@@ -175,7 +180,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 priority: spec.priority,
                 interval: spec.interval,
                 preempt: spec.preempt,
-                preempt_delay: spec.preempt_delay,
+                preempt_delay: time::Span::from_millis(spec.preempt_delay.as_millis() as u32),
                 wants_master: false,
                 password: spec.password.map(|text| Password::new(text.as_bytes()).unwrap()),
                 checksum: ChecksumForm::PseudoHeader,
@@ -185,6 +190,8 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 v6,
                 announcements: Announcements::default(),
                 lifetime_secs: spec.lifetime_secs,
+                claim_script,
+                claim_wait: time::Span::from_secs(spec.claim_secs),
                 tracks,
                 ignores_link: false,
                 group: spec.group.map(GroupId),

@@ -20,6 +20,7 @@ mod table;
 
 mod admission;
 mod bundles;
+mod claims;
 mod delays;
 mod hooks;
 mod kernel;

@@ -9,7 +9,7 @@ use vipd::config::{
     Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track, Tracked,
     VirtualAddress,
 };
-use vipd::time::Interval;
+use vipd::time::{self, Interval};
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 use crate::clock::{MS, Nanos, SEC};
@@ -248,7 +248,7 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         priority: plan.priority,
         interval: Interval::from_centis(plan.centis).unwrap(),
         preempt: plan.preempt,
-        preempt_delay: plan.preempt_delay,
+        preempt_delay: time::Span::from_millis(plan.preempt_delay.as_millis() as u32),
         wants_master: false,
         password: plan.password.map(|text| Password::new(text).unwrap()),
         checksum: plan.checksum,
@@ -258,6 +258,8 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         v6: family(config, plan, Family::V6),
         announcements: plan.announcements,
         lifetime_secs: plan.lifetime_secs,
+        claim_script: Text::default(),
+        claim_wait: time::Span::ZERO,
         tracks: span(tracks_start, config.tracks.len()),
         ignores_link: false,
         group: plan.group.map(GroupId),

@@ -34,7 +34,8 @@ const CONFIGS: [&str; 6] = [
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\n\
      list virtual_ipaddress 10.0.0.1/24\n",
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\n\
-     option advert_int 0.1\noption priority 150\noption notify /bin/true\nlist virtual_ipaddress 10.0.0.1/24\n\
+     option advert_int 0.1\noption priority 150\noption notify /bin/true\n\
+     option claim_script /bin/true\noption claim_wait 2\nlist virtual_ipaddress 10.0.0.1/24\n\
      list virtual_ipaddress fe80::1/64\nlist virtual_ipaddress 2001:db8::1/64\nlist track_interface 'eth1 weight -60'\n\
      list track_script 'isp dns weight 9'\n\
      list track_file 'load'\nconfig track_file load\noption file /run/load\nconfig vrrp_script isp\noption script /bin/true\noption fall 2\n\
@@ -403,6 +404,10 @@ impl Bench {
                 };
                 assert!(self.hooks.iter().all(|(_, other)| *other != whose), "hooks of {whose} overlap");
                 self.hooks.push((ticket, whose));
+            }
+            Effect::Prepare(instance, ticket) => {
+                let whose = self.router.claim_hook(instance).map_or("nobody", |hook| hook.name);
+                self.hooks.push((ticket, format!("claim {whose}")));
             }
             Effect::Try(_, ticket) => self.tries.push(ticket),
             Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) | Effect::DumpRoutes(sequence) => {
