@@ -19,6 +19,9 @@ _vipd() {
             vipd,check)
                 cmd="vipd__subcmd__check"
                 ;;
+            vipd,import)
+                cmd="vipd__subcmd__import"
+                ;;
             vipd,reclaim)
                 cmd="vipd__subcmd__reclaim"
                 ;;
@@ -44,7 +47,7 @@ _vipd() {
 
     case "${cmd}" in
         vipd)
-            opts="-h -V --help --version run check status watch reload release reclaim"
+            opts="-h -V --help --version run check import status watch reload release reclaim"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -80,6 +83,34 @@ _vipd() {
                     return 0
                     ;;
                 --alias)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vipd__subcmd__import)
+            opts="-i --id"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --id)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -i)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

@@ -28,6 +28,7 @@ complete -c vipd -n "__fish_vipd_needs_command" -s h -l help -d 'Print help'
 complete -c vipd -n "__fish_vipd_needs_command" -s V -l version -d 'Print version'
 complete -c vipd -n "__fish_vipd_needs_command" -f -a "run" -d 'take part; in the foreground, until SIGTERM'
 complete -c vipd -n "__fish_vipd_needs_command" -f -a "check" -d 'name everything that is wrong with the configuration, by line'
+complete -c vipd -n "__fish_vipd_needs_command" -f -a "import" -d 'a keepalived.conf as UCI, on standard output; on standard error, by line, what has no counterpart'
 complete -c vipd -n "__fish_vipd_needs_command" -f -a "status" -d 'show every virtual router: state, since when and why, master, counters, and what is tracked'
 complete -c vipd -n "__fish_vipd_needs_command" -f -a "watch" -d 'show transitions and the adverts of everybody on every device, as they happen'
 complete -c vipd -n "__fish_vipd_needs_command" -f -a "reload" -d 'read the configuration again, as SIGHUP does; a bad one is refused and the old one goes on'
@@ -41,6 +42,7 @@ syslog\t''"
 complete -c vipd -n "__fish_vipd_using_subcommand run" -s v -l verbose -d 'say more'
 complete -c vipd -n "__fish_vipd_using_subcommand check" -s c -d 'the configuration; /etc/config/vipd if it is not said' -r -F
 complete -c vipd -n "__fish_vipd_using_subcommand check" -l alias -d 'what the configuration calls NAME is the device DEVICE; may be there often' -r -f
+complete -c vipd -n "__fish_vipd_using_subcommand import" -s i -l id -d 'what keepalived calls this host, as with its own -i; the host\'s name if it is not said' -r -f
 complete -c vipd -n "__fish_vipd_using_subcommand status" -l socket -d 'where the daemon is to be asked; /var/run/vipd.sock if it is not said' -r -F
 complete -c vipd -n "__fish_vipd_using_subcommand status" -l json -d 'as JSON'
 complete -c vipd -n "__fish_vipd_using_subcommand status" -l prometheus -d 'as Prometheus\' text format, for node-exporter\'s textfile collector'

@@ -16,6 +16,8 @@ use crate::linux::{self, log, signals};
 use crate::status::{Reply, Request};
 
 pub mod ask;
+#[cfg(feature = "import")]
+mod import;
 pub mod show;
 #[cfg(feature = "watch")]
 mod watch;
@@ -59,7 +61,7 @@ pub struct Command<'a> {
     pub format: Format,
     /// `--alias`.
     pub aliases: Vec<Alias<'a>, ALIASES_MAX>,
-    /// Only this instance.
+    /// Only this instance; of an import, what keepalived calls this host.
     pub instance: Option<&'a str>,
 }
 
@@ -85,6 +87,9 @@ pub enum Verb {
     Help,
     /// `vipd --version`
     Version,
+    /// `vipd import`
+    #[cfg(feature = "import")]
+    Import,
 }
 
 impl Verb {
@@ -96,6 +101,15 @@ impl Verb {
     /// Verbs about one instance, which have to name it.
     const fn needs_instance(self) -> bool {
         matches!(self, Self::Release | Self::Reclaim)
+    }
+
+    /// Verbs about one file, which have to name it.
+    const fn needs_file(self) -> bool {
+        #[cfg(feature = "import")]
+        if matches!(self, Self::Import) {
+            return true;
+        }
+        false
     }
 }
 
@@ -165,7 +179,7 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
     };
     let mut command = Command {
         verb,
-        config: c"/etc/config/vipd",
+        config: if verb.needs_file() { c"" } else { c"/etc/config/vipd" },
         socket: c"/var/run/vipd.sock",
         to_syslog: false,
         verbose: false,
@@ -174,13 +188,15 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
         instance: None,
     };
     let takes_instance = verb.needs_instance() || verb == Verb::Status;
-    while let Some(word) = words.next() {
-        let word = text(word)?;
+    while let Some(given) = words.next() {
+        let word = text(given)?;
         let is_it = |name: &&OptionWord| [name.word, name.also].contains(&word) && name.belongs_to(verb);
         if let Some(option) = OPTIONS.iter().find(is_it) {
             command.set(option.setting, word, words)?;
         } else if takes_instance && command.instance.is_none() && !word.starts_with('-') {
             command.instance = Some(word);
+        } else if verb.needs_file() && command.config.is_empty() && !word.starts_with('-') {
+            command.config = given;
         } else if command.verb != Verb::Help {
             let is_option = word.starts_with('-');
             let sentence =
@@ -190,6 +206,9 @@ pub fn parse<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<Command<'a
     }
     if verb.needs_instance() && command.instance.is_none() {
         return Err(Usage { sentence: "% which instance? see vipd status", word });
+    }
+    if verb.needs_file() && command.config.is_empty() {
+        return Err(Usage { sentence: "% which file? mostly /etc/keepalived/keepalived.conf", word });
     }
     Ok(command)
 }
@@ -208,6 +227,11 @@ impl<'a> Command<'a> {
             Setting::Config | Setting::Socket | Setting::Alias | Setting::Log => {
                 let missing = Usage { sentence: "% needs a word after it", word: option };
                 return self.set_value(setting, words.next().ok_or(missing)?);
+            }
+            #[cfg(feature = "import")]
+            Setting::Id => {
+                let missing = Usage { sentence: "% needs a word after it", word: option };
+                self.instance = Some(text(words.next().ok_or(missing)?)?);
             }
         }
         Ok(())
@@ -228,6 +252,8 @@ impl<'a> Command<'a> {
                     return Err(Usage { sentence: "--log '%': write stderr or syslog", word });
                 }
             }
+            #[cfg(feature = "import")]
+            Setting::Id => {}
             Setting::Verbose | Setting::Format(_) => {}
         }
         Ok(())
@@ -265,6 +291,8 @@ fn carry_out(command: &Command<'_>) -> Exit {
         Verb::Reclaim => tell(command, Request::Reclaim),
         Verb::Help => print(words::help),
         Verb::Version => version(command),
+        #[cfg(feature = "import")]
+        Verb::Import => import::import(command),
     }
 }
 
@@ -499,6 +527,14 @@ mod tests {
         assert_eq!((status.format, status.instance), (Format::Json, Some("lan")));
         let release = parse_words(&[c"release", c"lan", c"--socket", c"/tmp/s"]).unwrap();
         assert_eq!((release.verb, release.instance, release.socket), (Verb::Release, Some("lan"), c"/tmp/s"));
+        #[cfg(feature = "import")]
+        {
+            let import = parse_words(&[c"import", c"-i", c"main", c"/tmp/k"]).unwrap();
+            assert_eq!(
+                (import.verb, import.instance, import.config),
+                (Verb::Import, Some("main"), c"/tmp/k")
+            );
+        }
         assert_eq!(parse_words(&[c"--version", c"--verbose"]).unwrap().verb, Verb::Version);
     }
 
@@ -509,11 +545,9 @@ mod tests {
             parse_words(words).unwrap_err().say(&mut |part| all.push_str(part));
             all
         };
-        let commands = if cfg!(feature = "watch") {
-            "run, check, status, watch, reload, release or reclaim"
-        } else {
-            "run, check, status, reload, release or reclaim"
-        };
+        let import = if cfg!(feature = "import") { "import, " } else { "" };
+        let watch = if cfg!(feature = "watch") { "watch, " } else { "" };
+        let commands = std::format!("run, check, {import}status, {watch}reload, release or reclaim");
         assert_eq!(says(&[]), std::format!("say what to do: {commands}"));
         assert_eq!(says(&[c"start"]), std::format!("'start' is no command: write {commands}"));
         assert_eq!(says(&[c"check", c"--json"]), "'--json' is no option here: see vipd --help");
@@ -521,6 +555,8 @@ mod tests {
         assert_eq!(says(&[c"run", c"--log", c"file"]), "--log 'file': write stderr or syslog");
         assert_eq!(says(&[c"run", c"--alias", c"lan"]), "--alias 'lan': write NAME=DEVICE, as in lan=br-lan");
         assert_eq!(says(&[c"status", c"a", c"b"]), "'b' is a word too many");
+        #[cfg(feature = "import")]
+        assert_eq!(says(&[c"import"]), "import which file? mostly /etc/keepalived/keepalived.conf");
         assert_eq!(says(&[c"release"]), "release which instance? see vipd status");
         assert_eq!(says(&[c"run", c"\xff"]), "a word is not UTF-8");
     }

@@ -7,7 +7,7 @@
 //! | roof | `cli`, `main` | what a user types |
 //! | fourth | `daemon` | the poll loop; owns every buffer |
 //! | third | `linux` | descriptors and bytes; the only system calls, the only unsafe code |
-//! | second | [`router`], [`perform`] | all virtual routers together; effects to bytes |
+//! | second | [`router`], [`perform`], `import` | all virtual routers together; effects to bytes; keepalived.conf |
 //! | first | [`vrrp`], [`probe`], [`config`], [`status`] | one virtual router; one thing that is tried; what the user asked for; what may be seen |
 //! | ground | [`wire`], [`time`], [`limits`], `say` | bytes and values; moments and spans; capacities; the log |
 //!
@@ -22,6 +22,8 @@
 extern crate std;
 
 pub mod config;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod limits;
 pub mod perform;
 pub mod probe;

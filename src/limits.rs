@@ -54,6 +54,11 @@ pub const STRANGERS_MAX: usize = setting(option_env!("VIPD_STRANGERS"), 8);
 /// Bytes of a configuration file. `VIPD_CONFIG_BYTES`.
 pub const CONFIG_BYTES_MAX: usize = setting(option_env!("VIPD_CONFIG_BYTES"), 16_384);
 
+/// Bytes of a keepalived.conf with all that it includes, and of what it becomes; in a build with the feature `import`.
+/// `VIPD_IMPORT_BYTES`.
+#[cfg(feature = "import")]
+pub const IMPORT_BYTES_MAX: usize = setting(option_env!("VIPD_IMPORT_BYTES"), 4 * CONFIG_BYTES_MAX);
+
 /// Sections of a configuration file. `VIPD_SECTIONS`.
 pub const SECTIONS_MAX: usize = setting(option_env!("VIPD_SECTIONS"), 128);
 

@@ -28,6 +28,13 @@ const fn verb(word: &'static str, verb: Verb, operand: &'static str, does: &'sta
 pub static VERBS: &[VerbWord] = &[
     verb("run", Verb::Run, "", "take part; in the foreground, until SIGTERM"),
     verb("check", Verb::Check, "", "name everything that is wrong with the configuration, by line"),
+    #[cfg(feature = "import")]
+    verb(
+        "import",
+        Verb::Import,
+        "FILE",
+        "a keepalived.conf as UCI, on standard output; on standard error, by line, what has no counterpart",
+    ),
     verb(
         "status",
         Verb::Status,
@@ -87,6 +94,8 @@ pub(super) enum Setting {
     Log,
     Verbose,
     Format(Format),
+    #[cfg(feature = "import")]
+    Id,
 }
 
 /// An option.
@@ -159,6 +168,15 @@ pub static OPTIONS: &[OptionWord] = &[
         does: "say more",
         verbs: RUN | VERSION,
         setting: Setting::Verbose,
+    },
+    #[cfg(feature = "import")]
+    OptionWord {
+        word: "--id",
+        also: "-i",
+        value: "ID",
+        does: "what keepalived calls this host, as with its own -i; the host's name if it is not said",
+        verbs: Verb::Import.bit(),
+        setting: Setting::Id,
     },
     OptionWord {
         word: "--json",

@@ -27,8 +27,8 @@ mod peer;
 mod probe;
 mod reader;
 mod track;
-mod value;
-mod words;
+pub(crate) mod value;
+pub(crate) mod words;
 
 /// A name or path that the configuration keeps; read it with [`Config::text`]. Empty by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -62,6 +62,17 @@ impl<'a> Problem<'a> {
         [0, 0],
     );
 
+    /// The same, where the sentence names a line of the file, with that line in another file.
+    #[cfg(feature = "import")]
+    pub(crate) fn of_lines(mut self, source: impl FnOnce(u32) -> Option<u32>) -> Self {
+        let names_line = self.sentence.as_bytes().windows(7).any(|piece| piece == b"line %m");
+        let [line, other] = self.numbers;
+        if let Some(line) = u32::try_from(line).ok().filter(|_| names_line).and_then(source) {
+            self.numbers = [line as i32, other];
+        }
+        self
+    }
+
     fn word(&self, index: usize) -> &[u8] {
         self.words.get(index).copied().unwrap_or(&[])
     }
@@ -103,7 +114,7 @@ fn quote(word: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Shows a word of the file on one line, whatever is in it: nothing in it may look like a line of ours or
 /// speak to a terminal.
-fn show(word: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn show(word: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Ok(text) = core::str::from_utf8(word) else {
         return f.write_str("(not UTF-8)");
     };

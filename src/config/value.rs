@@ -36,12 +36,12 @@ impl<'a> Iterator for Words<'a> {
 
 /// Which of the known words, which blanks separate, the text is: its place, from 0.
 #[inline(never)]
-pub(super) fn choice(text: &[u8], known: &'static str) -> Option<usize> {
+pub(crate) fn choice(text: &[u8], known: &'static str) -> Option<usize> {
     Words::new(known.as_bytes()).position(|word| word == text)
 }
 
 /// A boolean as OpenWrt's shell functions read it (`get_bool`), in lower case.
-pub(super) fn flag(text: &[u8]) -> Option<bool> {
+pub(crate) fn flag(text: &[u8]) -> Option<bool> {
     // The true ones stand first.
     choice(text, "1 on true yes enabled 0 off false no disabled").map(|place| place < 5)
 }
@@ -63,7 +63,7 @@ pub(super) fn integer(text: &[u8]) -> Option<i32> {
 
 /// A decimal fraction in units of its last place: with two `places`, `1.5` is 150. Further places must be
 /// zeros. 0..=999999999.
-pub(super) fn decimal(text: &[u8], places: u32) -> Option<i32> {
+pub(crate) fn decimal(text: &[u8], places: u32) -> Option<i32> {
     let mut number: i32 = 0;
     let mut digits = 0u32;
     let mut places_left = None;
@@ -199,7 +199,7 @@ impl Groups {
 }
 
 /// What is wrong with an address that has a prefix length.
-pub(super) enum PrefixFault {
+pub(crate) enum PrefixFault {
     /// It is no address.
     Address,
     /// The prefix length is not from 1 to this.
@@ -207,7 +207,7 @@ pub(super) enum PrefixFault {
 }
 
 /// An address with or without a prefix length; without, it is the whole address, as with keepalived.
-pub(super) fn address_with_prefix(text: &[u8]) -> Result<(IpAddr, u8), PrefixFault> {
+pub(crate) fn address_with_prefix(text: &[u8]) -> Result<(IpAddr, u8), PrefixFault> {
     let slash = text.iter().position(|byte| *byte == b'/');
     let (before, after) = text.split_at_checked(slash.unwrap_or(text.len())).unwrap_or((text, &[]));
     let address = address(before).ok_or(PrefixFault::Address)?;

@@ -4,11 +4,11 @@
 //! to `built`.
 
 /// What is known of a section type.
-pub(super) struct SectionWords {
+pub(crate) struct SectionWords {
     /// The type.
     pub(super) kind: &'static str,
     /// What it means that such a section exists.
-    pub(super) standing: Standing,
+    pub(crate) standing: Standing,
     /// Options that are read, separated by blanks.
     pub(super) built: &'static str,
     /// Options that are not in this release: asking for one is an error.
@@ -19,7 +19,7 @@ pub(super) struct SectionWords {
 
 /// What becomes of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// It is read.
     Built,
     /// It is not in this release; asking for it is an error.
@@ -189,7 +189,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
 ];
 
 /// The section type of this name.
-pub(super) fn section(kind: &[u8]) -> Option<&'static SectionWords> {
+pub(crate) fn section(kind: &[u8]) -> Option<&'static SectionWords> {
     SECTIONS.iter().find(|section| section.kind.as_bytes() == kind)
 }
 
@@ -200,7 +200,7 @@ pub(super) fn nearest_section(kind: &[u8]) -> Option<&'static [u8]> {
 
 impl SectionWords {
     /// What becomes of an option of this section; `None` if it is unknown.
-    pub(super) fn option(&self, name: &[u8]) -> Option<Standing> {
+    pub(crate) fn option(&self, name: &[u8]) -> Option<Standing> {
         let has = |words: &'static str| split(words).any(|word| word == name);
         if has(self.built) {
             return Some(Standing::Built);

@@ -29,6 +29,8 @@ pub mod control;
 pub mod ears;
 pub mod entry;
 pub mod file;
+#[cfg(feature = "import")]
+pub mod folder;
 #[cfg(vipd_heap_is_a_link_error)]
 mod heap;
 pub mod hook;

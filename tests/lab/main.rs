@@ -19,6 +19,7 @@ mod faults;
 mod floods;
 mod harness;
 mod hooks;
+mod import;
 mod interop;
 mod kinds;
 mod lifetime;

@@ -100,7 +100,11 @@ fn program() -> Command {
         }
         if !verb.operand.is_empty() {
             let name = verb.operand.trim_matches(['[', ']']);
-            command = command.arg(Arg::new(name).required(!verb.operand.starts_with('[')));
+            let mut arg = Arg::new(name).required(!verb.operand.starts_with('['));
+            if name == "FILE" {
+                arg = arg.value_hint(clap::ValueHint::FilePath);
+            }
+            command = command.arg(arg);
         }
         program = program.subcommand(command);
     }

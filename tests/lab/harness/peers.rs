@@ -12,6 +12,7 @@ pub(crate) struct Keepalived {
     host: Host,
     process: Process,
     workspace: Workspace,
+    extra: Vec<String>,
     starts: u32,
 }
 
@@ -23,10 +24,16 @@ impl Keepalived {
 
     /// Starts it with this `keepalived.conf`.
     pub(crate) fn start(host: &Host, config: &str) -> Self {
+        Self::start_with(host, config, &[])
+    }
+
+    /// The same with further options.
+    pub(crate) fn start_with(host: &Host, config: &str, extra: &[&str]) -> Self {
         let workspace = Workspace::new();
         workspace.write("keepalived.conf", config);
-        let process = launch_keepalived(host, &workspace, 0);
-        Self { host: host.clone(), workspace, process, starts: 1 }
+        let extra: Vec<String> = extra.iter().map(|&word| word.to_owned()).collect();
+        let process = launch_keepalived(host, &workspace, 0, &extra);
+        Self { host: host.clone(), workspace, process, extra, starts: 1 }
     }
 
     pub(crate) fn process(&mut self) -> &mut Process {
@@ -36,16 +43,16 @@ impl Keepalived {
     /// Starts it again after its end. Its pid files are new: it takes a stale one for a running daemon.
     pub(crate) fn restart(&mut self) {
         assert!(!self.process.runs(), "keepalived has ended");
-        self.process = launch_keepalived(&self.host, &self.workspace, self.starts);
+        self.process = launch_keepalived(&self.host, &self.workspace, self.starts, &self.extra);
         self.starts += 1;
     }
 }
 
-fn launch_keepalived(host: &Host, workspace: &Workspace, start: u32) -> Process {
+fn launch_keepalived(host: &Host, workspace: &Workspace, start: u32, extra: &[String]) -> Process {
     let binary = program("keepalived").expect("checked before");
     let mut command = host.command(&binary.to_string_lossy());
     command.args(["-n", "-l", "-G", "-P", "--dont-fork", "--dont-respawn"]);
-    command.arg("-f").arg(workspace.path("keepalived.conf"));
+    command.arg("-f").arg(workspace.path("keepalived.conf")).args(extra);
     for (option, name) in [("-p", "parent"), ("-r", "vrrp"), ("-c", "check"), ("-b", "bfd")] {
         command.arg(option).arg(workspace.path(&format!("{name}.{start}.pid")));
     }
