@@ -25,7 +25,7 @@ use vipd::wire::{IfIndex, Mac};
 use super::advert::verdict;
 use super::choices::Choices;
 use crate::frame::{self, Content};
-use crate::netlink::{Wish, requests};
+use crate::netlink::{Datagram, Wish, requests};
 
 /// Events of one run.
 const EVENTS_MAX: usize = 300;
@@ -43,6 +43,10 @@ const CONFIGS: [&str; 6] = [
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption nopreempt 1\n\
      option auth_type PASS\noption auth_pass 1111\noption notify /bin/true\n\
      list virtual_ipaddress 10.0.0.1/32\nlist virtual_ipaddress '10.0.1.1/24 dev eth1'\n\
+     list track_interface 'uplink six weight -30'\nlist track_probe 'far weight 20 web'\n\
+     config track_interface uplink\noption type route\nconfig track_interface six\noption type route\n\
+     option family ipv6\noption value eth1\nconfig probe far\noption type ping\noption address fe80::9\n\
+     option interface eth0\nconfig probe web\noption type http\noption address 10.0.0.9\noption init_fail 1\n\
      config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption preempt_delay 3\n\
      list virtual_ipaddress 10.0.2.1/24\nlist track_interface eth0\n\
      config vrrp_sync_group g\nlist group a\nlist group b\noption notify /bin/false\n",
@@ -344,6 +348,11 @@ impl Bench {
             8 => {
                 let ticket = self.tries.pop().unwrap_or(TryTicket(choices.number()));
                 Event::Tried(ticket, choices.below(2) == 0)
+            }
+            9 => {
+                let (is_there, is_v6) = (choices.is_so(), choices.is_so());
+                let datagram = Datagram::default().route(is_there, is_v6, true, interface.0, None);
+                return self.datagram(&datagram.into_bytes());
             }
             _ => Event::Failed(Failure { interface, what: choices.one_of(&what), errno }),
         };
