@@ -22,7 +22,7 @@ use heapless::Vec;
 use crate::cli::{Command, Exit};
 use crate::config::problem::Problem;
 use crate::limits::{
-    CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX, ROUTES_MAX, TARGETS_MAX,
+    CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX, TARGETS_MAX,
 };
 use crate::linux::batch::Inbox;
 use crate::linux::control::Listener;
@@ -374,7 +374,7 @@ impl Daemon<'_> {
 
     /// Asks for news of routes as long as one is tracked. The list that is asked for afterwards has what is there already.
     fn hear_of_routes(&mut self) {
-        if ROUTES_MAX == 0 {
+        if !cfg!(feature = "route") {
             return;
         }
         let is_wanted = !self.hands.router.config().routes.is_empty();

@@ -77,7 +77,9 @@ impl<'d> Reader<'d, '_> {
                 defined.script = self.command(section);
                 defined.script.is_some()
             }
-            Method::Ping | Method::Arp | Method::Tcp | Method::Http if limits::TARGETS_MAX == 0 => false,
+            Method::Ping | Method::Arp | Method::Tcp | Method::Http if !cfg!(feature = "probe-network") => {
+                false
+            }
             Method::Ping | Method::Arp | Method::Tcp | Method::Http => {
                 defined.target.method = method;
                 self.target(section, &mut defined)
@@ -97,7 +99,7 @@ impl<'d> Reader<'d, '_> {
             self.wrong(&kind, &"type %A is unknown: write ping, arp, tcp, http or script");
             return None;
         };
-        if method != Method::Script && limits::TARGETS_MAX == 0 {
+        if method != Method::Script && !cfg!(feature = "probe-network") {
             self.wrong(&kind, &"a probe of type %A is not in this build of vipd: use a script");
             return None;
         }
@@ -232,7 +234,7 @@ impl<'d> Reader<'d, '_> {
             return None;
         }
         probe.script = self.keep_value(script);
-        if limits::TARGETS_MAX > 0 {
+        if cfg!(feature = "probe-network") {
             target.path = self.keep_value(path);
             target.host = self.keep_value(host);
             target.text = self.keep_value(text);

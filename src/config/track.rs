@@ -96,8 +96,8 @@ impl<'d> Reader<'d, '_> {
                     Some(_) | None => self.track_link(word, section, words),
                 }
             }
-            Kind::Script | Kind::Probe if limits::PROBES_MAX == 0 => self.not_built(word.line, kind),
-            Kind::File if limits::FILES_MAX == 0 => self.not_built(word.line, kind),
+            Kind::Script | Kind::Probe if !cfg!(feature = "probe") => self.not_built(word.line, kind),
+            Kind::File if !cfg!(feature = "files") => self.not_built(word.line, kind),
             Kind::Script => {
                 let found = self.tracked_script(word);
                 let manner = found.map_or(Manner::PLAIN, |(_, manner)| manner);
@@ -228,7 +228,7 @@ impl<'d> Reader<'d, '_> {
 
     /// The device that a default route must lead over, if it must, and its family, if it must have one.
     fn defined_route(&mut self, section: Section<'d>) -> Option<(Option<Value<'d>>, Option<Family>)> {
-        if limits::ROUTES_MAX == 0 {
+        if !cfg!(feature = "route") {
             self.error(
                 section.line(),
                 "a track_interface of type route is not in this build of vipd: remove it",
@@ -358,8 +358,8 @@ impl<'d> Reader<'d, '_> {
     pub(super) fn warn_of_untracked(&mut self) {
         for section in self.document.sections() {
             let known: &[u16] = match value::choice(section.kind(), "vrrp_script probe track_file") {
-                Some(0 | 1) if limits::PROBES_MAX > 0 => &self.probe_sections,
-                Some(2) if limits::FILES_MAX > 0 => &self.file_sections,
+                Some(0 | 1) if cfg!(feature = "probe") => &self.probe_sections,
+                Some(2) if cfg!(feature = "files") => &self.file_sections,
                 Some(_) | None => continue,
             };
             if self.is_enabled(section) && !known.contains(&section.index()) {

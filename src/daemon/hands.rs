@@ -192,7 +192,7 @@ impl Hands<'_> {
 /// A probe is tried again and again: its trouble is said while that is news.
 #[inline(never)]
 pub(super) fn say_trouble_of_try(router: &Router, ticket: TryTicket, trouble: &dyn fmt::Display) {
-    if PROBES_MAX == 0 {
+    if !cfg!(feature = "probe") {
         return;
     }
     let Some(id) = router.probe_of(ticket) else { return };

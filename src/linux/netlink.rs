@@ -13,7 +13,7 @@ const QUEUE_BYTES: libc::c_int = 262_144;
 /// What was waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received<'a> {
-    /// One datagram from the kernel, for [`rtnl::messages`](crate::wire::rtnl::messages).
+    /// One datagram from the kernel, for [`rtnl::messages`].
     Datagram(&'a [u8]),
     /// Some were lost for want of room (ENOBUFS): ask for everything again.
     Overrun,

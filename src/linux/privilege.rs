@@ -9,7 +9,6 @@ use core::mem::offset_of;
 
 use super::Error;
 use super::call::{call, call3, pointer, pointer_mut};
-use crate::limits::TARGETS_MAX;
 
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_NET_RAW: u32 = 13;
@@ -176,7 +175,7 @@ const STREAM: u32 = (libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXE
 const RAW: u32 = (libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
 
 /// More sockets: those of probes, where there are any without a script.
-const PROBES: &[libc::sock_filter] = if TARGETS_MAX > 0 {
+const PROBES: &[libc::sock_filter] = if cfg!(feature = "probe-network") {
     &[
         step(IF_EQUAL, libc::AF_INET as u32, 2, 0),
         step(IF_EQUAL, libc::AF_INET6 as u32, 1, 0),
@@ -327,7 +326,7 @@ mod tests {
             (libc::SYS_socket, [libc::AF_INET6 as usize, RAW as usize, libc::IPPROTO_ICMPV6 as usize]),
             (libc::SYS_socket, [libc::AF_PACKET as usize, RAW as usize, 0]),
         ];
-        if TARGETS_MAX == 0 {
+        if !cfg!(feature = "probe-network") {
             probes = [granted[0]; 3];
         }
         for (call, [a, b, c]) in granted.into_iter().chain(probes) {

@@ -24,7 +24,7 @@ const LONG_PAUSE: Span = Span::from_secs(10);
 pub(super) struct Routes {
     all: [Entry; ROUTES_MAX],
     /// One, or none where there are no routes.
-    times: [Times; if ROUTES_MAX > 0 { 1 } else { 0 }],
+    times: [Times; if cfg!(feature = "route") { 1 } else { 0 }],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ impl Routes {
     pub(super) const fn new() -> Self {
         Self {
             all: [Entry::NEW; ROUTES_MAX],
-            times: [Times { look_at: None, not_before: None, until: None }; if ROUTES_MAX > 0 {
+            times: [Times { look_at: None, not_before: None, until: None }; if cfg!(feature = "route") {
                 1
             } else {
                 0
@@ -87,7 +87,7 @@ impl Routes {
 
 impl Router {
     fn tracks_routes(&self) -> bool {
-        ROUTES_MAX > 0 && !self.config.routes.is_empty()
+        cfg!(feature = "route") && !self.config.routes.is_empty()
     }
 
     /// When to look, unless something else is being listed, or when to give up a look.
@@ -130,7 +130,7 @@ impl Router {
 
     /// A default route is there, or has gone.
     pub(super) fn route(&mut self, turn: &mut Turn<'_>, news: &rtnl::DefaultRoute<'_>) {
-        if ROUTES_MAX == 0 {
+        if !cfg!(feature = "route") {
             return;
         }
         if !news.is_there || news.replaces {

@@ -2,7 +2,6 @@
 
 use super::{Router, Turn};
 use crate::config::{Config, FileId, Instance, Span, Track, Tracked};
-use crate::limits;
 use crate::probe::Standing;
 use crate::say::info;
 use crate::vrrp::Fault;
@@ -62,7 +61,7 @@ impl Router {
     /// A file has been read.
     pub(super) fn file(&mut self, turn: &mut Turn<'_>, file: FileId, number: i32) {
         let place = usize::from(file.0);
-        if limits::FILES_MAX == 0 {
+        if !cfg!(feature = "files") {
             return;
         }
         let (Some(entry), Some(config)) = (self.files.get_mut(place), self.config.files.get(place)) else {

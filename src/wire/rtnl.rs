@@ -4,7 +4,6 @@ use core::net::IpAddr;
 
 use super::netlink::{self, Request};
 use super::{Full, IfIndex, Mac, ip};
-use crate::limits::ROUTES_MAX;
 
 /// The mark (`IFA_PROTO`) on every address that we install, so that a restart knows its own: 112, as VRRP.
 pub const ADDRESS_MARK: u8 = 112;
@@ -237,7 +236,9 @@ impl<'a> Iterator for Messages<'a> {
                 DELETE_LINK => parse_gone_link(message.payload).map(Message::LinkGone),
                 NEW_ADDRESS => parse_address(message.payload).map(Message::Address),
                 DELETE_ADDRESS => parse_address(message.payload).map(Message::AddressGone),
-                NEW_ROUTE | DELETE_ROUTE if ROUTES_MAX > 0 => parse_route(&message).map(Message::Route),
+                NEW_ROUTE | DELETE_ROUTE if cfg!(feature = "route") => {
+                    parse_route(&message).map(Message::Route)
+                }
                 netlink::DONE => Some(parse_done(&message, core::mem::take(&mut self.torn))),
                 netlink::ERROR => parse_refused(&message),
                 _ => None,
