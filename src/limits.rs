@@ -29,9 +29,17 @@ pub const PEERS_MAX: usize = setting(option_env!("VIPD_PEERS"), 32);
 /// Pairs of an instance and something that it tracks. `VIPD_TRACKS`.
 pub const TRACKS_MAX: usize = setting(option_env!("VIPD_TRACKS"), 32);
 
-/// Probes: `vrrp_script` sections that something tracks; none in a build without the feature `probe`. `VIPD_PROBES`.
+/// Probes: `vrrp_script` and `probe` sections that something tracks; none in a build without the feature `probe`. `VIPD_PROBES`.
 pub const PROBES_MAX: usize =
     if cfg!(feature = "probe") { setting(option_env!("VIPD_PROBES"), 8) } else { 0 };
+
+/// Probes that need no script: as many as probes; none in a build without the feature `probe-network`.
+pub const TARGETS_MAX: usize = if cfg!(feature = "probe-network") { PROBES_MAX } else { 0 };
+
+/// `track_interface` sections of type `route` that something tracks; none in a build without the feature `route`.
+/// `VIPD_TRACKED_ROUTES`.
+pub const TRACKED_ROUTES_MAX: usize =
+    if cfg!(feature = "track-route") { setting(option_env!("VIPD_TRACKED_ROUTES"), 4) } else { 0 };
 
 /// `track_file` sections that something tracks; none in a build without the feature `files`. `VIPD_FILES`.
 pub const FILES_MAX: usize = if cfg!(feature = "files") { setting(option_env!("VIPD_FILES"), 8) } else { 0 };
@@ -153,6 +161,7 @@ const_assert!(INTERFACES_MAX <= u8::MAX as usize); // An `InterfaceId` is 8-bit.
 const_assert!(PEERS_MAX <= u16::MAX as usize);
 const_assert!(TRACKS_MAX <= u16::MAX as usize);
 const_assert!(PROBES_MAX <= u8::MAX as usize); // A `ProbeId` is 8-bit.
+const_assert!(TRACKED_ROUTES_MAX <= u8::MAX as usize); // A `RouteId` is 8-bit.
 const_assert!(FILES_MAX <= u8::MAX as usize); // A `FileId` is 8-bit.
 const_assert!(RA_MAX <= u8::MAX as usize); // They are numbered in 8 bits.
 const_assert!(INSTANCE_ROUTES_MAX <= u8::MAX as usize); // Requests are numbered by it in 8 bits.

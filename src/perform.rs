@@ -78,8 +78,8 @@ const HEADROOM: usize = if cfg!(feature = "vmac") { frame::ADVERT_HEADER_BYTES_M
 /// Sequence number of requests that are not asked about: only lists are recognised by theirs.
 const NO_SEQUENCE: u32 = 0;
 
-/// Carries out one effect. [`Effect::Notify`], [`Effect::Prepare`] and [`Effect::Try`] are the daemon's: they make a process, not
-/// bytes.
+/// Carries out one effect. [`Effect::Notify`], [`Effect::Prepare`] and [`Effect::Try`] are the daemon's: they make a process
+/// or a socket, not bytes.
 ///
 /// Performing an effect twice is as good as once (law 4): messages and announcements repeat themselves anyway,
 /// and requests for addresses replace what is there.
@@ -126,6 +126,7 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
         Effect::Notify(..) | Effect::Prepare(..) | Effect::Try(..) => Ok(()),
         Effect::DumpLinks(sequence) => dump(rtnl::dump_links, sequence, outlet),
         Effect::DumpAddresses(sequence) => dump(rtnl::dump_addresses, sequence, outlet),
+        Effect::DumpRoutes(sequence) => dump(rtnl::dump_routes, sequence, outlet),
     }
 }
 

@@ -29,6 +29,7 @@ use crate::wire::{IfIndex, Mac, ip, rtnl};
 
 mod addresses;
 mod bundle;
+mod default_routes;
 mod hook;
 mod instance_routes;
 mod kernel;
@@ -43,6 +44,7 @@ mod tracks;
 mod vmac;
 
 use addresses::Presence;
+use default_routes::DefaultRoutes;
 pub use hook::Hook;
 use hook::Reports;
 use instance_routes::Routes;
@@ -229,6 +231,8 @@ pub enum Effect {
     DumpLinks(u32),
     /// Ask the kernel for all addresses, with this sequence number.
     DumpAddresses(u32),
+    /// Ask the kernel for all routes, with this sequence number.
+    DumpRoutes(u32),
 }
 
 /// The effects of one event.
@@ -290,6 +294,7 @@ pub struct Router {
     links: Links,
     probes: Probes,
     router_adverts: RouterAdverts,
+    default_routes: DefaultRoutes,
     /// The number in each of [`Config::files`].
     files: [i32; limits::FILES_MAX],
     reports: Reports,
@@ -317,6 +322,7 @@ impl Router {
             links: Links::new(),
             probes: Probes::new(),
             router_adverts: RouterAdverts::new(),
+            default_routes: DefaultRoutes::new(),
             files: [0; limits::FILES_MAX],
             reports: Reports::new(),
             preparations: Preparations::new(),
@@ -349,6 +355,7 @@ impl Router {
             Event::Kernel(message) => self.kernel(turn, message),
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
+                self.sync.give_up_routes();
                 self.synchronise(turn);
             }
             Event::RouteGone => self.settle_routes_soon(now),
@@ -374,7 +381,8 @@ impl Router {
         first = earlier(first, self.probes_poll_at());
         first = earlier(first, self.links.poll_at());
         first = earlier(first, self.router_adverts.poll_at());
-        first = earlier(first, self.routes_poll_at());
+        first = earlier(first, self.default_routes_poll_at());
+        first = earlier(first, self.instance_routes_poll_at());
         for member in &self.members {
             first = earlier(first, member.virtual_router.poll_at());
         }
@@ -533,6 +541,7 @@ impl Router {
             self.synchronise_again(turn);
         }
         self.settle_routes(turn);
+        self.look_at_routes(turn);
         let mut turned = self.links.settle(turn.now);
         turned |= self.run_probes(turn);
         if turned || self.waits_for_startup() {

@@ -26,6 +26,7 @@ mod address;
 mod group;
 mod instance;
 mod peer;
+mod probe;
 mod reader;
 #[cfg(feature = "ra")]
 mod router_advert;
@@ -43,7 +44,8 @@ pub struct Text {
 }
 
 impl Text {
-    const EMPTY: Self = Self { start: 0, len: 0 };
+    /// Nothing.
+    pub const EMPTY: Self = Self { start: 0, len: 0 };
 
     /// Whether there is nothing in it, which stands for "not configured".
     #[must_use]
@@ -88,6 +90,10 @@ pub struct InterfaceId(pub u8);
 /// Which probe: an index into [`Config::probes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProbeId(pub u8);
+
+/// Which tracked default route: an index into [`Config::routes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteId(pub u8);
 
 /// Which tracked file: an index into [`Config::files`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -313,6 +319,8 @@ pub enum Tracked {
     Link(InterfaceId),
     /// Something that is tried again and again: up while the tries succeed.
     Probe(ProbeId),
+    /// A default route: up while the kernel has one.
+    Route(RouteId),
     /// A file with a number in it, which is multiplied by the weight, −254..=254: a product below −253 is a fault, and
     /// so, where the weight is 0, is any number but 0.
     File(FileId),
@@ -349,12 +357,13 @@ impl Delays {
     pub const NONE: Self = Self { up_ms: 0, down_ms: 0 };
 }
 
-/// A `config vrrp_script` section that something tracks.
+/// A `config vrrp_script` or `config probe` section that something tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// Its name.
     pub name: Text,
-    /// An absolute path, and arguments, with blanks between them: at most [`limits::SCRIPT_WORDS_MAX`] words.
+    /// An absolute path, and arguments, with blanks between them: at most [`limits::SCRIPT_WORDS_MAX`] words. Empty
+    /// where there is a [`Target`].
     pub script: Text,
     /// `interval`: seconds from one try to the next, 1..=65535. Default 1.
     pub interval_secs: u16,
@@ -364,6 +373,76 @@ pub struct Probe {
     pub rise: u8,
     /// `fall`: failures in a row that make it down, 1..=255. Default 1.
     pub fall: u8,
+    /// `init_fail`: it counts as down until it has risen, and not as unknown until its first result. Default 0.
+    pub starts_down: bool,
+}
+
+/// How a probe finds out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Method {
+    /// By running a script. The first, so that a table of these is all zeros.
+    Script,
+    /// By an ICMP echo.
+    Ping,
+    /// By ARP, or neighbour discovery.
+    Arp,
+    /// By connecting to a TCP port.
+    Tcp,
+    /// By asking an HTTP server.
+    Http,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Script, Self::Ping, Self::Arp, Self::Tcp, Self::Http];
+}
+
+/// Where a probe without a script goes, and what it wants there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// How it finds out.
+    pub method: Method,
+    /// `address`: whom it asks.
+    pub address: IpAddr,
+    /// `port`: TCP's, 1..=65535; 0 where there is none.
+    pub port: u16,
+    /// `interface`: the device that everything goes through; otherwise the routes decide. ARP has one.
+    pub interface: Option<InterfaceId>,
+    /// `path` of an HTTP request; empty: `/`.
+    pub path: Text,
+    /// `virtualhost`, its Host; empty: the address.
+    pub host: Text,
+    /// `text` that must stand in the reply's body; empty: none.
+    pub text: Text,
+    /// `status_code`: the least and the greatest status that will do, 0..=999.
+    pub status: [u16; 2],
+}
+
+impl Target {
+    /// That of a probe which is a script: all bits zero.
+    pub const SCRIPT: Self = Self {
+        method: Method::Script,
+        address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        port: 0,
+        interface: None,
+        path: Text::EMPTY,
+        host: Text::EMPTY,
+        text: Text::EMPTY,
+        status: [0, 0],
+    };
+}
+
+/// A `config track_interface` section of type `route` that something tracks: up while the main table has a default
+/// route that leads somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultRoute {
+    /// Its name.
+    pub name: Text,
+    /// `value`: the device that it must lead over; `None`: any.
+    pub interface: Option<InterfaceId>,
+    /// `family`; `None`: either will do.
+    pub family: Option<Family>,
 }
 
 /// What a master tells hosts of itself as a router: `router_advert` and what stands beside it.
@@ -465,6 +544,10 @@ pub struct Config {
     pub tracks: Vec<Track, { limits::TRACKS_MAX }>,
     /// The probes that are tracked.
     pub probes: Vec<Probe, { limits::PROBES_MAX }>,
+    /// What each of them tries, script or not; empty in a build in which all are scripts.
+    pub targets: Vec<Target, { limits::TARGETS_MAX }>,
+    /// The default routes that are tracked.
+    pub default_routes: Vec<DefaultRoute, { limits::TRACKED_ROUTES_MAX }>,
     /// The files that are tracked.
     pub files: Vec<File, { limits::FILES_MAX }>,
     /// What hosts are told of their router, in the order of the instances.
@@ -495,6 +578,8 @@ impl Config {
             peers: Vec::new(),
             tracks: Vec::new(),
             probes: Vec::new(),
+            targets: Vec::new(),
+            default_routes: Vec::new(),
             files: Vec::new(),
             router_adverts: Vec::new(),
             prefixes: Vec::new(),
@@ -516,6 +601,8 @@ impl Config {
         self.peers.clear();
         self.tracks.clear();
         self.probes.clear();
+        self.targets.clear();
+        self.default_routes.clear();
         self.files.clear();
         if cfg!(feature = "ra") {
             self.router_adverts.clear();
@@ -540,6 +627,12 @@ impl Config {
         let text = Text { start: u16::try_from(self.text.len()).ok()?, len: u8::try_from(piece.len()).ok()? };
         self.text.extend_from_slice(piece.as_bytes()).ok()?;
         Some(text)
+    }
+
+    /// Where a probe goes; `None` if it is a script.
+    #[must_use]
+    pub fn target(&self, probe: ProbeId) -> Option<&Target> {
+        self.targets.get(usize::from(probe.0)).filter(|target| target.method != Method::Script)
     }
 
     /// The name of a device.

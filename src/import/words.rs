@@ -123,8 +123,6 @@ const GROUP: Reasons = &[
     ("notify_deleted", "vipd runs a script for MASTER, BACKUP, FAULT and STOP"),
 ];
 
-const SCRIPT: Reasons = &[("init_fail", "until its first result, a script counts as neither up nor down")];
-
 const FILE: Reasons = &[("init_file", "vipd writes no such files: a file that is not there counts as 0")];
 
 const BLOCKS: Reasons = &[
@@ -145,7 +143,6 @@ pub(super) fn fate(kind: &str, carried: &'static str, word: &[u8]) -> Fate {
         "globals" => GLOBALS,
         "vrrp_instance" => INSTANCE,
         "vrrp_sync_group" => GROUP,
-        "vrrp_script" => SCRIPT,
         "track_file" => FILE,
         _ => &[],
     };

@@ -10,6 +10,7 @@
 //! | [`signals`], [`poll`] | what interrupts the loop, and its one place to wait |
 //! | [`hook`], [`control`], [`log`] | scripts; the control socket, both ends; where log lines go |
 //! | [`losses`] | routes of ours that are gone |
+//! | [`query`] | the sockets that probes ask with |
 //! | [`watch`] | folders whose files are tracked |
 //! | [`privilege`], [`launcher`] | what the process may do; who starts the scripts that may do more |
 //! | [`entry`], [`output`], [`file`](mod@file), [`memory`] | the process itself: arguments, output, files, its one large block |
@@ -44,6 +45,7 @@ pub mod output;
 pub mod packet;
 pub mod poll;
 pub mod privilege;
+pub mod query;
 pub mod raw;
 pub mod signals;
 mod socket;
@@ -79,7 +81,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// Errors in words, and what to do about them where that is known.
-const REASONS: [(i32, &str); 26] = [
+const REASONS: [(i32, &str); 27] = [
     (libc::EPERM, "not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW"),
     (libc::EACCES, "permission denied: run as root"),
     (libc::ENOENT, "no such file"),
@@ -101,6 +103,7 @@ const REASONS: [(i32, &str); 26] = [
     (libc::EFBIG, TOO_LONG),
     (libc::ENAMETOOLONG, TOO_LONG),
     (libc::ENETUNREACH, "no route"),
+    (libc::EHOSTUNREACH, "no route, or nobody there"),
     (libc::EINVAL, "the kernel does not take it"),
     (libc::EISDIR, "it is a directory"),
     (libc::EAFNOSUPPORT, NOT_BUILT),

@@ -170,7 +170,27 @@ const OPEN: c_long = libc::SYS_open;
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 const OPEN: c_long = -1;
 
-/// A foreign instruction set is refused; of a call that opens something, the arguments decide.
+/// The types of the sockets that probes open, as [`socket::open`](super::socket::open) asks for them.
+const STREAM: u32 = (libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
+const RAW: u32 = (libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
+
+/// More sockets: those of probes, where there are any without a script.
+const PROBES: &[libc::sock_filter] = if cfg!(feature = "probe-network") {
+    &[
+        step(IF_EQUAL, libc::AF_INET as u32, 2, 0),
+        step(IF_EQUAL, libc::AF_INET6 as u32, 1, 0),
+        step(IF_EQUAL, libc::AF_PACKET as u32, 0, 4),
+        step(LOAD, argument(1), 0, 0),
+        step(IF_EQUAL, STREAM, 1, 0),
+        step(IF_EQUAL, RAW, 0, 1),
+        step(RETURN, GRANTED, 0, 0),
+    ]
+} else {
+    &[]
+};
+
+/// A foreign instruction set is refused; of a call that opens something, the arguments decide. What [`PROBES`] does stands
+/// behind the first part.
 #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
 const HEAD: [libc::sock_filter; 24] = [
     step(LOAD, offset_of!(libc::seccomp_data, arch) as u32, 0, 0),
@@ -178,7 +198,7 @@ const HEAD: [libc::sock_filter; 24] = [
     step(RETURN, REFUSED, 0, 0),
     step(LOAD, offset_of!(libc::seccomp_data, nr) as u32, 0, 0),
     // Sockets: those of the log and of the control socket's end.
-    step(IF_EQUAL, libc::SYS_socket as u32, 0, 4),
+    step(IF_EQUAL, libc::SYS_socket as u32, 0, 4 + PROBES.len() as u8),
     step(LOAD, argument(0), 0, 0),
     step(IF_EQUAL, libc::AF_UNIX as u32, 0, 1),
     step(RETURN, GRANTED, 0, 0),
@@ -201,18 +221,25 @@ const HEAD: [libc::sock_filter; 24] = [
     step(RETURN, REFUSED, 0, 0),
 ];
 
-const STEPS: usize = HEAD.len() + ALLOWED.len() + 2;
+/// Where in the head more sockets are granted.
+const PROBES_AT: usize = 8;
+
+const STEPS: usize = HEAD.len() + PROBES.len() + ALLOWED.len() + 2;
 
 /// The head, one comparison for each call, and what becomes of a call that is none of them or one.
 static PROGRAM: [libc::sock_filter; STEPS] = {
     let mut program = [step(RETURN, REFUSED, 0, 0); STEPS];
     let mut index = 0;
     while index < STEPS - 2 {
-        program[index] = if index < HEAD.len() {
+        program[index] = if index < PROBES_AT {
             HEAD[index]
+        } else if index < PROBES_AT + PROBES.len() {
+            PROBES[index - PROBES_AT]
+        } else if index < HEAD.len() + PROBES.len() {
+            HEAD[index - PROBES.len()]
         } else {
             let to_granted = (STEPS - 2 - index) as u8;
-            step(IF_EQUAL, ALLOWED[index - HEAD.len()] as u32, to_granted, 0)
+            step(IF_EQUAL, ALLOWED[index - HEAD.len() - PROBES.len()] as u32, to_granted, 0)
         };
         index += 1;
     }
@@ -265,7 +292,9 @@ mod tests {
             (libc::SYS_execve, [pointer(c"/bin/true"), 0, 0]),
             (libc::SYS_clone, [libc::SIGCHLD as usize, 0, 0]),
             (libc::SYS_socket, [libc::AF_INET as usize, libc::SOCK_DGRAM as usize, 0]),
-            (libc::SYS_socket, [libc::AF_PACKET as usize, libc::SOCK_RAW as usize, 0]),
+            (libc::SYS_socket, [libc::AF_NETLINK as usize, RAW as usize, 0]),
+            (libc::SYS_socket, [libc::AF_INET6 as usize, libc::SOCK_DGRAM as usize, 0]),
+            (libc::SYS_listen, [0, 1, 0]),
             (libc::SYS_bind, [0, 0, 0]),
             (libc::SYS_setuid, [1, 0, 0]),
             (libc::SYS_kill, [1, 0, 0]),
@@ -292,7 +321,15 @@ mod tests {
             (libc::SYS_write, [2, pointer(c"."), 0]),
             (libc::SYS_geteuid, [0, 0, 0]),
         ];
-        for (call, [a, b, c]) in granted {
+        let mut probes = [
+            (libc::SYS_socket, [libc::AF_INET as usize, STREAM as usize, 0]),
+            (libc::SYS_socket, [libc::AF_INET6 as usize, RAW as usize, libc::IPPROTO_ICMPV6 as usize]),
+            (libc::SYS_socket, [libc::AF_PACKET as usize, RAW as usize, 0]),
+        ];
+        if !cfg!(feature = "probe-network") {
+            probes = [granted[0]; 3];
+        }
+        for (call, [a, b, c]) in granted.into_iter().chain(probes) {
             number += 1;
             // SAFETY: the pointers are those of strings, which the kernel reads.
             if unsafe { call3(call, a, b, c) }.is_err() {

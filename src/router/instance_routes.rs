@@ -136,12 +136,12 @@ impl Router {
     }
 
     /// When [`Self::settle_routes`] has something to do.
-    pub(super) const fn routes_poll_at(&self) -> Option<Instant> {
+    pub(super) const fn instance_routes_poll_at(&self) -> Option<Instant> {
         if limits::INSTANCE_ROUTES_MAX == 0 { None } else { self.routes.settle_at }
     }
 
     pub(super) fn settle_routes(&mut self, turn: &mut Turn<'_>) {
-        if self.routes_poll_at().is_none_or(|at| at > turn.now) {
+        if self.instance_routes_poll_at().is_none_or(|at| at > turn.now) {
             return;
         }
         self.routes.settle_at = None;

@@ -122,6 +122,7 @@ impl Router {
     pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
         self.links.rename(&self.config, new);
         self.probes.rename(&self.config, new);
+        self.default_routes.rename(&self.config, new);
         self.rename_files(new);
         self.reports.rename(new);
         if cfg!(feature = "ra") {

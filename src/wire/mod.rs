@@ -8,8 +8,10 @@
 use core::fmt;
 
 pub mod frame;
+pub mod icmp;
 pub mod ip;
 pub mod link;
+pub mod neighbour;
 pub mod netlink;
 pub mod ra;
 pub mod route;

@@ -6,7 +6,8 @@ use core::net::{IpAddr, Ipv4Addr};
 use vipd::config::problem::Severity;
 use vipd::config::schema::Alias;
 use vipd::config::{
-    Announcements, Config, GroupId, Instance, InterfaceId, Span, Track, Tracked, VirtualRoute, VirtualRule,
+    Announcements, Config, Family, GroupId, Instance, InterfaceId, Method, ProbeId, Span, Track, Tracked,
+    VirtualRoute, VirtualRule,
 };
 use vipd::limits;
 use vipd::time::{self, Interval};
@@ -232,6 +233,7 @@ fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
     let name = match track.what {
         Tracked::Link(interface) => config.interface_name(interface),
         Tracked::Probe(probe) => config.text(config.probes[usize::from(probe.0)].name),
+        Tracked::Route(route) => config.text(config.default_routes[usize::from(route.0)].name),
         Tracked::File(file) => config.text(config.files[usize::from(file.0)].name),
     };
     (name, track.weight, track.is_reversed)
@@ -240,7 +242,7 @@ fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
 /// Defaults are keepalived's: each second, at most as long, at once up and down. Only what is tracked is tried.
 #[test]
 fn a_script_is_tracked_by_name_and_counts_as_its_section_or_its_tracker_says() {
-    let config = accept(
+    let (config, usable, reported) = read(
         "config vrrp_script 'plain'\n\toption script '/bin/true'\n\
          config vrrp_script 'full'\n\toption name 'isp'\n\toption script '/usr/bin/ping -c 1  192.0.2.9'\n\
          \toption interval '60'\n\toption timeout '5'\n\toption rise '2'\n\toption fall '3'\n\
@@ -256,7 +258,9 @@ fn a_script_is_tracked_by_name_and_counts_as_its_section_or_its_tracker_says() {
          \tlist virtual_ipaddress 192.0.2.3/24\n\tlist track_script 'older'\n\
          config vrrp_sync_group 'g'\n\tlist group 'a b'\n\tlist track_script 'plain'\n\
          \tlist track_interface 'eth5'\n",
+        &[],
     );
+    assert!(usable && reported.len() == 1, "nothing tracks idle: {reported:?}");
     let tracks = |span: Span| -> Vec<_> {
         span.of(&config.tracks).iter().map(|track| tracked(&config, track)).collect()
     };
@@ -495,6 +499,73 @@ fn tx22_addresses_keep_their_order_within_a_family() {
     );
     assert_eq!(addresses(&config, b.v4.addresses), ["192.0.2.2/32@eth0"]);
     assert_eq!(addresses(&config, b.v6.addresses), ["fe80::9/128@eth0"]);
+}
+
+/// keepalived's words, and its defaults: port 80, any status from 200 to 299.
+#[test]
+fn a_probe_is_tracked_by_name_and_goes_where_its_section_says() {
+    let config = accept(
+        "config probe 'gateway'\n\toption type 'ping'\n\toption address 'fe80::9'\n\toption interface 'wan'\n\
+         \toption interval '5'\n\toption timeout '2'\n\toption init_fail '1'\n\toption rise '2'\n\toption fall '3'\n\toption weight '-20'\n\
+         config probe\n\toption name 'web'\n\toption type 'http'\n\toption address '127.0.0.1'\n\
+         \toption path '/x?y'\n\toption virtualhost 'www.example.org'\n\toption text 'all is well'\n\
+         config probe 'plain'\n\toption type 'http'\n\toption address '192.0.2.7'\n\toption status_code '301-302'\n\
+         \toption port '8080'\n\
+         config probe 'isp'\n\toption type 'script'\n\toption script '/bin/ping -c 1 192.0.2.9'\n\
+         config probe 'who'\n\toption type 'arp'\n\toption address '192.0.2.8'\n\toption interface 'eth0'\n\
+         config probe 'ssh'\n\toption type 'tcp'\n\toption address '2001:db8::1'\n\toption port '22'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_probe 'gateway web weight 5 reverse plain isp who ssh'\n\
+         config vrrp_instance 'b'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\
+         config vrrp_sync_group 'g'\n\tlist group 'b'\n\tlist track_probe 'gateway weight 1'\n",
+    );
+    let tracks: Vec<_> = config.tracks.iter().map(|track| tracked(&config, track)).collect();
+    assert_eq!(tracks[..3], [("gateway", -20, false), ("web", 5, true), ("plain", 0, false)]);
+    assert_eq!(tracks[6], ("gateway", 1, false), "the same one");
+    assert_eq!(config.probes.len(), 6);
+    let probe = config.probes[0];
+    assert_eq!((probe.interval_secs, probe.timeout_secs, probe.rise, probe.fall), (5, 2, 2, 3));
+    assert!(probe.starts_down && !config.probes[1].starts_down);
+    let target = |place: u8| config.target(ProbeId(place)).copied();
+    let gateway = target(0).unwrap();
+    assert_eq!((gateway.method, gateway.address), (Method::Ping, "fe80::9".parse().unwrap()));
+    assert_eq!(gateway.interface.map(|id| config.interface_name(id)), Some("wan"));
+    let web = target(1).unwrap();
+    assert_eq!((web.method, web.port, web.status, web.interface), (Method::Http, 80, [200, 299], None));
+    assert_eq!(
+        [web.path, web.host, web.text].map(|it| config.text(it)),
+        ["/x?y", "www.example.org", "all is well"]
+    );
+    let plain = target(2).unwrap();
+    assert_eq!((plain.port, plain.status), (8080, [301, 302]));
+    assert!(plain.path.is_empty() && plain.host.is_empty() && plain.text.is_empty());
+    assert_eq!(target(3), None);
+    assert_eq!(config.text(config.probes[3].script), "/bin/ping -c 1 192.0.2.9");
+    assert_eq!(target(4).map(|it| (it.method, it.port)), Some((Method::Arp, 0)));
+    assert_eq!(target(5).map(|it| (it.method, it.port)), Some((Method::Tcp, 22)));
+    assert_eq!(target(6), None);
+}
+
+#[test]
+fn a_default_route_is_tracked_by_the_name_of_its_section() {
+    let config = accept(
+        "config track_interface 'uplink'\n\toption type 'route'\n\toption weight '-30'\n\
+         config track_interface 'six'\n\toption type 'route'\n\toption family 'ipv6'\n\toption value 'wan'\n\
+         config track_interface 'link'\n\toption type 'interface'\n\toption value 'eth5'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_interface 'uplink six weight 9 link'\n\
+         config vrrp_instance 'b'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\toption track_interface 'uplink weight 0 reverse'\n",
+    );
+    let tracks: Vec<_> = config.tracks.iter().map(|track| tracked(&config, track)).collect();
+    assert_eq!(tracks, [("uplink", -30, false), ("six", 9, false), ("eth5", 0, false), ("uplink", 0, true)]);
+    let routes: Vec<_> = config
+        .default_routes
+        .iter()
+        .map(|it| (config.text(it.name), it.interface.map(|id| config.interface_name(id)), it.family))
+        .collect();
+    assert_eq!(routes, [("uplink", None, None), ("six", Some("wan"), Some(Family::V6))]);
 }
 
 #[test]

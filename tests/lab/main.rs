@@ -15,6 +15,7 @@ mod addresses;
 mod bench;
 mod calls;
 mod command;
+mod default_routes;
 mod excluded;
 mod faults;
 mod floods;
@@ -27,6 +28,7 @@ mod kinds;
 mod lifetime;
 mod lone;
 mod many;
+mod probes;
 #[cfg(feature = "ra")]
 mod ra;
 mod ram;

@@ -117,7 +117,15 @@ fn probe(config: &mut Config, name: &str) -> ProbeId {
         let script = config.keep_text("/bin/true").unwrap();
         config
             .probes
-            .push(Probe { name, script, interval_secs: 1, timeout_secs: 2, rise: 2, fall: 3 })
+            .push(Probe {
+                name,
+                script,
+                interval_secs: 1,
+                timeout_secs: 2,
+                rise: 2,
+                fall: 3,
+                starts_down: false,
+            })
             .unwrap();
         config.probes.len() - 1
     });

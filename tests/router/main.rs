@@ -21,6 +21,7 @@ mod table;
 mod admission;
 mod bundles;
 mod claims;
+mod default_routes;
 mod delays;
 mod excluded;
 mod hooks;

@@ -32,6 +32,9 @@ const PACKETS_WAITING_MAX: usize = 2 * limits::SOCKET_BUFFER_BYTES / 512;
 /// Datagrams that the netlink socket's buffer holds before the next one is an overrun.
 const DATAGRAMS_WAITING_MAX: usize = 256;
 
+/// The number of a device that leads away from here.
+const PPP: u32 = 90;
+
 /// What was refused is asked for again within this, by the slowest clock.
 const RETRY_MAX: Nanos = 1100 * MS;
 
@@ -146,6 +149,10 @@ pub struct Kernel {
     /// `promote_secondaries`: an IPv4 primary that is removed leaves its place to a secondary. Where it does not,
     /// releasing a virtual address can take the administrator's own with it.
     pub promotes_secondaries: bool,
+    /// There is a default route, over a device that nothing else is about.
+    pub has_default_route: bool,
+    /// The daemon has asked for news of routes.
+    pub hears_of_routes: bool,
     /// Grows with whatever it has to tell.
     pub epoch: u64,
     /// Answers to this host's pings.
@@ -172,6 +179,8 @@ impl Kernel {
             troubled_until: 0,
             keeps_marks,
             promotes_secondaries: false,
+            has_default_route: true,
+            hears_of_routes: false,
             epoch: 0,
             replies: Vec::new(),
             datagrams: VecDeque::new(),
@@ -226,6 +235,7 @@ impl Kernel {
     /// The daemon is gone, and its sockets with it. Addresses stay.
     pub fn close_sockets(&mut self) {
         self.listening = false;
+        self.hears_of_routes = false;
         self.overrun = false;
         self.datagrams.clear();
         self.packets.clear();
@@ -346,6 +356,22 @@ impl Kernel {
         }
     }
 
+    /// `ip route add default`, or `del`; and some other route comes and goes.
+    pub fn set_default_route(&mut self, is_there: bool, rng: &mut Rng) {
+        self.tell_route(true, false, rng);
+        if is_there != self.has_default_route {
+            self.has_default_route = is_there;
+            self.tell_route(is_there, true, rng);
+        }
+        self.tell_route(false, false, rng);
+    }
+
+    fn tell_route(&mut self, is_there: bool, to_all: bool, rng: &mut Rng) {
+        if self.hears_of_routes {
+            self.tell(Datagram::default().route(is_there, false, to_all, PPP, None), rng);
+        }
+    }
+
     /// `ip address add`.
     pub fn add_address(&mut self, at: usize, address: IpAddr, prefix_len: u8, rng: &mut Rng) {
         self.install(at, plain(address, prefix_len), 0, rng);
@@ -447,6 +473,7 @@ impl Kernel {
             match request.wish {
                 Wish::DumpLinks => self.dump_links(request.sequence, rng),
                 Wish::DumpAddresses => self.dump_addresses(request.sequence, rng),
+                Wish::DumpRoutes => self.dump_routes(request.sequence, rng),
                 Wish::AddAddress { .. }
                 | Wish::DeleteAddress { .. }
                 | Wish::AddMacvlan { .. }
@@ -616,7 +643,11 @@ impl Kernel {
                 },
                 Wish::AddRoute(destination, prefix_len) => self.route_added((*destination, *prefix_len)),
                 Wish::DeleteRoute(destination, prefix_len) => self.route_removed((*destination, *prefix_len)),
-                Wish::AddRule | Wish::DeleteRule | Wish::DumpLinks | Wish::DumpAddresses => 0,
+                Wish::AddRule
+                | Wish::DeleteRule
+                | Wish::DumpLinks
+                | Wish::DumpAddresses
+                | Wish::DumpRoutes => 0,
             }
         };
         trace!("    kernel: {:?} -> {errno}", request.wish);
@@ -746,6 +777,17 @@ impl Kernel {
         for link in self.links.iter().filter(|link| link.present) {
             for it in &link.addresses {
                 datagram = datagram.address(link.index, it, sequence, true);
+            }
+        }
+        self.tell_list(datagram, sequence, rng);
+    }
+
+    fn dump_routes(&mut self, sequence: u32, rng: &mut Rng) {
+        assert!(self.hears_of_routes, "the daemon lists routes, and hears no news of them");
+        let mut datagram = Datagram::default();
+        for to_all in [false, true] {
+            if !to_all || self.has_default_route {
+                datagram = datagram.route(true, false, to_all, PPP, Some(sequence));
             }
         }
         self.tell_list(datagram, sequence, rng);

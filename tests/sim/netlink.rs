@@ -16,9 +16,15 @@ const RTM_NEWNEIGH: u16 = 28;
 const RTM_DELNEIGH: u16 = 29;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
-
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
+const RTM_GETROUTE: u16 = 26;
+
+const RTA_OIF: u16 = 4;
+const RT_TABLE_MAIN: u8 = 254;
+const RTPROT_BOOT: u8 = 3;
+const RTN_UNICAST: u8 = 1;
+
 const RTM_NEWRULE: u16 = 32;
 const RTM_DELRULE: u16 = 33;
 
@@ -147,6 +153,8 @@ pub enum Wish {
     DumpLinks,
     /// Of this family; `None`: of every one.
     DumpAddresses,
+    /// Of every family.
+    DumpRoutes,
 }
 
 /// One request.
@@ -229,6 +237,11 @@ fn request(bytes: &[u8]) -> Request<'_> {
                 mac: Mac(mac.try_into().unwrap()),
                 knows: kind == RTM_NEWNEIGH,
             }
+        }
+        RTM_GETROUTE => {
+            assert!(flags & NLM_F_DUMP == NLM_F_DUMP, "RTM_GETROUTE that is no dump");
+            assert!(body.len() == 12 && body[0] == 0, "a dump of one family's routes");
+            Wish::DumpRoutes
         }
         other => panic!("a netlink request of type {other}"),
     };
@@ -419,6 +432,20 @@ impl Datagram {
             self.attribute(IFA_PROTO, &[it.mark]);
         }
         self.end()
+    }
+
+    /// One message that says that a route of this family exists, or is gone: to everywhere, or to a part of it.
+    pub fn route(self, is_there: bool, is_v6: bool, to_all: bool, index: u32, sequence: Option<u32>) -> Self {
+        let kind = if is_there { RTM_NEWROUTE } else { RTM_DELROUTE };
+        let mut datagram = self;
+        datagram.begin(kind, sequence.is_some(), sequence.unwrap_or(0));
+        let family = if is_v6 { AF_INET6 } else { AF_INET };
+        let prefix_len = if to_all { 0 } else { 8 };
+        // struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags.
+        let header = [family, prefix_len, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0, 0, 0, 0];
+        datagram.bytes.extend_from_slice(&header);
+        datagram.attribute(RTA_OIF, &index.to_ne_bytes());
+        datagram.end()
     }
 
     /// The end of a dump.

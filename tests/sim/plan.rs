@@ -15,6 +15,7 @@ use vipd::wire::route::{Kind, MAIN_TABLE, Network, Route};
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 use crate::clock::{MS, Nanos, SEC};
+use crate::things::{self, Thing};
 
 /// The names of a node's devices, by the number of the link.
 pub const LINK_NAMES: [&str; 3] = ["br-lan", "eth1", "wan"];
@@ -38,6 +39,8 @@ pub struct Plan {
     pub group: Option<u8>,
     /// Links that it tracks, with their weights.
     pub tracks: Vec<(usize, i16)>,
+    /// Other things that it tracks.
+    pub things: Vec<(Thing, i16)>,
     pub password: Option<&'static [u8]>,
     pub checksum: ChecksumForm,
     /// `address_lifetime`, seconds; 0: none.
@@ -91,6 +94,7 @@ impl Plan {
             announcements: Announcements::default(),
             group: None,
             tracks: Vec::new(),
+            things: Vec::new(),
             password: None,
             checksum: ChecksumForm::default(),
             lifetime_secs: 0,
@@ -137,6 +141,12 @@ impl Plan {
     /// It tracks another link: 0 for a fault while that is down, else with this weight.
     pub fn tracks(mut self, link: usize, weight: i16) -> Self {
         self.tracks.push((link, weight));
+        self
+    }
+
+    /// It tracks something else.
+    pub fn tracks_thing(mut self, thing: Thing, weight: i16) -> Self {
+        self.things.push((thing, weight));
         self
     }
 
@@ -206,16 +216,17 @@ impl Plan {
         Nanos::from(self.centis) * 10 * MS
     }
 
-    /// The priorities that the tracked links can make of the configured one.
+    /// The priorities that tracked links and things can make of the configured one.
     pub fn priorities(&self) -> RangeInclusive<u8> {
         if self.priority == 255 {
             return 255..=255;
         }
-        let sum = |weights: fn(i16) -> i16| -> u8 {
-            let sum: i32 = self.tracks.iter().map(|&(_, weight)| i32::from(weights(weight))).sum();
-            (i32::from(self.priority) + sum).clamp(1, 254) as u8
-        };
-        sum(|weight| weight.min(0))..=sum(|weight| weight.max(0))
+        let links =
+            self.tracks.iter().map(|&(_, weight)| (i32::from(weight.min(0)), i32::from(weight.max(0))));
+        let things = self.things.iter().map(|&(thing, weight)| things::range(thing, weight));
+        let (least, most) = links.chain(things).fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        let with = |sum: i32| (i32::from(self.priority) + sum).clamp(1, 254) as u8;
+        with(least)..=with(most)
     }
 
     /// The longest Skew_Time that the family's version makes of any priority that it can have.
@@ -265,6 +276,10 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
     for &(link, weight) in &plan.tracks {
         let interface = config.interface(LINK_NAMES[link]).unwrap();
         config.tracks.push(Track { what: Tracked::Link(interface), weight, is_reversed: false }).unwrap();
+    }
+    for &(thing, weight) in &plan.things {
+        let track = things::track(config, thing, weight);
+        config.tracks.push(track).unwrap();
     }
     Instance {
         name: config.keep_text(plan.name).unwrap(),

@@ -28,7 +28,7 @@ use vipd::wire::{IfIndex, Mac};
 use super::advert::verdict;
 use super::choices::Choices;
 use crate::frame::{self, Content};
-use crate::netlink::{Wish, requests};
+use crate::netlink::{Datagram, Wish, requests};
 
 /// Events of one run.
 const EVENTS_MAX: usize = 300;
@@ -50,6 +50,10 @@ const CONFIGS: [&str; 7] = [
      list virtual_ipaddress_excluded '2001:db8::9/64 10.0.0.9/24'\n\
      list virtual_routes '10.9.0.0/16 via 10.0.0.254 default dev eth1 fd00::/8 via fe80::9 dev eth0'\n\
      list virtual_rules 'from 10.9.0.0/16 iif eth1 table 9 priority 9'\n\
+     list track_interface 'uplink six weight -30'\nlist track_probe 'far weight 20 web'\n\
+     config track_interface uplink\noption type route\nconfig track_interface six\noption type route\n\
+     option family ipv6\noption value eth1\nconfig probe far\noption type ping\noption address fe80::9\n\
+     option interface eth0\nconfig probe web\noption type http\noption address 10.0.0.9\noption init_fail 1\n\
      config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption preempt_delay 3\n\
      list virtual_ipaddress 10.0.2.1/24\nlist track_interface eth0\n\
      config vrrp_sync_group g\nlist group a\nlist group b\noption notify /bin/false\n",
@@ -389,6 +393,11 @@ impl Bench {
                 hop_limit: 255,
                 message: if choices.is_so() { choices.some() } else { &[133, 0, 0, 0, 0, 0, 0, 0] },
             }),
+            10 => {
+                let (is_there, is_v6) = (choices.is_so(), choices.is_so());
+                let datagram = Datagram::default().route(is_there, is_v6, true, interface.0, None);
+                return self.datagram(&datagram.into_bytes());
+            }
             _ => Event::Failed(Failure { interface, what: choices.one_of(&what), errno }),
         };
         if let Event::HookEnded(ticket) = event {
@@ -457,7 +466,7 @@ impl Bench {
                 self.hooks.push((ticket, format!("claim {whose}")));
             }
             Effect::Try(_, ticket) => self.tries.push(ticket),
-            Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) => {
+            Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) | Effect::DumpRoutes(sequence) => {
                 self.sequence = sequence;
                 self.is_asking = true;
             }
@@ -651,7 +660,7 @@ impl Outlet for Reader<'_> {
                 }
                 Wish::Promote(_) => {}
                 Wish::AddRule | Wish::DeleteRule => assert!(!self.config.virtual_rules.is_empty()),
-                Wish::DumpLinks | Wish::DumpAddresses => {}
+                Wish::DumpLinks | Wish::DumpAddresses | Wish::DumpRoutes => {}
             }
         }
         Ok(())
