@@ -7,8 +7,9 @@
 //!   |   4 the kernel  links and addresses
 //!   |   5 packets     all that were waiting, before any timer: a starved backup must not steal
 //!   |   6 failures    of effects of the last turn
-//!   |   7 files       those that are tracked; then timers, after another look for packets, if one of them could make a master
-//!   +-- 8 control     status, reload
+//!   |   7 tries       the answers that probes have had
+//!   |   8 files       those that are tracked; routes that are gone; then timers, after another look for packets, if one of them could make a master
+//!   +-- 9 control     status, reload
 //! ```
 //!
 //! Both sides meet here and nowhere else: [`linux`] knows descriptors and bytes, [`crate::router`] knows VRRP.
@@ -20,10 +21,13 @@ use heapless::Vec;
 
 use crate::cli::{Command, Exit};
 use crate::config::problem::Problem;
-use crate::limits::{CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX};
+use crate::limits::{
+    CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX, TARGETS_MAX,
+};
 use crate::linux::batch::Inbox;
 use crate::linux::control::Listener;
 use crate::linux::launcher::Launcher;
+use crate::linux::losses::Losses;
 use crate::linux::memory::{self, Scratch};
 use crate::linux::netlink::Received;
 use crate::linux::outlet::{Arena, Kernel};
@@ -40,11 +44,13 @@ mod files;
 mod hands;
 mod load;
 mod serve;
+mod tries;
 
 use files::Files;
 use hands::{Hands, Unstarted};
 pub use load::{Report, Trouble, load};
 use serve::Clients;
+use tries::Tries;
 
 /// Datagrams of kernel messages that one turn takes.
 const DATAGRAMS_PER_TURN_MAX: usize = 64;
@@ -63,6 +69,7 @@ pub struct Memory {
     /// For the configuration that is being read.
     scratch: Scratch,
     unstarted: Unstarted,
+    tries: Tries,
     clients: Clients,
     arena: Arena,
     effects: Effects,
@@ -80,6 +87,7 @@ impl Memory {
         Self {
             scratch: Scratch::new(),
             unstarted: Unstarted::new(),
+            tries: Tries::new(),
             clients: Clients::new(),
             arena: Arena::new(),
             effects: Effects::new(),
@@ -102,7 +110,7 @@ impl Default for Memory {
 
 /// Runs until SIGTERM or SIGINT, and answers with the exit code.
 pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
-    let Memory { router, scratch, effects, arena, inbox, unstarted, clients } = memory;
+    let Memory { router, scratch, effects, arena, inbox, unstarted, tries, clients } = memory;
     // Split off first: it keeps what there is in memory at this moment.
     let launcher = match Launcher::start() {
         Ok(launcher) => launcher,
@@ -114,7 +122,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         return Exit::Wrong;
     }
     let is_realtime = scratch.config.globals.realtime;
-    let Opened { kernel, listener, signals, watch } = match open(arena, command, is_realtime) {
+    let Opened { kernel, listener, signals, watch, losses } = match open(arena, command, is_realtime) {
         Ok(opened) => opened,
         Err(error) => return refused(&error),
     };
@@ -125,6 +133,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         launcher,
         can_launch: true,
         unstarted,
+        tries,
         is_behind: false,
         troubles: 0,
     };
@@ -134,10 +143,12 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         listener,
         signals,
         files: Files { watch, again_at: None },
+        losses,
         scratch,
         inbox,
         clients,
         is_torn: false,
+        hears_of_routes: false,
         ends_at: None,
         deaf_until: None,
     };
@@ -161,6 +172,8 @@ struct Opened<'a> {
     signals: Signals,
     /// `None`: this kernel has none, or this build.
     watch: Option<Watch>,
+    /// The same.
+    losses: Option<Losses>,
 }
 
 /// Opens everything that needs privilege, and gives up all of it that the loop does not.
@@ -173,13 +186,14 @@ fn open<'a>(
     let listener = Listener::bind(command.socket)?;
     let signals = Signals::install()?;
     let watch = if cfg!(feature = "files") { Watch::open().ok() } else { None };
+    let losses = if cfg!(feature = "routes") { Losses::open().ok() } else { None };
     if is_realtime {
         privilege::become_realtime()?;
     }
     if let Err(error) = privilege::drop_all_others() {
         warn!("goes on with more privileges than needed: {error}");
     }
-    Ok(Opened { kernel, listener, signals, watch })
+    Ok(Opened { kernel, listener, signals, watch, losses })
 }
 
 struct Daemon<'a> {
@@ -188,11 +202,14 @@ struct Daemon<'a> {
     listener: Listener,
     signals: Signals,
     files: Files,
+    losses: Option<Losses>,
     scratch: &'a mut Scratch,
     inbox: &'a mut Inbox,
     clients: &'a mut Clients,
     /// The list that the kernel is telling was changed in the middle.
     is_torn: bool,
+    /// The kernel has been asked for news of routes.
+    hears_of_routes: bool,
     /// When to end although a hook still runs.
     ends_at: Option<Instant>,
     /// Until when no client is let in.
@@ -206,7 +223,9 @@ struct Ready {
     kernel: bool,
     packets: bool,
     solicitations: bool,
+    tries: bool,
     files: bool,
+    losses: bool,
     control: bool,
 }
 
@@ -245,10 +264,16 @@ impl Daemon<'_> {
                 self.hands.take_solicitations(self.inbox);
             }
             self.hands.take_failures(); // 6
-            self.files.take(&mut self.hands, ready.files); // 7
+            if ready.tries {
+                self.hands.take_tries(self.inbox); // 7
+            }
+            self.files.take(&mut self.hands, ready.files); // 8
+            if ready.losses && self.losses.as_ref().is_some_and(Losses::drain) {
+                self.hands.act(Event::RouteGone);
+            }
             self.take_timers();
             if ready.control || self.clients.are_watching() {
-                self.serve(); // 8
+                self.serve(); // 9
             }
         }
         self.hands.kernel.flush();
@@ -277,7 +302,10 @@ impl Daemon<'_> {
             Some(Duration::ZERO)
         } else {
             let mut deadline = self.hands.router.poll_at();
-            for other in [self.ends_at, self.deaf_until, self.files.again_at].into_iter().flatten() {
+            let tries_end_at = self.hands.tries.ends_at();
+            for other in
+                [self.ends_at, self.deaf_until, self.files.again_at, tries_end_at].into_iter().flatten()
+            {
                 deadline = Some(deadline.map_or(other, |at| at.min(other)));
             }
             deadline.map(|at| at.since(clock::now()))
@@ -286,13 +314,16 @@ impl Daemon<'_> {
         let kernel = &self.hands.kernel;
         let v4 = Waiting::to_read(&kernel.v4);
         let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
-        let mut all: Vec<Waiting, { 8 + CONTROL_CLIENTS_MAX }> = Vec::new();
+        let mut all: Vec<Waiting, { 9 + TARGETS_MAX + CONTROL_CLIENTS_MAX }> = Vec::new();
         let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
         let scripts = self.hands.scripts();
         let is_deaf = self.deaf_until.is_some();
         let listener = if is_deaf { Waiting::NEVER } else { Waiting::to_read(&self.listener) };
         let files = self.files.watch.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
-        all.extend([signals, scripts, netlink, v4, v6, self.hands.solicitations(), files, listener]);
+        let losses = self.losses.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
+        all.extend([signals, scripts, netlink, v4, v6, self.hands.solicitations(), files, losses]);
+        all.extend(self.hands.tries.interests());
+        all.extend([listener]);
         all.extend(self.clients.interests());
         poll::wait(&mut all, timeout)?;
         let mut over = all.iter().map(|waiting| waiting.is_over());
@@ -303,6 +334,8 @@ impl Daemon<'_> {
             packets: (over.next() == Some(true)) | (over.next() == Some(true)),
             solicitations: over.next() == Some(true),
             files: over.next() == Some(true),
+            losses: over.next() == Some(true),
+            tries: self.hands.tries.note_ready(&mut over) | self.hands.tries.are_late(),
             control: over.any(|is_over| is_over),
         })
     }
@@ -352,8 +385,27 @@ impl Daemon<'_> {
         self.hands.act(Event::Adopt(&mut self.scratch.config));
         self.scratch.give_back();
         self.hands.listen_for_solicitations();
+        self.hear_of_routes();
         self.files.watch_all(&mut self.hands);
+        if let Some(losses) = &self.losses {
+            let config = self.hands.router.config();
+            losses.listen(!config.virtual_routes.is_empty() || !config.virtual_rules.is_empty());
+        }
         memory::give_blank_pages_back(self.hands.router);
+    }
+
+    /// Asks for news of routes as long as one is tracked. The list that is asked for afterwards has what is there already.
+    fn hear_of_routes(&mut self) {
+        if !cfg!(feature = "track-route") {
+            return;
+        }
+        let is_wanted = !self.hands.router.config().default_routes.is_empty();
+        if is_wanted != self.hears_of_routes {
+            match self.hands.kernel.netlink.hear_of_routes(is_wanted) {
+                Ok(()) => self.hears_of_routes = is_wanted,
+                Err(error) => self.hands.note(error),
+            }
+        }
     }
 
     fn take_kernel_messages(&mut self) {

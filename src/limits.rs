@@ -29,21 +29,39 @@ pub const PEERS_MAX: usize = setting(option_env!("VIPD_PEERS"), 32);
 /// Pairs of an instance and something that it tracks. `VIPD_TRACKS`.
 pub const TRACKS_MAX: usize = setting(option_env!("VIPD_TRACKS"), 32);
 
-/// Probes: `vrrp_script` sections that something tracks; none in a build without the feature `probe`. `VIPD_PROBES`.
+/// Probes: `vrrp_script` and `probe` sections that something tracks; none in a build without the feature `probe`. `VIPD_PROBES`.
 pub const PROBES_MAX: usize =
     if cfg!(feature = "probe") { setting(option_env!("VIPD_PROBES"), 8) } else { 0 };
+
+/// Probes that need no script: as many as probes; none in a build without the feature `probe-network`.
+pub const TARGETS_MAX: usize = if cfg!(feature = "probe-network") { PROBES_MAX } else { 0 };
+
+/// `track_interface` sections of type `route` that something tracks; none in a build without the feature `route`.
+/// `VIPD_TRACKED_ROUTES`.
+pub const TRACKED_ROUTES_MAX: usize =
+    if cfg!(feature = "track-route") { setting(option_env!("VIPD_TRACKED_ROUTES"), 4) } else { 0 };
 
 /// `track_file` sections that something tracks; none in a build without the feature `files`. `VIPD_FILES`.
 pub const FILES_MAX: usize = if cfg!(feature = "files") { setting(option_env!("VIPD_FILES"), 8) } else { 0 };
 
 /// Virtual MACs of one virtual router: none in a build without the feature `vmac`.
 pub const VMACS_MAX: usize = if cfg!(feature = "vmac") { 1 } else { 0 };
+
+/// Virtual addresses of one virtual router with `no_accept`: packets to all of them are dropped by one request.
+/// `VIPD_FILTERED_ADDRESSES`.
+pub const FILTERED_ADDRESSES_MAX: usize =
+    setting(option_env!("VIPD_FILTERED_ADDRESSES"), if ADDRESSES_MAX < 256 { ADDRESSES_MAX } else { 256 });
+
 /// Instances with `router_advert`; none in a build without the feature `ra`. `VIPD_RA`.
 pub const RA_MAX: usize = if cfg!(feature = "ra") { setting(option_env!("VIPD_RA"), 4) } else { 0 };
 
 /// `ra_prefix` entries of all instances together, and so many `dns` entries: two for each, and no more than fit one
 /// frame.
 pub const RA_PREFIXES_MAX: usize = if RA_MAX > 8 { 16 } else { 2 * RA_MAX };
+/// Routes, and as many rules, that move with an instance; none in a build without the feature `routes`.
+/// `VIPD_INSTANCE_ROUTES`.
+pub const INSTANCE_ROUTES_MAX: usize =
+    if cfg!(feature = "routes") { setting(option_env!("VIPD_INSTANCE_ROUTES"), 8) } else { 0 };
 
 /// Words of a probe's script: its path and its arguments.
 pub const SCRIPT_WORDS_MAX: usize = 8;
@@ -125,10 +143,14 @@ pub const SOCKET_BUFFER_BYTES: usize = 131_072;
 /// Effects of one event for one virtual router; see `vipd::router`.
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 
-/// Effects of one event: every virtual router moves, every address is withdrawn, every probe is tried, and every
-/// router advertisement is sent, twice if it is the last one.
-pub const EFFECTS_MAX: usize =
-    VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX + ADDRESSES_MAX + PROBES_MAX + 2 * RA_MAX + 8;
+/// Effects of one event: every virtual router moves, every address, route and rule is withdrawn, every probe is tried,
+/// and every router advertisement is sent, twice if it is the last one.
+pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX
+    + ADDRESSES_MAX
+    + PROBES_MAX
+    + 2 * INSTANCE_ROUTES_MAX
+    + 2 * RA_MAX
+    + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
 pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 98_304);
@@ -144,9 +166,12 @@ const_assert!(ADDRESSES_MAX <= u16::MAX as usize); // Spans count in 16 bits.
 const_assert!(INTERFACES_MAX <= u8::MAX as usize); // An `InterfaceId` is 8-bit.
 const_assert!(PEERS_MAX <= u16::MAX as usize);
 const_assert!(TRACKS_MAX <= u16::MAX as usize);
+const_assert!(FILTERED_ADDRESSES_MAX <= 2048); // An attribute of netlink lists them, 28 bytes each.
 const_assert!(PROBES_MAX <= u8::MAX as usize); // A `ProbeId` is 8-bit.
+const_assert!(TRACKED_ROUTES_MAX <= u8::MAX as usize); // A `RouteId` is 8-bit.
 const_assert!(FILES_MAX <= u8::MAX as usize); // A `FileId` is 8-bit.
 const_assert!(RA_MAX <= u8::MAX as usize); // They are numbered in 8 bits.
+const_assert!(INSTANCE_ROUTES_MAX <= u8::MAX as usize); // Requests are numbered by it in 8 bits.
 const_assert!(STRANGERS_MAX >= 2 && STRANGERS_MAX <= 255); // Two foreign pairs; they are searched one by one.
 const_assert!(TEXT_BYTES_MAX <= u16::MAX as usize); // A `Text` counts in 16 bits.
 const_assert!(CONFIG_BYTES_MAX <= 1 << 24); // Offsets into the file are 32-bit, lines 24-bit.

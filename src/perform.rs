@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use static_assertions::const_assert;
 
-use crate::config::{Family, VirtualAddress};
+use crate::config::VirtualAddress;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::router::{Effect, Router, Slot, View};
 use crate::vrrp::Rules;
@@ -12,10 +12,11 @@ use crate::wire::frame::{self, FRAME_BYTES_MAX};
 use crate::wire::link;
 use crate::wire::rtnl::{self, NewAddress};
 use crate::wire::vrrp::Outgoing;
-use crate::wire::{Full, IfIndex, Mac};
+use crate::wire::{Full, IfIndex, Mac, route};
 
 mod no_accept;
 mod ra;
+mod routes;
 mod vmac;
 
 /// Bytes could not be handed over. What is known about it later comes back as
@@ -77,7 +78,7 @@ pub trait Outlet {
 const REQUEST_BYTES_MAX: usize = 128;
 
 const_assert!(rtnl::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX && FRAME_BYTES_MAX <= REQUEST_BYTES_MAX);
-const_assert!(link::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX);
+const_assert!(link::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX && route::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX);
 
 /// Room for the header of an advertisement that leaves as a whole frame.
 const HEADROOM: usize = if cfg!(feature = "vmac") { frame::ADVERT_HEADER_BYTES_MAX } else { 0 };
@@ -85,8 +86,8 @@ const HEADROOM: usize = if cfg!(feature = "vmac") { frame::ADVERT_HEADER_BYTES_M
 /// Sequence number of requests that are not asked about: only lists are recognised by theirs.
 const NO_SEQUENCE: u32 = 0;
 
-/// Carries out one effect. [`Effect::Notify`], [`Effect::Prepare`] and [`Effect::Try`] are the daemon's: they make a process, not
-/// bytes.
+/// Carries out one effect. [`Effect::Notify`], [`Effect::Prepare`] and [`Effect::Try`] are the daemon's: they make a process
+/// or a socket, not bytes.
 ///
 /// Performing an effect twice is as good as once (law 4): messages and announcements repeat themselves anyway,
 /// and requests for addresses replace what is there.
@@ -97,14 +98,17 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
     match effect {
         Effect::Join(slot) => join(router, slot, outlet),
         Effect::Advertise { slot, priority } => advertise(router, slot, priority, outlet),
+        // A route may need one of the addresses as its source.
         Effect::Claim(slot) => {
             let filtered = no_accept::refuse(router, slot, outlet);
             let switched = vmac::switch(router, slot, true, outlet);
-            filtered.and(switched).and(install(router, slot, false, outlet))
+            let installed = filtered.and(switched).and(install(router, slot, false, outlet));
+            installed.and(routes::add(router, slot, outlet))
         }
         Effect::Renew(slot) => install(router, slot, true, outlet),
         Effect::Release(slot) => {
-            let released = each_address(router, slot, Task::Release, outlet);
+            let removed = routes::remove(router, slot, outlet);
+            let released = removed.and(each_address(router, slot, Task::Release, outlet));
             let switched = vmac::switch(router, slot, false, outlet);
             released.and(switched).and(no_accept::accept(router, slot, outlet))
         }
@@ -113,6 +117,7 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
         Effect::MakeVmac(slot) => vmac::make(router, slot, outlet),
         Effect::RemoveVmac(device) => vmac::remove(device, outlet),
         Effect::LoosenArp(slot) => vmac::loosen_arp(router, slot, outlet),
+        Effect::Routes(routing) => routes::perform(router, routing, outlet),
         Effect::Withdraw { address, prefix_len } => {
             one_address(router, usize::from(address), Task::Withdraw { prefix_len }, outlet)
         }
@@ -133,6 +138,7 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
         Effect::Notify(..) | Effect::Prepare(..) | Effect::Try(..) => Ok(()),
         Effect::DumpLinks(sequence) => dump(rtnl::dump_links, sequence, outlet),
         Effect::DumpAddresses(sequence) => dump(rtnl::dump_addresses, sequence, outlet),
+        Effect::DumpRoutes(sequence) => dump(rtnl::dump_routes, sequence, outlet),
     }
 }
 
@@ -178,7 +184,7 @@ fn advertise_to(
         source: *source,
         destination,
     };
-    let len = outgoing.emit(view.addresses().map(|(_, address)| address.address), payload)?;
+    let len = outgoing.emit(view.advertised().map(|address| address.address), payload)?;
     let Some(mac) = mac else {
         return outlet.message(link, *source, destination, payload.get(..len).ok_or(Unsent)?);
     };
@@ -223,13 +229,34 @@ enum Task {
 /// with it, although the device's own address needs it (seen with 6.18). It leaves the route alone if the address has
 /// lost it before.
 fn install(router: &Router, slot: Slot, is_renewal: bool, outlet: &mut impl Outlet) -> Result<(), Unsent> {
-    let Rules { family, lifetime_secs, .. } = router.view(slot).ok_or(Unsent)?.rules;
+    let view = router.view(slot).ok_or(Unsent)?;
+    if view.instance.promotes_secondaries && !is_renewal {
+        promote_secondaries(router, &view, outlet)?;
+    }
+    let Rules { lifetime_secs, .. } = view.rules;
     let task = |without_route| Task::Install { lifetime_secs, is_renewal, without_route };
     let mut result = Ok(());
-    if family == Family::V6 && lifetime_secs > 0 && !is_renewal {
+    if lifetime_secs > 0 && !is_renewal {
         result = each_address(router, slot, task(true), outlet);
     }
     result.and(each_address(router, slot, task(false), outlet))
+}
+
+/// One of ours may become the first of its subnet on its device, before the device's own: then it takes them all with it
+/// when it is released, and before that goes with whichever was the first.
+fn promote_secondaries(router: &Router, view: &View<'_>, outlet: &mut impl Outlet) -> Result<(), Unsent> {
+    let mut last = None;
+    for (_, VirtualAddress { address, prefix_len, interface, .. }) in view.addresses() {
+        if *prefix_len >= 32 || address.is_ipv6() || last.replace(*interface) == Some(*interface) {
+            continue;
+        }
+        if let Some((index, _)) = router.interface(*interface) {
+            let mut buffer = [0; REQUEST_BYTES_MAX];
+            let len = rtnl::promote_secondaries(index, NO_SEQUENCE, &mut buffer)?;
+            outlet.netlink(buffer.get(..len).ok_or(Unsent)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn each_address(router: &Router, slot: Slot, task: Task, outlet: &mut impl Outlet) -> Result<(), Unsent> {
@@ -244,7 +271,7 @@ fn each_address(router: &Router, slot: Slot, task: Task, outlet: &mut impl Outle
 
 fn one_address(router: &Router, position: usize, task: Task, outlet: &mut impl Outlet) -> Result<(), Unsent> {
     let config = router.config();
-    let VirtualAddress { interface, address, prefix_len, scope, label } =
+    let VirtualAddress { interface, address, prefix_len, scope, label, is_excluded: _ } =
         config.addresses.get(position).ok_or(Unsent)?;
     // A device that is not there gets its addresses when it comes, and one that is gone has taken them with it.
     let Some((interface, mac)) = router.interface(*interface) else { return Ok(()) };
@@ -253,6 +280,7 @@ fn one_address(router: &Router, position: usize, task: Task, outlet: &mut impl O
         // An address that stands there by somebody else's hand is left alone.
         Task::Install { .. } | Task::Release if !router.owns_address(position) => return Ok(()),
         Task::Install { is_renewal: true, .. } if !router.has_address(position) => return Ok(()),
+        Task::Install { without_route: true, .. } if address.is_ipv4() => return Ok(()),
         Task::Install { lifetime_secs, without_route, .. } => {
             let new = NewAddress {
                 interface,

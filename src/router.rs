@@ -29,7 +29,9 @@ use crate::wire::{IfIndex, Mac, ip, rtnl};
 
 mod addresses;
 mod bundle;
+mod default_routes;
 mod hook;
+mod instance_routes;
 mod kernel;
 mod links;
 mod no_accept;
@@ -43,8 +45,11 @@ mod tracks;
 mod vmac;
 
 use addresses::Presence;
+use default_routes::DefaultRoutes;
 pub use hook::Hook;
 use hook::Reports;
+use instance_routes::Routes;
+pub use instance_routes::{RouteOrRule, Routing};
 use kernel::Sync;
 use links::Links;
 use preparations::Preparations;
@@ -104,6 +109,8 @@ pub enum Event<'a> {
     Kernel(rtnl::Message<'a>),
     /// Messages from rtnetlink were lost (ENOBUFS): ask for everything again.
     Overrun,
+    /// A route or rule of ours is gone from the kernel, by whose hand ever.
+    RouteGone,
     /// An effect could not be performed; handled on the turn after it failed.
     Failed(Failure),
     /// The hook script that was started with this ticket has ended, or could not be started.
@@ -179,11 +186,13 @@ pub enum Effect {
         /// With this priority; 0 resigns.
         priority: u8,
     },
-    /// Switch on the device of its virtual MAC, and add every virtual address. Those that are there stay.
+    /// Switch on the device of its virtual MAC, and add every virtual address, and then the routes and rules that move with
+    /// them. Those that are there stay.
     Claim(Slot),
     /// Give every virtual address of ours that is there its lifetime anew.
     Renew(Slot),
-    /// Remove every virtual address that we have added, and switch off the device of its virtual MAC.
+    /// Remove the routes and rules, and then every virtual address that we have added, and switch off the device of its
+    /// virtual MAC.
     Release(Slot),
     /// Drop packets to the virtual addresses if they are held, and not otherwise; for one with `no_accept`, as all
     /// through [`Effect::Claim`] and [`Effect::Release`].
@@ -197,6 +206,8 @@ pub enum Effect {
         /// Its prefix length in the kernel: another one if the configuration has changed since a crash.
         prefix_len: u8,
     },
+    /// Put routes and rules where they belong.
+    Routes(Routing),
     /// Gratuitous ARP or unsolicited neighbour advertisement for every virtual address.
     Announce {
         /// For this virtual router.
@@ -228,6 +239,8 @@ pub enum Effect {
     DumpLinks(u32),
     /// Ask the kernel for all addresses, with this sequence number.
     DumpAddresses(u32),
+    /// Ask the kernel for all routes, with this sequence number.
+    DumpRoutes(u32),
 }
 
 /// The effects of one event.
@@ -289,10 +302,12 @@ pub struct Router {
     links: Links,
     probes: Probes,
     router_adverts: RouterAdverts,
+    default_routes: DefaultRoutes,
     /// The number in each of [`Config::files`].
     files: [i32; limits::FILES_MAX],
     reports: Reports,
     preparations: Preparations,
+    routes: Routes,
     presence: [Presence; limits::ADDRESSES_MAX],
     members: Vec<Member, { limits::VIRTUAL_ROUTERS_MAX }>,
     config: Config,
@@ -315,9 +330,11 @@ impl Router {
             links: Links::new(),
             probes: Probes::new(),
             router_adverts: RouterAdverts::new(),
+            default_routes: DefaultRoutes::new(),
             files: [0; limits::FILES_MAX],
             reports: Reports::new(),
             preparations: Preparations::new(),
+            routes: Routes::new(),
             presence: [Presence::Absent; limits::ADDRESSES_MAX],
             members: Vec::new(),
             config: Config::new(),
@@ -332,6 +349,7 @@ impl Router {
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
                 self.begin_probes(turn);
+                self.forget_routes(turn);
                 self.synchronise(turn);
             }
             Event::Stop => {
@@ -345,8 +363,10 @@ impl Router {
             Event::Kernel(message) => self.kernel(turn, message),
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
+                self.sync.give_up_routes();
                 self.synchronise(turn);
             }
+            Event::RouteGone => self.settle_routes_soon(now),
             Event::Failed(failure) => self.failed(turn, failure),
             Event::HookEnded(ticket) => {
                 self.prepared(turn, ticket);
@@ -369,6 +389,8 @@ impl Router {
         first = earlier(first, self.probes_poll_at());
         first = earlier(first, self.links.poll_at());
         first = earlier(first, self.router_adverts.poll_at());
+        first = earlier(first, self.default_routes_poll_at());
+        first = earlier(first, self.instance_routes_poll_at());
         for member in &self.members {
             first = earlier(first, member.virtual_router.poll_at());
         }
@@ -526,6 +548,8 @@ impl Router {
         if self.sync.retry_at().is_some_and(|at| at <= turn.now) {
             self.synchronise_again(turn);
         }
+        self.settle_routes(turn);
+        self.look_at_routes(turn);
         let mut turned = self.links.settle(turn.now);
         turned |= self.run_probes(turn);
         if turned || self.waits_for_startup() {
@@ -617,9 +641,15 @@ impl<'a> View<'a> {
         &self.member.virtual_router
     }
 
-    /// Its virtual addresses, each with its index in [`Config::addresses`].
+    /// Its virtual addresses, also those that it does not advertise, each with its index in [`Config::addresses`].
     pub fn addresses(&self) -> impl Iterator<Item = (usize, &'a VirtualAddress)> + Clone + use<'a> {
         self.positions().zip(self.family().addresses.of(&self.config.addresses))
+    }
+
+    /// The virtual addresses that its advertisements list: of its own family, and at least one.
+    pub fn advertised(&self) -> impl Iterator<Item = &'a VirtualAddress> + Clone + use<'a> {
+        let all = self.family().addresses.of(&self.config.addresses);
+        all.iter().filter(|address| !address.is_excluded)
     }
 
     /// The indices of its virtual addresses in [`Config::addresses`].

@@ -186,7 +186,13 @@ impl Router {
         let text = |text: Option<config::Text>| text.map_or("", |text| config.text(text));
         let (kind, name, number) = match track.what {
             Tracked::Link(interface) => (0, config.interface_name(interface), 0),
-            Tracked::Probe(id) => (1, text(config.probes.get(usize::from(id.0)).map(|it| it.name)), 0),
+            Tracked::Probe(id) => {
+                let kind = config.target(id).map_or(1, |target| 3 + target.method as u8);
+                (kind, text(config.probes.get(usize::from(id.0)).map(|it| it.name)), 0)
+            }
+            Tracked::Route(id) => {
+                (3, text(config.default_routes.get(usize::from(id.0)).map(|it| it.name)), 0)
+            }
             Tracked::File(id) => {
                 (2, text(config.files.get(usize::from(id.0)).map(|it| it.name)), self.number_in(id))
             }
@@ -237,7 +243,7 @@ impl Router {
             interval_centis: view.rules.interval.centis(),
             source: ip::copied(source),
             address: ip::copied(view.addresses().next().map(|(_, address)| &address.address)),
-            addresses: view.addresses().count() as u16,
+            addresses: view.advertised().count() as u16,
             master: ip::copied(master),
             master_priority,
             peer_checksum_is_rfc9568: view.rules.version == Version::V3
@@ -433,7 +439,7 @@ impl Record {
 
 impl Track {
     /// The words for [`Track::kind`].
-    pub const KINDS: [&'static str; 3] = ["link", "script", "file"];
+    pub const KINDS: [&'static str; 8] = ["link", "script", "file", "route", "ping", "arp", "tcp", "http"];
     /// The words for [`Track::state`].
     pub const STATES: [&'static str; 3] =
         [Standing::Unknown.name(), Standing::Up.name(), Standing::Down.name()];

@@ -1,4 +1,4 @@
-//! `virtual_ipaddress`, and the `config ipaddress` sections that it may name.
+//! `virtual_ipaddress` and `virtual_ipaddress_excluded`, and the `config ipaddress` sections that they may name.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -42,33 +42,61 @@ const LABEL_SUFFIX_BYTES_MAX: usize = limits::INTERFACE_NAME_BYTES_MAX - 2;
 /// Words that are read.
 const ATTRIBUTES: &str = "dev label scope brd broadcast";
 
+/// The addresses of one instance in the configuration's table: where they begin, and where those of the IPv4 half end.
+#[derive(Clone, Copy)]
+struct Table {
+    start: usize,
+    v4_end: usize,
+}
+
 impl<'d> Reader<'d, '_> {
-    /// The addresses of an instance, IPv4 and IPv6.
+    /// The addresses of an instance, of its IPv4 half and of its IPv6 half.
     pub(super) fn addresses(&mut self, section: Section<'d>, interface: InterfaceId) -> (Span, Span) {
         let start = self.config.addresses.len();
-        let mut v4_end = start;
-        for value in entries(section, "virtual_ipaddress") {
+        let mut table = Table { start, v4_end: start };
+        // A half that advertises nothing does not exist, so those that are excluded come second.
+        let _ = self.read_addresses(section, interface, &mut table, false)
+            && self.read_addresses(section, interface, &mut table, true);
+        (span(start, table.v4_end), span(table.v4_end, self.config.addresses.len()))
+    }
+
+    /// The addresses of one of the two lists; `false`: there is no room.
+    fn read_addresses(
+        &mut self,
+        section: Section<'d>,
+        interface: InterfaceId,
+        table: &mut Table,
+        is_excluded: bool,
+    ) -> bool {
+        let has_v4 = table.v4_end > table.start;
+        let has_v6 = self.config.addresses.len() > table.v4_end;
+        let option = if is_excluded { "virtual_ipaddress_excluded" } else { "virtual_ipaddress" };
+        for value in entries(section, option) {
             let mut words = Words::new(value.text);
             while let Some(text) = words.next() {
                 let word = Value { text, ..value };
-                let Some(written) = self.written_address(word, &mut words) else { continue };
-                let address = self.virtual_address(word, &written, interface);
-                self.check_new(word, &address, start);
-                let is_v4 = Family::of(written.address) == Family::V4;
-                let at = if is_v4 { v4_end } else { self.config.addresses.len() };
+                let Some(written) = self.written_address(word, &mut words, option) else { continue };
+                let address =
+                    VirtualAddress { is_excluded, ..self.virtual_address(word, &written, interface) };
+                self.check_new(word, &address, table.start, option);
+                let is_v4 = match Family::of(written.address) {
+                    Family::V4 => !is_excluded || has_v4 || !has_v6,
+                    Family::V6 => is_excluded && has_v4 && !has_v6,
+                };
+                let at = if is_v4 { table.v4_end } else { self.config.addresses.len() };
                 if !insert(&mut self.config.addresses, at, address) {
                     self.full(word.line, "VIPD_ADDRESSES", limits::ADDRESSES_MAX);
-                    return (span(start, v4_end), span(v4_end, self.config.addresses.len()));
+                    return false;
                 }
-                v4_end += usize::from(is_v4);
+                table.v4_end += usize::from(is_v4);
             }
         }
-        (span(start, v4_end), span(v4_end, self.config.addresses.len()))
+        true
     }
 
     /// An address stands in one place: of two instances that have it on the same device, each would take away
     /// what the other needs.
-    fn check_new(&mut self, word: Value<'d>, address: &VirtualAddress, start: usize) {
+    fn check_new(&mut self, word: Value<'d>, address: &VirtualAddress, start: usize, option: &str) {
         let mut all = self.config.addresses.iter().enumerate();
         let same = all.find(|(position, other)| {
             other.address == address.address && (*position >= start || other.interface == address.interface)
@@ -76,16 +104,15 @@ impl<'d> Reader<'d, '_> {
         match same {
             None => {}
             Some((position, _)) if position >= start => {
-                self.wrong(&word, &"virtual_ipaddress %A is written twice: remove one");
+                self.wrong_option(&word, option, &"%a %B is written twice: remove one");
             }
             Some((position, _)) => {
                 // An instance that was not taken has been reported; its addresses have no owner.
                 let Some(line) = self.line_of_owner(position) else { return };
                 self.error_with(
                     word.line,
-                    "the instance of line %m has virtual_ipaddress %A on this device already: write it in \
-                     one of the two",
-                    &[word.text],
+                    "the instance of line %m has %a %B on this device already: write it in one of the two",
+                    &[option.as_bytes(), word.text],
                     [line as i32, 0],
                 );
             }
@@ -102,20 +129,25 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// An address with the words behind it, or the section of this name.
-    fn written_address(&mut self, word: Value<'d>, words: &mut Words<'d>) -> Option<Written<'d>> {
+    fn written_address(
+        &mut self,
+        word: Value<'d>,
+        words: &mut Words<'d>,
+        option: &str,
+    ) -> Option<Written<'d>> {
         let is_address = match value::address_with_prefix(word.text) {
             Ok(_) | Err(PrefixFault::Length(_)) => true,
             Err(PrefixFault::Address) => word.text.contains(&b'/'),
         };
         let mut written = if is_address {
-            self.address(word, "virtual_ipaddress")
+            self.address(word, option)
         } else if let Some(section) = self.resolve("ipaddress", word.text) {
             self.silently(|reader| reader.defined_address(section))
         } else {
-            self.wrong(
+            self.wrong_option(
                 &word,
-                &"virtual_ipaddress %A is neither an address nor the name of an ipaddress section: write one \
-                 of them",
+                option,
+                &"%a %B is neither an address nor the name of an ipaddress section: write one of them",
             );
             None
         };
@@ -290,6 +322,7 @@ impl<'d> Reader<'d, '_> {
             interface,
             scope: written.scope,
             label,
+            is_excluded: false,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
 static ENABLED: [Numeric; 1] = [Numeric::flag("enabled", true)];
 
 /// Defaults and limits are keepalived's.
-static NUMBERS: [Numeric; 15] = [
+static NUMBERS: [Numeric; 16] = [
     Numeric::whole("virtual_router_id", [1, 255], 0),
     Numeric::whole("version", [2, 3], 0),
     Numeric::whole("priority", [1, 255], 100),
@@ -29,6 +29,7 @@ static NUMBERS: [Numeric; 15] = [
     Numeric::flag("dont_track_primary", false),
     Numeric::whole("address_lifetime", [0, LIFETIME_SECS_MAX], 0),
     Numeric::flag("vmac_xmit_base", false),
+    Numeric::flag("promote_secondaries", true),
 ];
 
 const LIFETIME_SECS_MAX: i32 = 3600;
@@ -91,6 +92,7 @@ impl<'d> Reader<'d, '_> {
             ignores_link,
             lifetime_secs,
             from_base,
+            promotes_secondaries,
         ] = self.numbers(section, &NUMBERS);
         let vrid = Vrid::new(vrid as u8);
         let version = reader::version(version, self.default_version);
@@ -103,6 +105,7 @@ impl<'d> Reader<'d, '_> {
         let addresses = self.addresses(section, interface.unwrap_or_default());
         (halves.v4.addresses, halves.v6.addresses) = addresses;
         self.check_addresses(section, &halves);
+        self.check_filtered(section, acceptance, &halves);
         (halves.v4.peers, halves.v6.peers) = self.peers(section);
         self.check_peers(section, &halves);
         let sources = self.sources(section, &halves);
@@ -110,6 +113,7 @@ impl<'d> Reader<'d, '_> {
         self.check_lifetime(section, lifetime_secs, interval);
         let password = self.password(section, version, &halves);
         let checksum = self.checksum(section, version, &halves);
+        self.routes(section, &halves);
         let tracks = self.tracks(section);
         self.delay_links(section, interface, tracks);
         let notify = self.path(section, "notify");
@@ -145,6 +149,7 @@ impl<'d> Reader<'d, '_> {
                 interval_ms: interval_ms as u16,
             },
             lifetime_secs: lifetime_secs as u16,
+            promotes_secondaries: promotes_secondaries != 0,
             claim_script,
             claim_wait,
             tracks,
@@ -262,7 +267,8 @@ impl<'d> Reader<'d, '_> {
             (halves.v6, limits::IPV6_ADDRESSES_PER_ADVERT_MAX, "IPv6"),
         ];
         for (half, most, family) in limits {
-            if usize::from(half.addresses.len) > most {
+            let all = half.addresses.of(&self.config.addresses);
+            if all.iter().filter(|address| !address.is_excluded).count() > most {
                 self.error_with(
                     list.line,
                     "there are more than %m %a addresses: an advertisement has no room for more",

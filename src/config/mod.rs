@@ -15,6 +15,7 @@ use heapless::Vec;
 use crate::limits;
 use crate::time::{self, Interval};
 use crate::wire::ra::Prefix;
+use crate::wire::route;
 use crate::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 pub mod problem;
@@ -26,9 +27,11 @@ mod group;
 mod instance;
 mod no_accept;
 mod peer;
+mod probe;
 mod reader;
 #[cfg(feature = "ra")]
 mod router_advert;
+mod routes;
 mod track;
 pub(crate) mod value;
 mod vmac;
@@ -42,7 +45,8 @@ pub struct Text {
 }
 
 impl Text {
-    const EMPTY: Self = Self { start: 0, len: 0 };
+    /// Nothing.
+    pub const EMPTY: Self = Self { start: 0, len: 0 };
 
     /// Whether there is nothing in it, which stands for "not configured".
     #[must_use]
@@ -88,6 +92,10 @@ pub struct InterfaceId(pub u8);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProbeId(pub u8);
 
+/// Which tracked default route: an index into [`Config::routes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteId(pub u8);
+
 /// Which tracked file: an index into [`Config::files`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileId(pub u8);
@@ -119,8 +127,9 @@ impl Family {
 /// What one `vrrp_instance` means for one of its families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FamilyConfig {
-    /// Its virtual addresses, in configured order: a span of [`Config::addresses`]. Empty: no virtual
-    /// router of this family.
+    /// Its virtual addresses: a span of [`Config::addresses`]. First those that are advertised, in configured order;
+    /// without any, it is empty, and there is no virtual router of this family. Then those that are excluded, among
+    /// which those of the other family are where that has no virtual router.
     pub addresses: Span,
     /// Its unicast peers: a span of [`Config::peers`]. Empty: multicast.
     pub peers: Span,
@@ -203,6 +212,9 @@ pub struct Instance {
     pub announcements: Announcements,
     /// `address_lifetime`: seconds after which the kernel drops an address that is not renewed; 0 (default): never.
     pub lifetime_secs: u16,
+    /// `promote_secondaries`, default 1: an IPv4 address of ours that is removed leaves its place to the next one of its
+    /// subnet, where Linux by itself would remove that as well.
+    pub promotes_secondaries: bool,
     /// `claim_script`: what has to end before the addresses are claimed; empty: nothing.
     pub claim_script: Text,
     /// `claim_wait`: how long that may take; zero without a script.
@@ -271,6 +283,31 @@ pub struct VirtualAddress {
     pub scope: u8,
     /// IPv4 label (`ifconfig`'s alias name); empty: none.
     pub label: Text,
+    /// `virtual_ipaddress_excluded`: it comes and goes with the others, and no advertisement lists it.
+    pub is_excluded: bool,
+}
+
+/// A route that moves with an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualRoute {
+    /// Whose: an index into [`Config::instances`]. It moves with the virtual router of its family, or with the other one
+    /// where there is none.
+    pub instance: u16,
+    /// The device, if one is said.
+    pub interface: Option<InterfaceId>,
+    /// All else; its own `interface` is not used.
+    pub route: route::Route,
+}
+
+/// A rule that moves with an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualRule {
+    /// Whose, as that of a [`VirtualRoute`].
+    pub instance: u16,
+    /// Through which device what fits it has come, if one is said.
+    pub interface: Option<InterfaceId>,
+    /// All else; its own `interface` is not used.
+    pub rule: route::Rule<'static>,
 }
 
 /// A unicast peer.
@@ -304,6 +341,8 @@ pub enum Tracked {
     Link(InterfaceId),
     /// Something that is tried again and again: up while the tries succeed.
     Probe(ProbeId),
+    /// A default route: up while the kernel has one.
+    Route(RouteId),
     /// A file with a number in it, which is multiplied by the weight, −254..=254: a product below −253 is a fault, and
     /// so, where the weight is 0, is any number but 0.
     File(FileId),
@@ -340,12 +379,13 @@ impl Delays {
     pub const NONE: Self = Self { up_ms: 0, down_ms: 0 };
 }
 
-/// A `config vrrp_script` section that something tracks.
+/// A `config vrrp_script` or `config probe` section that something tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// Its name.
     pub name: Text,
-    /// An absolute path, and arguments, with blanks between them: at most [`limits::SCRIPT_WORDS_MAX`] words.
+    /// An absolute path, and arguments, with blanks between them: at most [`limits::SCRIPT_WORDS_MAX`] words. Empty
+    /// where there is a [`Target`].
     pub script: Text,
     /// `interval`: seconds from one try to the next, 1..=65535. Default 1.
     pub interval_secs: u16,
@@ -355,6 +395,76 @@ pub struct Probe {
     pub rise: u8,
     /// `fall`: failures in a row that make it down, 1..=255. Default 1.
     pub fall: u8,
+    /// `init_fail`: it counts as down until it has risen, and not as unknown until its first result. Default 0.
+    pub starts_down: bool,
+}
+
+/// How a probe finds out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Method {
+    /// By running a script. The first, so that a table of these is all zeros.
+    Script,
+    /// By an ICMP echo.
+    Ping,
+    /// By ARP, or neighbour discovery.
+    Arp,
+    /// By connecting to a TCP port.
+    Tcp,
+    /// By asking an HTTP server.
+    Http,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Script, Self::Ping, Self::Arp, Self::Tcp, Self::Http];
+}
+
+/// Where a probe without a script goes, and what it wants there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// How it finds out.
+    pub method: Method,
+    /// `address`: whom it asks.
+    pub address: IpAddr,
+    /// `port`: TCP's, 1..=65535; 0 where there is none.
+    pub port: u16,
+    /// `interface`: the device that everything goes through; otherwise the routes decide. ARP has one.
+    pub interface: Option<InterfaceId>,
+    /// `path` of an HTTP request; empty: `/`.
+    pub path: Text,
+    /// `virtualhost`, its Host; empty: the address.
+    pub host: Text,
+    /// `text` that must stand in the reply's body; empty: none.
+    pub text: Text,
+    /// `status_code`: the least and the greatest status that will do, 0..=999.
+    pub status: [u16; 2],
+}
+
+impl Target {
+    /// That of a probe which is a script: all bits zero.
+    pub const SCRIPT: Self = Self {
+        method: Method::Script,
+        address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        port: 0,
+        interface: None,
+        path: Text::EMPTY,
+        host: Text::EMPTY,
+        text: Text::EMPTY,
+        status: [0, 0],
+    };
+}
+
+/// A `config track_interface` section of type `route` that something tracks: up while the main table has a default
+/// route that leads somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultRoute {
+    /// Its name.
+    pub name: Text,
+    /// `value`: the device that it must lead over; `None`: any.
+    pub interface: Option<InterfaceId>,
+    /// `family`; `None`: either will do.
+    pub family: Option<Family>,
 }
 
 /// What a master tells hosts of itself as a router: `router_advert` and what stands beside it.
@@ -456,6 +566,10 @@ pub struct Config {
     pub tracks: Vec<Track, { limits::TRACKS_MAX }>,
     /// The probes that are tracked.
     pub probes: Vec<Probe, { limits::PROBES_MAX }>,
+    /// What each of them tries, script or not; empty in a build in which all are scripts.
+    pub targets: Vec<Target, { limits::TARGETS_MAX }>,
+    /// The default routes that are tracked.
+    pub default_routes: Vec<DefaultRoute, { limits::TRACKED_ROUTES_MAX }>,
     /// The files that are tracked.
     pub files: Vec<File, { limits::FILES_MAX }>,
     /// What hosts are told of their router, in the order of the instances.
@@ -464,6 +578,10 @@ pub struct Config {
     pub prefixes: Vec<Prefix, { limits::RA_PREFIXES_MAX }>,
     /// And the name servers.
     pub name_servers: Vec<Ipv6Addr, { limits::RA_PREFIXES_MAX }>,
+    /// Routes that move with an instance, instance by instance.
+    pub virtual_routes: Vec<VirtualRoute, { limits::INSTANCE_ROUTES_MAX }>,
+    /// Rules that move with an instance, instance by instance.
+    pub virtual_rules: Vec<VirtualRule, { limits::INSTANCE_ROUTES_MAX }>,
     text: Vec<u8, { limits::TEXT_BYTES_MAX }>,
 }
 
@@ -482,10 +600,14 @@ impl Config {
             peers: Vec::new(),
             tracks: Vec::new(),
             probes: Vec::new(),
+            targets: Vec::new(),
+            default_routes: Vec::new(),
             files: Vec::new(),
             router_adverts: Vec::new(),
             prefixes: Vec::new(),
             name_servers: Vec::new(),
+            virtual_routes: Vec::new(),
+            virtual_rules: Vec::new(),
             text: Vec::new(),
         }
     }
@@ -501,12 +623,16 @@ impl Config {
         self.peers.clear();
         self.tracks.clear();
         self.probes.clear();
+        self.targets.clear();
+        self.default_routes.clear();
         self.files.clear();
         if cfg!(feature = "ra") {
             self.router_adverts.clear();
             self.prefixes.clear();
             self.name_servers.clear();
         }
+        self.virtual_routes.clear();
+        self.virtual_rules.clear();
         self.text.clear();
     }
 
@@ -523,6 +649,12 @@ impl Config {
         let text = Text { start: u16::try_from(self.text.len()).ok()?, len: u8::try_from(piece.len()).ok()? };
         self.text.extend_from_slice(piece.as_bytes()).ok()?;
         Some(text)
+    }
+
+    /// Where a probe goes; `None` if it is a script.
+    #[must_use]
+    pub fn target(&self, probe: ProbeId) -> Option<&Target> {
+        self.targets.get(usize::from(probe.0)).filter(|target| target.method != Method::Script)
     }
 
     /// The name of a device.

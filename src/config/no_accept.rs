@@ -1,9 +1,11 @@
 //! `no_accept` and `accept`: what becomes of packets to the virtual addresses.
 
 use super::Acceptance;
+use super::instance::Halves;
 use super::reader::{Numeric, Reader, first};
 use super::uci::Section;
 use super::value;
+use crate::limits::FILTERED_ADDRESSES_MAX;
 
 static NO_ACCEPT: [Numeric; 1] = [Numeric::flag("no_accept", false)];
 
@@ -44,5 +46,12 @@ impl<'d> Reader<'d, '_> {
             return Acceptance::default();
         }
         Acceptance::refused()
+    }
+
+    pub(super) fn check_filtered(&mut self, section: Section<'d>, acceptance: Acceptance, halves: &Halves) {
+        let most = halves.v4.addresses.len.max(halves.v6.addresses.len);
+        if acceptance.is_refused() && usize::from(most) > FILTERED_ADDRESSES_MAX {
+            self.full(section.line(), "VIPD_FILTERED_ADDRESSES", FILTERED_ADDRESSES_MAX);
+        }
     }
 }

@@ -77,6 +77,8 @@ pub(super) struct Reader<'d, 'r> {
     pub(super) group_lines: Vec<u32, { limits::GROUPS_MAX }>,
     /// The section of each of the configuration's probes.
     pub(super) probe_sections: Vec<u16, { limits::PROBES_MAX }>,
+    /// The section of each of the configuration's routes.
+    pub(super) route_sections: Vec<u16, { limits::TRACKED_ROUTES_MAX }>,
     /// The section of each of the configuration's files.
     pub(super) file_sections: Vec<u16, { limits::FILES_MAX }>,
 }

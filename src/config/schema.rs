@@ -1,7 +1,8 @@
 //! The meaning of the words: a [`Document`] in, a [`Config`] and every problem out.
 //!
 //! Four passes: `Reader::check_words` sees that every word is known and built, the definitions
-//! (`ipaddress`, `peer`, `track_interface`, `vrrp_script`, `track_file`) are checked whether anything refers to them or not, then come
+//! (`ipaddress`, `peer`, `track_interface`, `vrrp_script`, `track_file`, `probe`, `route`, `rule`) are checked whether
+//! anything refers to them or not, then come
 //! the instances, and the groups last, since they refer to instances. An error does not end a pass: its
 //! place is taken by a default, and the configuration is unusable.
 
@@ -11,6 +12,7 @@ use heapless::Vec;
 
 use super::problem::Problem;
 use super::reader::{self, Numeric, Reader, explicit_name};
+use super::routes::Thing;
 use super::uci::{Document, Section};
 use super::value;
 use super::words::{self, Standing};
@@ -51,6 +53,7 @@ pub fn read(
         instance_sections: Vec::new(),
         group_lines: Vec::new(),
         probe_sections: Vec::new(),
+        route_sections: Vec::new(),
         file_sections: Vec::new(),
     };
     if let Some(line) = document.dropped_line() {
@@ -66,6 +69,9 @@ pub fn read(
     reader.read_instances();
     reader.read_groups();
     reader.read_delays();
+    if reader.is_usable {
+        reader.warn_of_untracked();
+    }
     reader.is_usable
 }
 
@@ -77,8 +83,8 @@ static GLOBAL_NUMBERS: [Numeric; 4] = [
 ];
 
 /// Section types that others refer to by name.
-const NAMED_KINDS: &str =
-    "ipaddress peer track_interface vrrp_script track_script track_file vrrp_instance vrrp_sync_group";
+const NAMED_KINDS: &str = "ipaddress peer track_interface vrrp_script track_script track_file probe vrrp_instance \
+                           vrrp_sync_group route rule";
 
 impl<'d> Reader<'d, '_> {
     /// Every section type and every option must be known; what is not in this release must not be asked
@@ -198,10 +204,12 @@ impl<'d> Reader<'d, '_> {
             match kind {
                 Some(0) => drop(self.defined_address(section)),
                 Some(1) => drop(self.defined_peer(section)),
-                Some(2) => drop(self.defined_track(section)),
-                Some(3) if cfg!(feature = "probe") => drop(self.defined_script(section)),
+                Some(2) => self.defined_track(section),
+                Some(3 | 6) if cfg!(feature = "probe") => drop(self.defined_probe(section)),
                 Some(4) if cfg!(feature = "probe") => drop(self.defined_track_script(section)),
                 Some(5) if cfg!(feature = "files") => drop(self.defined_file(section)),
+                Some(9) if cfg!(feature = "routes") => drop(self.defined(Thing::Route, section)),
+                Some(10) if cfg!(feature = "routes") => drop(self.defined(Thing::Rule, section)),
                 Some(_) | None => {}
             }
         }

@@ -1,10 +1,9 @@
-//! What is tracked: `track_interface`, `track_script` and `track_file`, the options and the sections, with
-//! `vrrp_script`.
+//! What is tracked: `track_interface`, `track_script`, `track_probe` and `track_file`, the options and the sections.
 
-use super::reader::{Numeric, Reader, Value, entries, span};
+use super::reader::{Numeric, Reader, Value, entries, first, span};
 use super::uci::Section;
 use super::value::{self, Words};
-use super::{Delays, File, FileId, InterfaceId, Probe, ProbeId, Span, Text, Track, Tracked};
+use super::{DefaultRoute, Delays, Family, File, FileId, InterfaceId, RouteId, Span, Track, Tracked};
 use crate::limits;
 
 /// What a tracked thing can add to or take from a priority; keepalived's limits.
@@ -33,33 +32,26 @@ const DELAY_SECS_MAX: i32 = 255;
 static DELAYS: [Numeric; 2] =
     [Numeric::millis("up_delay", DELAY_SECS_MAX), Numeric::millis("down_delay", DELAY_SECS_MAX)];
 
-static WEIGHT: [Numeric; 1] = [Numeric::whole("weight", WEIGHTS, 0)];
+pub(super) static WEIGHT: [Numeric; 1] = [Numeric::whole("weight", WEIGHTS, 0)];
 static FILE_WEIGHT: [Numeric; 1] = [Numeric::whole("weight", FILE_WEIGHTS, 1)];
-
-/// Defaults are keepalived's; `fail` is what LuCI writes for `fall`.
-static SCRIPT_NUMBERS: [Numeric; 5] = [
-    Numeric::whole("interval", [1, 65_535], 1),
-    Numeric::whole("timeout", [1, 65_535], 0),
-    Numeric::whole("rise", [1, 255], 1),
-    Numeric::whole("fall", [1, 255], 0),
-    Numeric::whole("fail", [1, 255], 1),
-];
 
 /// An option that lists things to track.
 #[derive(Clone, Copy)]
 enum Kind {
     Interface,
     Script,
+    Probe,
     File,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Interface, Self::Script, Self::File];
+    const ALL: [Self; 4] = [Self::Interface, Self::Script, Self::Probe, Self::File];
 
     const fn option(self) -> &'static str {
         match self {
             Self::Interface => "track_interface",
             Self::Script => "track_script",
+            Self::Probe => "track_probe",
             Self::File => "track_file",
         }
     }
@@ -97,25 +89,32 @@ impl<'d> Reader<'d, '_> {
         match kind {
             Kind::Interface => {
                 let section = self.resolve("track_interface", word.text);
-                let (device, manner) = match section {
-                    Some(section) => self.silently(|reader| reader.defined_track(section)),
-                    None => (self.device_name(word, "track_interface"), Manner::PLAIN),
-                };
-                let manner = self.manner(word.line, words, WEIGHTS, manner);
-                let interface = self.enter_device(device?)?;
-                if let Some(section) = section {
-                    let delays = self.silently(|reader| reader.delays(section));
-                    self.set_delays(section.line(), interface, delays);
+                match section {
+                    Some(section) if self.silently(|reader| reader.is_route(section)) => {
+                        self.track_route(word.line, section, words)
+                    }
+                    Some(_) | None => self.track_link(word, section, words),
                 }
-                Some(manner.of(Tracked::Link(interface)))
             }
-            Kind::Script if limits::PROBES_MAX == 0 => self.not_built(word.line, kind),
-            Kind::File if limits::FILES_MAX == 0 => self.not_built(word.line, kind),
+            Kind::Script | Kind::Probe if !cfg!(feature = "probe") => self.not_built(word.line, kind),
+            Kind::File if !cfg!(feature = "files") => self.not_built(word.line, kind),
             Kind::Script => {
                 let found = self.tracked_script(word);
                 let manner = found.map_or(Manner::PLAIN, |(_, manner)| manner);
                 let manner = self.manner(word.line, words, WEIGHTS, manner);
                 let probe = self.enter_probe(word.line, found?.0)?;
+                Some(manner.of(Tracked::Probe(probe)))
+            }
+            Kind::Probe => {
+                let section = self.resolve("probe", word.text);
+                if section.is_none() {
+                    self.wrong(&word, &"track_probe %A is no probe section: write the name of one");
+                }
+                let manner = section.map_or(Manner::PLAIN, |section| {
+                    self.silently(|reader| reader.manner_of(section, &WEIGHT))
+                });
+                let manner = self.manner(word.line, words, WEIGHTS, manner);
+                let probe = self.enter_probe(word.line, section?)?;
                 Some(manner.of(Tracked::Probe(probe)))
             }
             Kind::File => {
@@ -133,6 +132,52 @@ impl<'d> Reader<'d, '_> {
         }
     }
 
+    /// A link, by its own name or that of a section.
+    fn track_link(
+        &mut self,
+        word: Value<'d>,
+        section: Option<Section<'d>>,
+        words: &mut Words<'d>,
+    ) -> Option<Track> {
+        let (device, manner) = match section {
+            Some(section) => self.silently(|reader| reader.defined_link(section)),
+            None => (self.device_name(word, "track_interface"), Manner::PLAIN),
+        };
+        let manner = self.manner(word.line, words, WEIGHTS, manner);
+        let interface = self.enter_device(device?)?;
+        if let Some(section) = section {
+            let delays = self.silently(|reader| reader.delays(section));
+            self.set_delays(section.line(), interface, delays);
+        }
+        Some(manner.of(Tracked::Link(interface)))
+    }
+
+    /// A default route, by the name of its section.
+    fn track_route(&mut self, line: u32, section: Section<'d>, words: &mut Words<'d>) -> Option<Track> {
+        let found = self.silently(|reader| reader.defined_route(section));
+        let [weight] = self.silently(|reader| reader.numbers(section, &WEIGHT));
+        let manner = Manner { weight: weight as i16, is_reversed: false };
+        let manner = self.manner(line, words, WEIGHTS, manner);
+        let known = self.route_sections.iter().position(|index| *index == section.index());
+        if let Some(position) = known {
+            return Some(manner.of(Tracked::Route(RouteId(position as u8))));
+        }
+        let (device, family) = found?;
+        let interface = match device {
+            Some(device) => Some(self.enter_device(device)?),
+            None => None,
+        };
+        let route = DefaultRoute { name: self.section_name(section), interface, family };
+        let position = self.config.default_routes.len();
+        if self.config.default_routes.push(route).is_err()
+            || self.route_sections.push(section.index()).is_err()
+        {
+            self.full(line, "VIPD_TRACKED_ROUTES", limits::TRACKED_ROUTES_MAX);
+            return None;
+        }
+        Some(manner.of(Tracked::Route(RouteId(position as u8))))
+    }
+
     /// What stands behind the name of a tracked thing, and changes how it counts.
     fn manner(&mut self, line: u32, words: &mut Words<'d>, weights: [i32; 2], mut manner: Manner) -> Manner {
         while let Some(place) = words.peek().and_then(|word| value::choice(word, MANNERS)) {
@@ -148,8 +193,31 @@ impl<'d> Reader<'d, '_> {
         manner
     }
 
-    /// `config track_interface`: its device, and how it counts.
-    pub(super) fn defined_track(&mut self, section: Section<'d>) -> (Option<Value<'d>>, Manner) {
+    /// `config track_interface`: a link or a default route.
+    pub(super) fn defined_track(&mut self, section: Section<'d>) {
+        if self.is_route(section) {
+            self.numbers(section, &WEIGHT);
+            self.defined_route(section);
+            return;
+        }
+        if let Some(family) = first(section, "family") {
+            self.error(family.line, "family is for a track_interface of type route: remove it", &[]);
+        }
+        self.defined_link(section);
+    }
+
+    /// `option type`.
+    fn is_route(&mut self, section: Section<'d>) -> bool {
+        let Some(kind) = self.scalar(section, "type") else { return false };
+        let place = value::choice(kind.text, "interface route");
+        if place.is_none() {
+            self.wrong(&kind, &"type %A is unknown: write interface or route");
+        }
+        place == Some(1)
+    }
+
+    /// Its device, and how it counts.
+    fn defined_link(&mut self, section: Section<'d>) -> (Option<Value<'d>>, Manner) {
         let [weight] = self.numbers(section, &WEIGHT).map(|weight| weight as i16);
         self.delays(section);
         let manner = Manner { weight, is_reversed: false };
@@ -158,6 +226,38 @@ impl<'d> Reader<'d, '_> {
             return (None, manner);
         };
         (self.device_name(value, "value"), manner)
+    }
+
+    /// The device that a default route must lead over, if it must, and its family, if it must have one.
+    fn defined_route(&mut self, section: Section<'d>) -> Option<(Option<Value<'d>>, Option<Family>)> {
+        if !cfg!(feature = "track-route") {
+            self.error(
+                section.line(),
+                "a track_interface of type route is not in this build of vipd: remove it",
+                &[],
+            );
+            return None;
+        }
+        for name in ["up_delay", "down_delay"] {
+            if let Some(delay) = first(section, name) {
+                self.error(delay.line, "%a is for links, and this is a route: remove it", &[name.as_bytes()]);
+            }
+        }
+        let family = self.scalar(section, "family");
+        let place = family.map_or(Some(2), |family| value::choice(family.text, "ipv4 ipv6 any"));
+        if let (Some(family), None) = (family, place) {
+            self.wrong(&family, &"family %A is unknown: write ipv4, ipv6 or any");
+        }
+        let family = match place {
+            Some(0) => Some(Family::V4),
+            Some(1) => Some(Family::V6),
+            Some(_) | None => None,
+        };
+        let device = match self.scalar(section, "value") {
+            Some(value) => Some(self.device_name(value, "value")?),
+            None => None,
+        };
+        Some((device, family))
     }
 
     /// `up_delay` and `down_delay`.
@@ -211,7 +311,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// How a script or a file counts where the tracker does not say.
-    fn manner_of(&mut self, section: Section<'d>, weight: &'static [Numeric; 1]) -> Manner {
+    pub(super) fn manner_of(&mut self, section: Section<'d>, weight: &'static [Numeric; 1]) -> Manner {
         let [weight] = self.numbers(section, weight).map(|weight| weight as i16);
         let direction = self.scalar(section, "direction");
         let place = direction.map_or(Some(0), |value| value::choice(value.text, "noreverse reverse"));
@@ -219,52 +319,6 @@ impl<'d> Reader<'d, '_> {
             self.wrong(&value, &"direction %A is unknown: write reverse or noreverse");
         }
         Manner { weight, is_reversed: place == Some(1) }
-    }
-
-    /// `config vrrp_script`, without its name.
-    pub(super) fn defined_script(&mut self, section: Section<'d>) -> Option<(Value<'d>, Probe)> {
-        self.manner_of(section, &WEIGHT);
-        let [interval, timeout, rise, fall, fail] = self.numbers(section, &SCRIPT_NUMBERS);
-        let Some(script) = self.scalar(section, "script") else {
-            self.missing(section, "script");
-            return None;
-        };
-        if !is_command(script.text) {
-            self.error_with(
-                script.line,
-                "script %A cannot be run: write an absolute path and its arguments, at most %n words and %m \
-                 characters, without quotes",
-                &[script.text],
-                [limits::PATH_BYTES_MAX as i32, limits::SCRIPT_WORDS_MAX as i32],
-            );
-            return None;
-        }
-        let probe = Probe {
-            name: Text::default(),
-            script: Text::default(),
-            interval_secs: interval as u16,
-            timeout_secs: if timeout == 0 { interval } else { timeout } as u16,
-            rise: rise as u8,
-            fall: if fall == 0 { fail } else { fall } as u8,
-        };
-        Some((script, probe))
-    }
-
-    /// The probe of a `vrrp_script`, entered into the configuration if it is new there.
-    fn enter_probe(&mut self, line: u32, section: Section<'d>) -> Option<ProbeId> {
-        let known = self.probe_sections.iter().position(|index| *index == section.index());
-        if let Some(position) = known {
-            return Some(ProbeId(position as u8));
-        }
-        let (script, mut probe) = self.silently(|reader| reader.defined_script(section))?;
-        probe.name = self.section_name(section);
-        probe.script = self.keep(script.line, script.text);
-        let position = self.config.probes.len();
-        if self.config.probes.push(probe).is_err() || self.probe_sections.push(section.index()).is_err() {
-            self.full(line, "VIPD_PROBES", limits::PROBES_MAX);
-            return None;
-        }
-        Some(ProbeId(position as u8))
     }
 
     /// `config track_file`, without its name.
@@ -302,6 +356,20 @@ impl<'d> Reader<'d, '_> {
         Some(FileId(position as u8))
     }
 
+    /// A section that is not switched off, and that nothing listens to.
+    pub(super) fn warn_of_untracked(&mut self) {
+        for section in self.document.sections() {
+            let known: &[u16] = match value::choice(section.kind(), "vrrp_script probe track_file") {
+                Some(0 | 1) if cfg!(feature = "probe") => &self.probe_sections,
+                Some(2) if cfg!(feature = "files") => &self.file_sections,
+                Some(_) | None => continue,
+            };
+            if self.is_enabled(section) && !known.contains(&section.index()) {
+                self.warn(section.line(), "nothing tracks this %a", &[section.kind()]);
+            }
+        }
+    }
+
     /// Nothing to track, because this build is without it.
     fn not_built(&mut self, line: u32, kind: Kind) -> Option<Track> {
         self.error(line, "%a is not in this build of vipd: remove it", &[kind.option().as_bytes()]);
@@ -313,13 +381,4 @@ impl Manner {
     const fn of(self, what: Tracked) -> Track {
         Track { what, weight: self.weight, is_reversed: self.is_reversed }
     }
-}
-
-/// Whether it is a path with arguments that no shell is needed for.
-fn is_command(text: &[u8]) -> bool {
-    text.starts_with(b"/")
-        && text.len() <= limits::PATH_BYTES_MAX
-        && Words::new(text).count() <= limits::SCRIPT_WORDS_MAX
-        && !text.iter().any(|byte| matches!(byte, ..b' ' | 0x7f | b'"' | b'\'' | b'\\'))
-        && core::str::from_utf8(text).is_ok()
 }

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX};
+use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, SCRIPT_WORDS_MAX};
 
 /// The words of a value, which white space separates.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +95,18 @@ fn append_digit(number: i32, digit: i32) -> Option<i32> {
         return None;
     }
     Some(number * 10 + digit)
+}
+
+/// Two numbers with a hyphen between them, or one that is both.
+pub(super) fn range(text: &[u8]) -> Option<[i32; 2]> {
+    let hyphen = text.iter().position(|byte| *byte == b'-');
+    let (first, rest) = text.split_at_checked(hyphen.unwrap_or(text.len()))?;
+    let first = decimal(first, 0)?;
+    let last = match rest.strip_prefix(b"-") {
+        Some(last) => decimal(last, 0)?,
+        None => first,
+    };
+    Some([first, last])
 }
 
 /// An IP address without a prefix length. Not core's parser: the compiler cannot see that it never panics.
@@ -212,6 +224,19 @@ pub(crate) fn address_with_prefix(text: &[u8]) -> Result<(IpAddr, u8), PrefixFau
     }
 }
 
+/// An address with or without a prefix length, which may be 0 here.
+pub(super) fn network(text: &[u8]) -> Option<(IpAddr, u8)> {
+    match text.strip_suffix(b"/0") {
+        Some(before) => address(before).map(|address| (address, 0)),
+        None => address_with_prefix(text).ok(),
+    }
+}
+
+/// No address, of either family.
+pub(super) const NO_IPV4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+/// See [`NO_IPV4`].
+pub(super) const NO_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
 /// Whether a single host can have the address: it is not unspecified, loopback, multicast or a broadcast.
 pub(super) fn is_host(address: IpAddr) -> bool {
     let is_broadcast = match address {
@@ -219,6 +244,11 @@ pub(super) fn is_host(address: IpAddr) -> bool {
         IpAddr::V6(_) => false,
     };
     !(is_broadcast || address.is_unspecified() || address.is_loopback() || address.is_multicast())
+}
+
+/// Whether packets can be sent to it: as [`is_host`], or our own.
+pub(super) fn is_destination(address: IpAddr) -> bool {
+    is_host(address) || address.is_loopback()
 }
 
 /// Whether an address stands for its whole network: all host bits zero, or all one. IPv4 only, and not in
@@ -259,6 +289,25 @@ pub(super) fn is_name(text: &[u8]) -> bool {
 /// Whether it is an absolute path without blanks.
 pub(super) fn is_path(text: &[u8]) -> bool {
     text.len() <= PATH_BYTES_MAX && is_word(text) && text.starts_with(b"/")
+}
+
+/// Whether it is a path with arguments that no shell is needed for.
+pub(super) fn is_command(text: &[u8]) -> bool {
+    text.starts_with(b"/")
+        && text.len() <= PATH_BYTES_MAX
+        && Words::new(text).count() <= SCRIPT_WORDS_MAX
+        && !text.iter().any(|byte| matches!(byte, ..b' ' | 0x7f | b'"' | b'\'' | b'\\'))
+        && core::str::from_utf8(text).is_ok()
+}
+
+/// Whether it can be the Host of an HTTP request.
+pub(super) fn is_host_name(text: &[u8]) -> bool {
+    text.len() <= PATH_BYTES_MAX && is_word(text)
+}
+
+/// Whether it can be looked for in a reply.
+pub(super) fn is_text(text: &[u8]) -> bool {
+    text.len() <= PATH_BYTES_MAX && !text.is_empty() && core::str::from_utf8(text).is_ok()
 }
 
 /// Whether it is UTF-8 with neither blanks nor control characters, and not empty.
@@ -304,6 +353,15 @@ mod tests {
         assert_eq!(integer(b"999999999"), Some(999_999_999));
         for bad in ["", "-", "--1", "+-1", "1000000000", "0x10", "ten"] {
             assert_eq!(integer(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_one_number_or_two() {
+        assert_eq!(range(b"200"), Some([200, 200]));
+        assert_eq!(range(b"200-399"), Some([200, 399]));
+        for bad in ["", "-", "200-", "-200", "200-300-400", "a-b", "200 - 300"] {
+            assert_eq!(range(bad.as_bytes()), None, "{bad}");
         }
     }
 

@@ -33,7 +33,10 @@ pub(crate) enum Standing {
 }
 
 const NOT_YET: &str = "this release does not use such a section";
+const ROUTES: Standing =
+    if cfg!(feature = "routes") { Standing::Built } else { Standing::Idle("it is not in this build") };
 const MAIL: &str = "no mail is sent, a notify script can do it";
+const SAME_USER: &str = "scripts run as the user who starts vipd";
 const SYNC: &str = "files are not copied between routers";
 
 /// Every section type, by name.
@@ -61,10 +64,11 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         standing: Standing::Built,
         built: "name enabled interface state virtual_router_id version priority advert_int nopreempt \
                 preempt_delay accept no_accept auth_type auth_pass mcast_src_ip unicast_src_ip unicast_peer \
-                virtual_ipaddress native_ipv6 garp_master_delay garp_master_repeat garp_master_refresh \
-                garp_master_refresh_repeat garp_interval dont_track_primary track_interface track_script track_file checksum \
-                address_lifetime up_delay down_delay use_vmac vmac_xmit_base claim_script claim_wait notify",
-        later: "virtual_ipaddress_excluded virtual_routes virtual_rules track_probe track_bfd",
+                virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules native_ipv6 garp_master_delay \
+                garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_interval dont_track_primary \
+                track_interface track_script track_probe track_file checksum address_lifetime promote_secondaries \
+                up_delay down_delay use_vmac vmac_xmit_base claim_script claim_wait notify",
+        later: "track_bfd",
         idle: &[
             ("smtp_alert", MAIL),
             ("debug", "run vipd with -v for more to read"),
@@ -74,7 +78,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "vrrp_sync_group",
         standing: Standing::Built,
-        built: "name group track_interface track_script track_file notify",
+        built: "name group track_interface track_script track_probe track_file notify",
         later: "",
         idle: &[("smtp_alert", MAIL), ("global_tracking", "a group goes to fault with any of its instances")],
     },
@@ -92,7 +96,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "track_interface",
         standing: Standing::Built,
-        built: "name value weight up_delay down_delay",
+        built: "name type value family weight up_delay down_delay",
         later: "",
         idle: &[],
     },
@@ -113,24 +117,24 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords { kind: "static_routes", standing: Standing::Later, built: "route", later: "", idle: &[] },
     SectionWords {
         kind: "route",
-        standing: Standing::Idle(NOT_YET),
-        built: "name address gateway src_addr device table scope blackhole",
+        standing: ROUTES,
+        built: "name address gateway src_addr device table scope metric blackhole unreachable prohibit",
         later: "",
         idle: &[],
     },
     SectionWords {
         kind: "rule",
-        standing: Standing::Idle(NOT_YET),
-        built: "name address gateway src_addr device table scope blackhole priority",
+        standing: ROUTES,
+        built: "name address to device table priority fwmark",
         later: "",
         idle: &[],
     },
     SectionWords {
         kind: "vrrp_script",
         standing: Standing::Built,
-        built: "name script interval timeout rise fall fail weight direction",
+        built: "name script interval timeout rise fall fail init_fail weight direction",
         later: "",
-        idle: &[("user", "scripts run as the user who starts vipd")],
+        idle: &[("user", SAME_USER)],
     },
     SectionWords {
         kind: "track_script",
@@ -148,11 +152,12 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     },
     SectionWords {
         kind: "probe",
-        standing: Standing::Idle(NOT_YET),
-        built: "name type address port interface interval timeout rise fall weight script path \
-                status_code text virtualhost user",
+        standing: Standing::Built,
+        built: "name type address port interface interval timeout rise fall fail init_fail weight direction \
+                script path \
+                status_code text virtualhost",
         later: "",
-        idle: &[],
+        idle: &[("user", SAME_USER)],
     },
     SectionWords {
         kind: "bfd_instance",

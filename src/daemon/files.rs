@@ -7,7 +7,7 @@ use heapless::Vec;
 
 use super::hands::Hands;
 use crate::config::{FileId, number_in};
-use crate::limits::{FILES_MAX, PATH_BYTES_MAX};
+use crate::limits::PATH_BYTES_MAX;
 use crate::linux::watch::Watch;
 use crate::linux::{clock, file};
 use crate::router::Event;
@@ -38,7 +38,7 @@ impl Files {
     /// every file. First the folder, or what is written in between would be missed.
     pub(super) fn watch_all(&mut self, hands: &mut Hands<'_>) {
         self.again_at = None;
-        if FILES_MAX == 0 {
+        if !cfg!(feature = "files") {
             return;
         }
         for position in 0..hands.router.config().files.len() {

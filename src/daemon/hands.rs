@@ -5,6 +5,7 @@ use core::fmt;
 
 use heapless::Vec;
 
+use super::tries::Tries;
 use crate::config::ProbeId;
 use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX, SCRIPT_WORDS_MAX};
 use crate::linux::batch::{Inbox, Packets};
@@ -66,6 +67,8 @@ pub(super) struct Hands<'a> {
     /// The launcher is still there.
     pub(super) can_launch: bool,
     pub(super) unstarted: &'a mut Unstarted,
+    /// Tries that need no script.
+    pub(super) tries: &'a mut Tries,
     /// Effects that could not even be handed to the kernel, and are to be told.
     pub(super) is_behind: bool,
     /// Errors of receiving, which end nothing.
@@ -86,8 +89,11 @@ impl Hands<'_> {
                 (Job::Hook(ticket), launch(&self.launcher, self.router.claim_hook(instance), ticket))
             } else if let Effect::Try(probe, ticket) = *effect {
                 let is_started = cfg!(feature = "probe")
-                    && self.can_launch
-                    && launch_try(&self.launcher, self.router, probe, ticket);
+                    && if cfg!(feature = "probe-network") && self.router.config().target(probe).is_some() {
+                        ask(self.tries, self.router, probe, ticket)
+                    } else {
+                        self.can_launch && launch_try(&self.launcher, self.router, probe, ticket)
+                    };
                 (Job::Try(ticket), is_started)
             } else {
                 self.is_behind |= perform(self.router, *effect, &mut self.kernel).is_err();
@@ -213,10 +219,10 @@ impl Hands<'_> {
     }
 }
 
-/// A probe's script is asked for again and again: its trouble is said while that is news.
+/// A probe is tried again and again: its trouble is said while that is news.
 #[inline(never)]
-fn say_trouble_of_try(router: &Router, ticket: TryTicket, trouble: &dyn fmt::Display) {
-    if PROBES_MAX == 0 {
+pub(super) fn say_trouble_of_try(router: &Router, ticket: TryTicket, trouble: &dyn fmt::Display) {
+    if !cfg!(feature = "probe") {
         return;
     }
     let Some(id) = router.probe_of(ticket) else { return };
@@ -224,8 +230,19 @@ fn say_trouble_of_try(router: &Router, ticket: TryTicket, trouble: &dyn fmt::Dis
     if let Some(probe) = config.probes.get(usize::from(id.0))
         && router.probe_standing(id) != Standing::Down
     {
-        warn!("probe {}: {}: {trouble}", config.text(probe.name), config.text(probe.script));
+        let (name, script) = (config.text(probe.name), config.text(probe.script));
+        let colon = if script.is_empty() { "" } else { ": " };
+        warn!("probe {name}: {script}{colon}{trouble}");
     }
+}
+
+/// Begins a try that needs no script; `false` if that is not possible.
+fn ask(tries: &mut Tries, router: &Router, probe: ProbeId, ticket: TryTicket) -> bool {
+    let result = tries.start(router, probe, ticket);
+    if let Err(reason) = &result {
+        say_trouble_of_try(router, ticket, reason);
+    }
+    result.is_ok()
 }
 
 /// Asks for a try of a probe; `false` if that is not possible.

@@ -5,7 +5,7 @@ use super::statements::Statement;
 use super::translate::Translation;
 use super::words;
 
-const SCRIPT: &str = "interval timeout rise fall";
+const SCRIPT: &str = "interval timeout rise fall init_fail";
 const BFD: &str = "neighbor_ip source_ip min_rx min_tx idle_tx multiplier hoplimit max_hops passive";
 
 impl Translation<'_, '_, '_> {

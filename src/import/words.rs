@@ -97,7 +97,7 @@ const GLOBALS: Reasons = &[
 const INSTANCE: Reasons = &[
     (
         "preempt check_unicast_src skip_check_adv_addr higher_prio_send_advert track_src_ip \
-         unicast_fault_no_peer",
+         unicast_fault_no_peer promote_secondaries",
         "",
     ),
     ("lower_prio_no_advert garp_lower_prio_delay garp_lower_prio_repeat", LOWER),
@@ -106,7 +106,6 @@ const INSTANCE: Reasons = &[
     ("kernel_rx_buf_size", BUFFERS),
     ("strict_mode", STRICT),
     ("use_vmac_addr use_ipvlan", LATER),
-    ("promote_secondaries", "write sysctl net.ipv4.conf.all.promote_secondaries=1"),
     ("down_timer_adverts", "a backup waits for three intervals and the skew, as the RFCs say"),
     ("unicast_ttl", "adverts have TTL 255"),
     ("old_unicast_checksum", "both checksums of version 3 are accepted"),
@@ -123,8 +122,6 @@ const GROUP: Reasons = &[
     ("notify_priority_changes", "a change of priority alone runs no script"),
     ("notify_deleted", "vipd runs a script for MASTER, BACKUP, FAULT and STOP"),
 ];
-
-const SCRIPT: Reasons = &[("init_fail", "until its first result, a script counts as neither up nor down")];
 
 const FILE: Reasons = &[("init_file", "vipd writes no such files: a file that is not there counts as 0")];
 
@@ -146,7 +143,6 @@ pub(super) fn fate(kind: &str, carried: &'static str, word: &[u8]) -> Fate {
         "globals" => GLOBALS,
         "vrrp_instance" => INSTANCE,
         "vrrp_sync_group" => GROUP,
-        "vrrp_script" => SCRIPT,
         "track_file" => FILE,
         _ => &[],
     };

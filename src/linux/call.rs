@@ -32,6 +32,7 @@ impl Errno {
     pub const ECONNABORTED: Self = Self(libc::ECONNABORTED);
     pub const ECONNRESET: Self = Self(libc::ECONNRESET);
     pub const ECANCELED: Self = Self(libc::ECANCELED);
+    pub const EINPROGRESS: Self = Self(libc::EINPROGRESS);
     pub const ENOBUFS: Self = Self(libc::ENOBUFS);
     pub const ETIMEDOUT: Self = Self(libc::ETIMEDOUT);
     pub const ECONNREFUSED: Self = Self(libc::ECONNREFUSED);

@@ -9,6 +9,8 @@
 //! | [`outlet`] | the three together, as [`perform::Outlet`](crate::perform::Outlet) |
 //! | [`signals`], [`poll`] | what interrupts the loop, and its one place to wait |
 //! | [`hook`], [`control`], [`log`] | scripts; the control socket, both ends; where log lines go |
+//! | [`losses`] | routes of ours that are gone |
+//! | [`query`] | the sockets that probes ask with |
 //! | [`watch`] | folders whose files are tracked |
 //! | [`privilege`], [`launcher`] | what the process may do; who starts the scripts that may do more |
 //! | [`entry`], [`output`], [`file`](mod@file), [`memory`] | the process itself: arguments, output, files, its one large block |
@@ -35,6 +37,7 @@ mod heap;
 pub mod hook;
 pub mod launcher;
 pub mod log;
+pub mod losses;
 pub mod memory;
 mod netfilter;
 pub mod netlink;
@@ -43,6 +46,7 @@ pub mod output;
 pub mod packet;
 pub mod poll;
 pub mod privilege;
+pub mod query;
 pub mod raw;
 pub mod signals;
 mod socket;
@@ -78,7 +82,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// Errors in words, and what to do about them where that is known.
-const REASONS: [(i32, &str); 26] = [
+const REASONS: [(i32, &str); 27] = [
     (libc::EPERM, "not permitted: needs root, or CAP_NET_ADMIN and CAP_NET_RAW"),
     (libc::EACCES, "permission denied: run as root"),
     (libc::ENOENT, "no such file"),
@@ -100,6 +104,7 @@ const REASONS: [(i32, &str); 26] = [
     (libc::EFBIG, TOO_LONG),
     (libc::ENAMETOOLONG, TOO_LONG),
     (libc::ENETUNREACH, "no route"),
+    (libc::EHOSTUNREACH, "no route, or nobody there"),
     (libc::EINVAL, "the kernel does not take it"),
     (libc::EISDIR, "it is a directory"),
     (libc::EAFNOSUPPORT, NOT_BUILT),

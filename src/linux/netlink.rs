@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use super::call::{Descriptor, call, pointer_mut};
 use super::socket::{self, Setting};
 use super::{Errno, Error};
+use crate::wire::rtnl;
 
 /// Bytes that may wait in the socket: a board that renames all its ports at boot makes a few hundred.
 const QUEUE_BYTES: libc::c_int = 262_144;
@@ -12,7 +13,7 @@ const QUEUE_BYTES: libc::c_int = 262_144;
 /// What was waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received<'a> {
-    /// One datagram from the kernel, for [`rtnl::messages`](crate::wire::rtnl::messages).
+    /// One datagram from the kernel, for [`rtnl::messages`].
     Datagram(&'a [u8]),
     /// Some were lost for want of room (ENOBUFS): ask for everything again.
     Overrun,
@@ -56,6 +57,24 @@ impl NetlinkSocket {
         Ok(Self { socket: socket.map_err(fail)? })
     }
 
+    /// From now on it hears of default routes as well, or no longer. Of other routes, of which there may be very many, it
+    /// never does.
+    ///
+    /// # Errors
+    /// That of the calls.
+    pub fn hear_of_routes(&self, is_wanted: bool) -> Result<(), Error> {
+        let fail = |errno| Error { call: "news of routes", errno };
+        let name = if is_wanted { libc::NETLINK_ADD_MEMBERSHIP } else { libc::NETLINK_DROP_MEMBERSHIP };
+        if is_wanted {
+            // Where the kernel takes no filter, we skip what is not for us.
+            let _ = socket::filter(&self.socket, &DEFAULT_ROUTES);
+        }
+        for group in [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE] {
+            socket::set(&self.socket, libc::SOL_NETLINK, name, &group).map_err(fail)?;
+        }
+        Ok(())
+    }
+
     /// Sends requests, one after another in one datagram. The kernel performs them all before this returns;
     /// its answers wait in the socket.
     ///
@@ -95,6 +114,35 @@ impl NetlinkSocket {
             }
         }
     }
+}
+
+const RTNLGRP_IPV4_ROUTE: libc::c_int = 7;
+const RTNLGRP_IPV6_ROUTE: libc::c_int = 11;
+
+/// Where the type, the flags and the length of a route's prefix stand in the first message of a datagram.
+const TYPE_AT: u32 = 4;
+const FLAGS_AT: u32 = 6;
+const PREFIX_LEN_AT: u32 = 17;
+
+/// Keeps away the news of a route that is no default route. In a list (NLM_F_MULTI) there are many in one datagram, and
+/// the first says nothing about the others.
+static DEFAULT_ROUTES: [libc::sock_filter; 9] = [
+    step(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, TYPE_AT, 0, 0),
+    // What is loaded is taken for big-endian.
+    step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, rtnl::NEW_ROUTE.to_be() as u32, 1, 0),
+    step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, rtnl::DELETE_ROUTE.to_be() as u32, 0, 4),
+    step(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, FLAGS_AT, 0, 0),
+    step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, NLM_F_MULTI.to_be() as u32, 2, 0),
+    step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, PREFIX_LEN_AT, 0, 0),
+    step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 0, 1),
+    step(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0),
+    step(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+];
+
+const NLM_F_MULTI: u16 = 2;
+
+const fn step(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
 }
 
 const fn queue(name: libc::c_int) -> Setting {
@@ -180,11 +228,54 @@ mod tests {
                 format!("{ip}/{len} on {}{mark}{usable}", address.interface.0)
             }
             Message::AddressGone(address) => format!("{} gone", address.address),
+            Message::Route(route) => {
+                let (family, verb) =
+                    (if route.is_v6 { 6 } else { 4 }, if route.is_there { "is" } else { "gone" });
+                let alive = if route.leads_over(None) { "" } else { " dead" };
+                format!("route {family} {verb}{alive}")
+            }
             Message::Done { sequence, torn } => format!("done {sequence} {torn}"),
             Message::Refused { sequence, errno, address } => {
                 format!("refused {sequence} {errno} {:?}", address.map(|a| a.address))
             }
         }
+    }
+
+    /// Of other routes not even a datagram comes, and none at all unless they are asked for.
+    #[test]
+    fn default_routes_are_told_of_and_others_are_kept_away() {
+        namespace::networked(|| {
+            let socket = NetlinkSocket::open().unwrap();
+            namespace::ip("link add wan type veth peer name far");
+            namespace::ip("link set far up");
+            namespace::ip("link set wan up");
+            namespace::ip("address add 10.9.0.1/24 dev wan");
+            namespace::ip("route add default via 10.9.0.2");
+            let before = said(&socket);
+            assert!(!before.iter().any(|line| line.starts_with("route")), "{before:?}");
+            socket.hear_of_routes(true).unwrap();
+            let mut request = [0; rtnl::REQUEST_BYTES_MAX];
+            let len = rtnl::dump_routes(3, &mut request).unwrap();
+            socket.send(&request[..len]).unwrap();
+            assert_eq!(said(&socket), ["route 4 is", "done 3 false"]);
+
+            namespace::ip("route add 10.8.0.0/16 via 10.9.0.2");
+            namespace::ip("-6 route add 2001:db8::/32 dev wan");
+            namespace::ip("route del 10.8.0.0/16");
+            namespace::await_readable(&socket, false);
+            let mut inbox = Inbox::new();
+            assert_eq!(socket.receive(inbox.datagram()).unwrap(), Received::Nothing);
+
+            namespace::ip("route del default");
+            assert_eq!(said(&socket), ["route 4 gone"]);
+            namespace::ip("-6 route add default dev wan");
+            assert_eq!(said(&socket), ["route 6 is"]);
+            namespace::ip("route add default dev wan table 7");
+            assert_eq!(heard(&socket, false), [""; 0]);
+            socket.hear_of_routes(false).unwrap();
+            namespace::ip("route add default via 10.9.0.2");
+            assert_eq!(heard(&socket, false), [""; 0]);
+        });
     }
 
     #[test]

@@ -170,28 +170,50 @@ const OPEN: c_long = libc::SYS_open;
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 const OPEN: c_long = -1;
 
-const FILTER_STEPS: u8 = if cfg!(feature = "no-accept") { 4 } else { 0 };
+/// The types of the sockets that probes open, as [`socket::open`](super::socket::open) asks for them.
+const STREAM: u32 = (libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
+const RAW: u32 = (libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
 
-/// A foreign instruction set is refused; of a call that opens something, the arguments decide.
+/// More sockets: those of probes, where there are any without a script.
+const PROBES: &[libc::sock_filter] = if cfg!(feature = "probe-network") {
+    &[
+        step(IF_EQUAL, libc::AF_INET as u32, 2, 0),
+        step(IF_EQUAL, libc::AF_INET6 as u32, 1, 0),
+        step(IF_EQUAL, libc::AF_PACKET as u32, 0, 4),
+        step(LOAD, argument(1), 0, 0),
+        step(IF_EQUAL, STREAM, 1, 0),
+        step(IF_EQUAL, RAW, 0, 1),
+        step(RETURN, GRANTED, 0, 0),
+    ]
+} else {
+    &[]
+};
+
+/// And that of the packet filter, which a reload may be the first to need.
+const NETFILTER: &[libc::sock_filter] = if cfg!(feature = "no-accept") {
+    &[
+        step(IF_EQUAL, libc::AF_NETLINK as u32, 0, 4),
+        step(LOAD, argument(2), 0, 0),
+        step(IF_EQUAL, libc::NETLINK_NETFILTER as u32, 0, 1),
+        step(RETURN, GRANTED, 0, 0),
+        step(RETURN, REFUSED, 0, 0),
+    ]
+} else {
+    &[]
+};
+
+/// A foreign instruction set is refused; of a call that opens something, the arguments decide. What [`NETFILTER`] and
+/// [`PROBES`] do stands behind the first part.
 #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
 const HEAD: &[libc::sock_filter] = &[
     step(LOAD, offset_of!(libc::seccomp_data, arch) as u32, 0, 0),
     step(IF_EQUAL, ARCHITECTURE, 1, 0),
     step(RETURN, REFUSED, 0, 0),
     step(LOAD, offset_of!(libc::seccomp_data, nr) as u32, 0, 0),
-    // Sockets: those of the log and of the control socket's end, and that of the packet filter, which a reload may be
-    // the first to ask for.
-    step(IF_EQUAL, libc::SYS_socket as u32, 0, 4 + FILTER_STEPS),
+    // Sockets: those of the log and of the control socket's end.
+    step(IF_EQUAL, libc::SYS_socket as u32, 0, 4 + MORE as u8),
     step(LOAD, argument(0), 0, 0),
     step(IF_EQUAL, libc::AF_UNIX as u32, 0, 1),
-    step(RETURN, GRANTED, 0, 0),
-    #[cfg(feature = "no-accept")]
-    step(IF_EQUAL, libc::AF_NETLINK as u32, 0, 3),
-    #[cfg(feature = "no-accept")]
-    step(LOAD, argument(2), 0, 0),
-    #[cfg(feature = "no-accept")]
-    step(IF_EQUAL, libc::NETLINK_NETFILTER as u32, 0, 1),
-    #[cfg(feature = "no-accept")]
     step(RETURN, GRANTED, 0, 0),
     step(RETURN, REFUSED, 0, 0),
     // Whether a device is still there.
@@ -212,18 +234,28 @@ const HEAD: &[libc::sock_filter] = &[
     step(RETURN, REFUSED, 0, 0),
 ];
 
-const STEPS: usize = HEAD.len() + ALLOWED.len() + 2;
+/// Where in the head more sockets are granted, and by how many steps.
+const MORE_AT: usize = 8;
+const MORE: usize = NETFILTER.len() + PROBES.len();
+
+const STEPS: usize = HEAD.len() + MORE + ALLOWED.len() + 2;
 
 /// The head, one comparison for each call, and what becomes of a call that is none of them or one.
 static PROGRAM: [libc::sock_filter; STEPS] = {
     let mut program = [step(RETURN, REFUSED, 0, 0); STEPS];
     let mut index = 0;
     while index < STEPS - 2 {
-        program[index] = if index < HEAD.len() {
+        program[index] = if index < MORE_AT {
             HEAD[index]
+        } else if index < MORE_AT + NETFILTER.len() {
+            NETFILTER[index - MORE_AT]
+        } else if index < MORE_AT + MORE {
+            PROBES[index - MORE_AT - NETFILTER.len()]
+        } else if index < HEAD.len() + MORE {
+            HEAD[index - MORE]
         } else {
             let to_granted = (STEPS - 2 - index) as u8;
-            step(IF_EQUAL, ALLOWED[index - HEAD.len()] as u32, to_granted, 0)
+            step(IF_EQUAL, ALLOWED[index - HEAD.len() - MORE] as u32, to_granted, 0)
         };
         index += 1;
     }
@@ -276,11 +308,9 @@ mod tests {
             (libc::SYS_execve, [pointer(c"/bin/true"), 0, 0]),
             (libc::SYS_clone, [libc::SIGCHLD as usize, 0, 0]),
             (libc::SYS_socket, [libc::AF_INET as usize, libc::SOCK_DGRAM as usize, 0]),
-            (libc::SYS_socket, [libc::AF_PACKET as usize, libc::SOCK_RAW as usize, 0]),
-            (
-                libc::SYS_socket,
-                [libc::AF_NETLINK as usize, libc::SOCK_RAW as usize, libc::NETLINK_ROUTE as usize],
-            ),
+            (libc::SYS_socket, [libc::AF_NETLINK as usize, RAW as usize, 0]),
+            (libc::SYS_socket, [libc::AF_INET6 as usize, libc::SOCK_DGRAM as usize, 0]),
+            (libc::SYS_listen, [0, 1, 0]),
             (libc::SYS_bind, [0, 0, 0]),
             (libc::SYS_setuid, [1, 0, 0]),
             (libc::SYS_kill, [1, 0, 0]),
@@ -312,7 +342,15 @@ mod tests {
             (libc::SYS_write, [2, pointer(c"."), 0]),
             (libc::SYS_geteuid, [0, 0, 0]),
         ];
-        for (call, [a, b, c]) in granted {
+        let mut probes = [
+            (libc::SYS_socket, [libc::AF_INET as usize, STREAM as usize, 0]),
+            (libc::SYS_socket, [libc::AF_INET6 as usize, RAW as usize, libc::IPPROTO_ICMPV6 as usize]),
+            (libc::SYS_socket, [libc::AF_PACKET as usize, RAW as usize, 0]),
+        ];
+        if !cfg!(feature = "probe-network") {
+            probes = [granted[0]; 3];
+        }
+        for (call, [a, b, c]) in granted.into_iter().chain(probes) {
             number += 1;
             // SAFETY: the pointers are those of strings, which the kernel reads.
             if unsafe { call3(call, a, b, c) }.is_err() {

@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use std::os::fd::AsRawFd;
 
-use super::call::{Descriptor, call, call3, pointer};
+use super::call::{Descriptor, call, call3, pointer, pointer_mut};
 use super::{Errno, Error};
 
 /// Opens a socket.
@@ -41,6 +41,25 @@ pub(super) fn set<T>(socket: &Descriptor, level: c_int, name: c_int, value: &T) 
     result.map(drop)
 }
 
+/// Sets an option to a string.
+pub(super) fn set_bytes(socket: &Descriptor, level: c_int, name: c_int, value: &[u8]) -> Result<(), Errno> {
+    let (pointer, len) = (pointer(value), value.len());
+    // SAFETY: so many bytes are alive; the kernel only reads them.
+    let result = unsafe {
+        call(libc::SYS_setsockopt, &[socket.number(), level as usize, name as usize, pointer, len, 0])
+    };
+    result.map(drop)
+}
+
+/// Lets the kernel keep away what a classic BPF program returns 0 for.
+pub(super) fn filter(socket: &Descriptor, steps: &[libc::sock_filter]) -> Result<(), Errno> {
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_ptr().cast_mut() };
+    let (level, name) = (libc::SOL_SOCKET as usize, libc::SO_ATTACH_FILTER as usize);
+    let arguments = [socket.number(), level, name, pointer(&program), size_of::<libc::sock_fprog>(), 0];
+    // SAFETY: the kernel reads the program and its steps, which are alive and so many, and checks them.
+    unsafe { call(libc::SYS_setsockopt, &arguments) }.map(drop)
+}
+
 /// An option that is a number.
 pub(super) struct Setting {
     pub(super) level: c_int,
@@ -69,6 +88,16 @@ pub(super) fn set_all(socket: &Descriptor, settings: &[Setting]) -> Result<(), E
         }
     }
     Ok(())
+}
+
+/// The error that the socket has had since it was last asked for; `Ok` if there was none.
+pub(super) fn error(socket: &Descriptor) -> Result<(), Errno> {
+    let (mut error, mut len): (c_int, c_int) = (0, size_of::<c_int>() as c_int);
+    let (level, name) = (libc::SOL_SOCKET as usize, libc::SO_ERROR as usize);
+    let arguments = [socket.number(), level, name, pointer_mut(&mut error), pointer_mut(&mut len), 0];
+    // SAFETY: the kernel writes one number and its length to the live ones given.
+    unsafe { call(libc::SYS_getsockopt, &arguments) }?;
+    if error == 0 { Ok(()) } else { Err(Errno(error)) }
 }
 
 /// Sends a datagram, or what a stream takes of it, without SIGPIPE.

@@ -4,6 +4,7 @@
 use core::net::IpAddr;
 
 use super::{Outlet, Unsent};
+use crate::config::Family;
 use crate::router::{Router, Slot, View};
 use crate::wire::Full;
 use crate::wire::nft::{self, BATCH_BYTES_MAX, Table};
@@ -59,8 +60,7 @@ fn write_and_send(
 fn write(router: &Router, view: &View<'_>, refuses: bool, buffer: &mut [u8]) -> Result<usize, Full> {
     let device = router.config().interface_name(view.instance.interface);
     let addresses = view.addresses().map(|(_, address)| address);
-    let is_ipv6 = addresses.clone().any(|address| address.address.is_ipv6());
-    let table = Table { device, vrid: view.instance.vrid, is_ipv6 };
+    let table = Table { device, vrid: view.instance.vrid, is_ipv6: view.rules.family == Family::V6 };
     if !refuses {
         return nft::remove(table, buffer);
     }

@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
+pub mod http;
+
 /// What a probe is asked to do, in force at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
@@ -86,10 +88,13 @@ impl Probe {
         self.standing
     }
 
-    /// Tries at once, if it has not begun.
-    pub const fn begin(&mut self, now: Instant) {
+    /// Tries at once, if it has not begun; until it has risen, it counts as down if it `starts_down`.
+    pub const fn begin(&mut self, now: Instant, starts_down: bool) {
         if let State::Idle = self.state {
             self.state = State::Waiting { due_at: now };
+            if starts_down {
+                self.standing = Standing::Down;
+            }
         }
     }
 
@@ -188,7 +193,7 @@ mod tests {
 
     fn begun() -> Probe {
         let mut probe = Probe::NEW;
-        probe.begin(at(10));
+        probe.begin(at(10), false);
         probe
     }
 
@@ -217,6 +222,19 @@ mod tests {
             }
             assert_eq!(results, if first { RULES.fall } else { RULES.rise });
         }
+    }
+
+    #[test]
+    fn one_that_starts_down_must_rise() {
+        let mut probe = Probe::NEW;
+        probe.begin(at(10), true);
+        assert_eq!(probe.standing(), Standing::Down);
+        probe.timer(at(10), &RULES);
+        assert!(!probe.ended(true, &RULES));
+        probe.timer(at(15), &RULES);
+        assert!(probe.ended(true, &RULES));
+        probe.begin(at(20), true);
+        assert_eq!(probe.standing(), Standing::Up, "it has begun already");
     }
 
     #[test]

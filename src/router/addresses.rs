@@ -44,6 +44,8 @@ impl Router {
         if address.marked || !address.usable || is_nobodys(&address.address) {
             return;
         }
+        // It may be what a route's gateway is reached from, or what its source is.
+        self.settle_routes_soon(turn.now);
         let mut found = false;
         let Self { config, links, members, sync, .. } = self;
         for member in members {

@@ -46,6 +46,8 @@ enum Step {
     Idle,
     Links,
     Addresses,
+    /// Not part of a synchronisation, but no other list can be asked for meanwhile.
+    Routes,
 }
 
 impl Sync {
@@ -61,8 +63,24 @@ impl Sync {
         }
     }
 
+    /// Links or addresses are being listed.
     pub(super) fn is_running(&self) -> bool {
-        self.step != Step::Idle
+        matches!(self.step, Step::Links | Step::Addresses)
+    }
+
+    /// Nothing is being listed.
+    pub(super) fn is_idle(&self) -> bool {
+        self.step == Step::Idle
+    }
+
+    /// Routes are being listed.
+    pub(super) fn lists_routes(&self) -> bool {
+        self.step == Step::Routes
+    }
+
+    /// The sequence number of a request for all routes.
+    pub(super) const fn begin_routes(&mut self) -> u32 {
+        self.begin(Step::Routes)
     }
 
     pub(super) const fn retry_at(&self) -> Option<Instant> {
@@ -74,6 +92,13 @@ impl Sync {
         self.step = step;
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
+    }
+
+    /// The end of the list of routes is not waited for any more: it may be among messages that are lost.
+    pub(super) fn give_up_routes(&mut self) {
+        if self.step == Step::Routes {
+            self.step = Step::Idle;
+        }
     }
 
     /// Something was refused: look in a second at what is there and what is not. A synchronisation that is under
@@ -101,14 +126,22 @@ impl Router {
                 let sequence = self.sync.begin(Step::Links);
                 turn.push(Effect::DumpLinks(sequence));
             }
-            Step::Links | Step::Addresses => self.sync.again = true,
+            Step::Links | Step::Addresses | Step::Routes => self.sync.again = true,
         }
     }
 
     pub(super) fn kernel(&mut self, turn: &mut Turn<'_>, message: rtnl::Message<'_>) {
         match message {
-            rtnl::Message::Link(link) => self.link(turn, &link),
+            rtnl::Message::Link(link) => {
+                self.doubt_routes(turn.now);
+                self.link(turn, &link);
+                // Any device may be the one that a gateway is reached through.
+                if link.running && !self.sync.is_running() {
+                    self.settle_routes_soon(turn.now);
+                }
+            }
             rtnl::Message::LinkGone(index) => {
+                self.doubt_routes(turn.now);
                 if self.is_vmac_link(index) {
                     self.synchronise(turn);
                 }
@@ -116,12 +149,17 @@ impl Router {
                 self.settle(turn);
             }
             rtnl::Message::Address(address) => self.address(turn, &address),
-            rtnl::Message::AddressGone(address) => self.address_gone(turn, &address),
+            rtnl::Message::AddressGone(address) => {
+                self.doubt_routes(turn.now);
+                self.address_gone(turn, &address);
+            }
+            rtnl::Message::Route(route) => self.route(turn, &route),
             rtnl::Message::Done { sequence, torn } if sequence == self.sync.sequence => {
-                self.sync.again |= torn;
-                self.step_done(turn);
+                self.step_done(turn, torn);
             }
             rtnl::Message::Done { .. } => {}
+            rtnl::Message::Refused { sequence, errno, .. }
+                if self.route_refused(turn.now, sequence, errno) => {}
             rtnl::Message::Refused { errno, address, .. } => {
                 let harmless = errno == EEXIST || errno == ENODEV || EADDRNOTAVAIL.contains(&errno);
                 let harmless = harmless && (address.is_some() || cfg!(feature = "vmac"))
@@ -142,9 +180,18 @@ impl Router {
     }
 
     /// A list is complete.
-    fn step_done(&mut self, turn: &mut Turn<'_>) {
+    fn step_done(&mut self, turn: &mut Turn<'_>, torn: bool) {
+        if self.sync.step == Step::Routes {
+            self.sync.step = Step::Idle;
+            self.routes_done(turn, torn);
+            if core::mem::take(&mut self.sync.again) {
+                self.synchronise(turn);
+            }
+            return;
+        }
+        self.sync.again |= torn;
         match self.sync.step {
-            Step::Idle => {}
+            Step::Idle | Step::Routes => {}
             Step::Links => {
                 self.forget_links(&|link| !link.seen);
                 for presence in &mut self.presence {
@@ -167,6 +214,7 @@ impl Router {
                     self.synchronise(turn);
                     return;
                 }
+                self.want_routes(turn.now);
                 self.whole_picture(turn);
             }
         }
@@ -216,5 +264,6 @@ impl Router {
         }
         self.make_vmacs(turn);
         self.settle(turn);
+        self.settle_routes_soon(turn.now);
     }
 }

@@ -74,8 +74,8 @@ impl Router {
 
     /// Lets those begin that have not.
     pub(super) fn begin_probes(&mut self, turn: &Turn<'_>) {
-        for entry in self.probes.all.iter_mut().take(self.config.probes.len()) {
-            entry.probe.begin(turn.now);
+        for (entry, config) in self.probes.all.iter_mut().zip(&self.config.probes) {
+            entry.probe.begin(turn.now, config.starts_down);
         }
     }
 
@@ -89,7 +89,7 @@ impl Router {
     /// Starts what is due and gives up what takes too long. `true`: some probe has turned.
     pub(super) fn run_probes(&mut self, turn: &mut Turn<'_>) -> bool {
         let mut turned = false;
-        if self.stopping || PROBES_MAX == 0 {
+        if self.stopping || !cfg!(feature = "probe") {
             return false;
         }
         for (position, config) in self.config.probes.iter().enumerate() {
@@ -110,7 +110,7 @@ impl Router {
 
     /// A try has ended.
     pub(super) fn tried(&mut self, turn: &mut Turn<'_>, ticket: TryTicket, is_success: bool) {
-        if PROBES_MAX == 0 {
+        if !cfg!(feature = "probe") {
             return;
         }
         let Some(ProbeId(position)) = self.probe_of(ticket) else { return };

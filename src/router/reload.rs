@@ -91,6 +91,16 @@ impl Router {
         if cfg!(feature = "ra") {
             self.end_router_adverts(turn, new);
         }
+        self.withdraw_old_routes(turn, new, &|instance| self.index_in(new, instance));
+    }
+
+    /// The place in the new configuration of the instance that is the same as one of ours.
+    fn index_in(&self, new: &Config, ours: &Instance) -> Option<u16> {
+        let index = new.instances.iter().position(|other| {
+            other.vrid == ours.vrid
+                && self.config.interface_name(ours.interface) == new.interface_name(other.interface)
+        });
+        index.map(|index| index as u16)
     }
 
     /// Withdraws the addresses in `span` that are not among those of the new configuration's in `kept`.
@@ -116,6 +126,7 @@ impl Router {
     pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
         self.links.rename(&self.config, new);
         self.probes.rename(&self.config, new);
+        self.default_routes.rename(&self.config, new);
         self.rename_files(new);
         self.reports.rename(new);
         if cfg!(feature = "ra") {

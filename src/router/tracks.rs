@@ -2,7 +2,6 @@
 
 use super::{Router, Turn};
 use crate::config::{Config, FileId, Instance, Span, Track, Tracked};
-use crate::limits;
 use crate::probe::Standing;
 use crate::say::info;
 use crate::vrrp::Fault;
@@ -26,6 +25,7 @@ impl Router {
         let is_up = match what {
             Tracked::Link(interface) => self.links.is_running(interface),
             Tracked::Probe(probe) => return self.probes.standing(probe),
+            Tracked::Route(route) => return self.default_routes.standing(route),
             Tracked::File(file) => self.number_in(file) == 0,
         };
         if is_up { Standing::Up } else { Standing::Down }
@@ -61,7 +61,7 @@ impl Router {
     /// A file has been read.
     pub(super) fn file(&mut self, turn: &mut Turn<'_>, file: FileId, number: i32) {
         let place = usize::from(file.0);
-        if limits::FILES_MAX == 0 {
+        if !cfg!(feature = "files") {
             return;
         }
         let (Some(entry), Some(config)) = (self.files.get_mut(place), self.config.files.get(place)) else {
@@ -92,6 +92,7 @@ const fn fault_of(what: Tracked) -> Fault {
     match what {
         Tracked::Link(_) => Fault::Tracked,
         Tracked::Probe(_) => Fault::Probe,
+        Tracked::Route(_) => Fault::Route,
         Tracked::File(_) => Fault::File,
     }
 }

@@ -115,6 +115,8 @@ pub enum Fault {
     Probe,
     /// A tracked probe without weight has not had a result yet.
     Untried,
+    /// A tracked default route without weight is not there.
+    Route,
     /// The number in a tracked file is a fault.
     File,
     /// The device of its virtual MAC is not there yet, or the kernel does not make one.
@@ -141,6 +143,7 @@ impl Fault {
             Self::NoSource => "no source address",
             Self::Tracked => "tracked link down",
             Self::Probe => "tracked probe failed",
+            Self::Route => "tracked route missing",
             Self::File => "tracked file forbids it",
             Self::Untried => "waits for its probes",
             Self::NoVmac if cfg!(feature = "vmac") => "no device for the virtual MAC",

@@ -183,12 +183,6 @@ impl VirtualRouter {
         self.state.phase()
     }
 
-    /// It is master, and nothing holds its addresses back.
-    #[must_use]
-    pub const fn has_claimed(&self) -> bool {
-        matches!(self.state, State::Master { unclaimed: false, .. })
-    }
-
     /// When it entered its state.
     #[must_use]
     pub const fn since(&self) -> Instant {
@@ -211,6 +205,12 @@ impl VirtualRouter {
     #[must_use]
     pub const fn is_leaving(&self) -> bool {
         matches!(self.state, State::Master { leaving: true, .. })
+    }
+
+    /// Whether it holds the addresses.
+    #[must_use]
+    pub const fn has_claimed(&self) -> bool {
+        matches!(self.state, State::Master { unclaimed: false, .. })
     }
 
     /// Whether its down timer has run out and it waits for those that move together with it.

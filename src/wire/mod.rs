@@ -8,11 +8,14 @@
 use core::fmt;
 
 pub mod frame;
+pub mod icmp;
 pub mod ip;
 pub mod link;
+pub mod neighbour;
 pub mod netlink;
 pub mod nft;
 pub mod ra;
+pub mod route;
 pub mod rtnl;
 mod sum;
 pub mod vrrp;

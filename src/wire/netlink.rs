@@ -21,7 +21,7 @@ pub const DUMP_INTERRUPTED: u16 = 0x010;
 pub const DUMP: u16 = 0x300;
 /// `NLM_F_REPLACE`, in a request that makes something: change it if it is there.
 pub const REPLACE: u16 = 0x100;
-/// `NLM_F_EXCL`, in a request that makes something: not if it is there.
+/// `NLM_F_EXCL`, in a request that makes something: do not if it is there.
 pub const EXCLUSIVE: u16 = 0x200;
 /// `NLM_F_CREATE`, in a request that makes something: make it if it is not there.
 pub const CREATE: u16 = 0x400;

@@ -2,14 +2,14 @@
 //! nfnetlink (linux/netfilter/nf_tables.h). As `nft list ruleset` shows it:
 //!
 //! ```text
-//! table ip6 vipd.br-lan.10 {
-//!     set addresses { type ipv6_addr; elements = { fe80::1, 2001:db8::1 } }
+//! table inet vipd6.br-lan.10 {
 //!     chain input {
 //!         type filter hook input priority raw; policy accept;
 //!         meta l4proto ipv6-icmp icmpv6 type >= 135 icmpv6 type <= 136 accept
 //!         iif != "br-lan" ip6 daddr fe80::/16 accept
-//!         ip6 daddr @addresses drop
+//!         ip6 daddr @v6 drop
 //!     }
+//!     set v6 { type ipv6_addr; elements = { fe80::1, 2001:db8::1 } }
 //! }
 //! ```
 //!
@@ -29,27 +29,13 @@ use heapless::String;
 use super::netlink::{self, Request};
 use super::vrrp::Vrid;
 use super::{Full, IfIndex};
-use crate::limits::{
-    ADDRESSES_MAX, INTERFACE_NAME_BYTES_MAX, IPV4_ADDRESSES_PER_ADVERT_MAX, IPV6_ADDRESSES_PER_ADVERT_MAX,
-};
+use crate::limits::{FILTERED_ADDRESSES_MAX, INTERFACE_NAME_BYTES_MAX};
 
-/// Bytes of the longest batch written here: a table of as many addresses as a virtual router can have.
-pub const BATCH_BYTES_MAX: usize = larger(V4_BYTES_MAX, V6_BYTES_MAX);
+/// Bytes of the longest batch written here: as many addresses as a virtual router can have, one of IPv4 among them.
+pub const BATCH_BYTES_MAX: usize = 1932 + 28 * FILTERED_ADDRESSES_MAX;
 
-/// All but the addresses, and those.
-const V4_BYTES_MAX: usize = 668 + 16 * smaller(IPV4_ADDRESSES_PER_ADVERT_MAX, ADDRESSES_MAX);
-const V6_BYTES_MAX: usize = 1296 + 28 * smaller(IPV6_ADDRESSES_PER_ADVERT_MAX, ADDRESSES_MAX);
-
-const fn smaller(a: usize, b: usize) -> usize {
-    if a < b { a } else { b }
-}
-
-const fn larger(a: usize, b: usize) -> usize {
-    if a > b { a } else { b }
-}
-
-/// `vipd.DEVICE.VRID`.
-const NAME_BYTES_MAX: usize = 5 + INTERFACE_NAME_BYTES_MAX + 4;
+/// `vipd6.DEVICE.VRID`.
+const NAME_BYTES_MAX: usize = 6 + INTERFACE_NAME_BYTES_MAX + 4;
 
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
@@ -64,8 +50,8 @@ const NEW_ELEMENTS: u16 = SUBSYSTEM << 8 | 12;
 /// `NLM_F_APPEND`: behind the other rules.
 const APPEND: u16 = 0x800;
 
-const FAMILY_IPV4: u8 = 2;
-const FAMILY_IPV6: u8 = 10;
+/// `NFPROTO_INET`: both.
+const FAMILY_INET: u8 = 1;
 
 /// The first attribute of every message.
 const TABLE_NAME: u16 = 1;
@@ -92,12 +78,8 @@ const VERDICT_CODE: u16 = 1;
 
 const LOCAL_IN: u32 = 1;
 const PRIORITY_RAW: i32 = -300;
-/// How `nft` shows the keys.
-const TYPE_IPV4: u32 = 7;
-const TYPE_IPV6: u32 = 8;
 
 const CHAIN: &str = "input";
-const SET: &str = "addresses";
 
 const DROP: u32 = 0;
 const ACCEPT: u32 = 1;
@@ -109,9 +91,27 @@ pub struct Table<'a> {
     pub device: &'a str,
     /// Its number.
     pub vrid: Vrid,
-    /// Its family.
+    /// Its family: of its addresses, some may be of the other.
     pub is_ipv6: bool,
 }
+
+/// What differs between the addresses of a family.
+struct Side {
+    is_ipv6: bool,
+    /// `NFPROTO_*`.
+    protocol: [u8; 1],
+    set: &'static str,
+    /// How `nft` shows the addresses.
+    key_type: u32,
+    /// Their length, and where in a packet the receiver stands.
+    key_bytes: u32,
+    offset: u32,
+}
+
+static SIDES: [Side; 2] = [
+    Side { is_ipv6: false, protocol: [2], set: "v4", key_type: 7, key_bytes: 4, offset: 16 },
+    Side { is_ipv6: true, protocol: [10], set: "v6", key_type: 8, key_bytes: 16, offset: 24 },
+];
 
 /// Writes a batch that makes the table anew, and returns its length in bytes. `link` is where the link-local ones of
 /// the addresses are; `None`: there are none.
@@ -127,26 +127,6 @@ pub fn replace(
     let mut batch = Batch::begin(table, buffer)?;
     batch.clear()?;
     batch.message(NEW_TABLE, netlink::CREATE, &mut |_| Ok(()))?;
-    let (key_type, key_bytes, offset) = if table.is_ipv6 { (TYPE_IPV6, 16, 24) } else { (TYPE_IPV4, 4, 16) };
-    batch.message(NEW_SET, netlink::CREATE, &mut |set| {
-        set.string(SET_NAME, SET)?;
-        number(set, SET_KEY_TYPE, key_type)?;
-        number(set, SET_KEY_BYTES, key_bytes)?;
-        number(set, SET_ID, 1)
-    })?;
-    batch.message(NEW_ELEMENTS, netlink::CREATE, &mut |elements| {
-        elements.string(ELEMENTS_SET, SET)?;
-        let list = elements.begin(ELEMENTS)?;
-        for address in addresses.clone() {
-            let element = elements.begin(LIST_ELEMENT)?;
-            match address {
-                IpAddr::V4(address) => data(elements, ELEMENT_KEY, &address.octets())?,
-                IpAddr::V6(address) => data(elements, ELEMENT_KEY, &address.octets())?,
-            }
-            elements.end(element)?;
-        }
-        elements.end(list)
-    })?;
     batch.message(NEW_CHAIN, netlink::CREATE, &mut |chain| {
         chain.string(CHAIN_NAME, CHAIN)?;
         let hook = chain.begin(CHAIN_HOOK)?;
@@ -155,30 +135,27 @@ pub fn replace(
         chain.end(hook)?;
         chain.string(CHAIN_TYPE, "filter")
     })?;
-    if table.is_ipv6 {
-        batch.rule(&[
-            Expression::L4_PROTOCOL,
-            Expression::equal(&[58]),
-            Expression::TRANSPORT_FIRST,
-            Expression::at_least(&[135]),
-            Expression::at_most(&[136]),
-            Expression::verdict(ACCEPT),
-        ])?;
+    for side in &SIDES {
+        let its = addresses.clone().filter(|address| address.is_ipv6() == side.is_ipv6);
+        if its.clone().next().is_none() {
+            continue;
+        }
+        batch.set(side)?;
+        batch.message(NEW_ELEMENTS, netlink::CREATE, &mut |elements| {
+            elements.string(ELEMENTS_SET, side.set)?;
+            let list = elements.begin(ELEMENTS)?;
+            for address in its.clone() {
+                let element = elements.begin(LIST_ELEMENT)?;
+                match address {
+                    IpAddr::V4(address) => data(elements, ELEMENT_KEY, &address.octets())?,
+                    IpAddr::V6(address) => data(elements, ELEMENT_KEY, &address.octets())?,
+                }
+                elements.end(element)?;
+            }
+            elements.end(list)
+        })?;
+        batch.rules(side, link)?;
     }
-    if let Some(link) = link {
-        batch.rule(&[
-            Expression::DEVICE,
-            Expression::differs(&link.0.to_ne_bytes()),
-            Expression::network(&[(1, 1), (2, 1), (3, offset), (4, 2)]),
-            Expression::equal(&[0xfe, 0x80]),
-            Expression::verdict(ACCEPT),
-        ])?;
-    }
-    batch.rule(&[
-        Expression::network(&[(1, 1), (2, 1), (3, offset), (4, key_bytes)]),
-        Expression::IN_SET,
-        Expression::verdict(DROP),
-    ])?;
     batch.end()
 }
 
@@ -205,7 +182,6 @@ pub fn refusal(answer: &[u8]) -> Option<i32> {
 struct Batch<'a> {
     buffer: &'a mut [u8],
     len: usize,
-    family: u8,
     table: String<NAME_BYTES_MAX>,
 }
 
@@ -213,9 +189,9 @@ impl<'a> Batch<'a> {
     fn begin(table: Table<'_>, buffer: &'a mut [u8]) -> Result<Self, Full> {
         let Table { device, vrid, is_ipv6 } = table;
         let mut name = String::new();
-        write!(name, "vipd.{device}.{vrid}").map_err(|_| Full)?;
-        let family = if is_ipv6 { FAMILY_IPV6 } else { FAMILY_IPV4 };
-        let mut batch = Self { buffer, len: 0, family, table: name };
+        let family = if is_ipv6 { "6" } else { "" };
+        write!(name, "vipd{family}.{device}.{vrid}").map_err(|_| Full)?;
+        let mut batch = Self { buffer, len: 0, table: name };
         batch.border(BATCH_BEGIN)?;
         Ok(batch)
     }
@@ -239,6 +215,50 @@ impl<'a> Batch<'a> {
         self.message(DELETE_TABLE, 0, &mut |_| Ok(()))
     }
 
+    fn set(&mut self, side: &Side) -> Result<(), Full> {
+        self.message(NEW_SET, netlink::CREATE, &mut |set| {
+            set.string(SET_NAME, side.set)?;
+            number(set, SET_KEY_TYPE, side.key_type)?;
+            number(set, SET_KEY_BYTES, side.key_bytes)?;
+            // It has to have one, although it is called by its name.
+            number(set, SET_ID, 1)
+        })
+    }
+
+    fn rules(&mut self, side: &Side, link: Option<IfIndex>) -> Result<(), Full> {
+        let is_its = Expression::equal(&side.protocol);
+        if side.is_ipv6 {
+            self.rule(&[
+                Expression::FAMILY,
+                is_its,
+                Expression::L4_PROTOCOL,
+                Expression::equal(&[58]),
+                Expression::TRANSPORT_FIRST,
+                Expression::at_least(&[135]),
+                Expression::at_most(&[136]),
+                Expression::verdict(ACCEPT),
+            ])?;
+        }
+        if let Some(link) = link.filter(|_| side.is_ipv6) {
+            self.rule(&[
+                Expression::FAMILY,
+                is_its,
+                Expression::DEVICE,
+                Expression::differs(&link.0.to_ne_bytes()),
+                Expression::network(&[(1, 1), (2, 1), (3, side.offset), (4, 2)]),
+                Expression::equal(&[0xfe, 0x80]),
+                Expression::verdict(ACCEPT),
+            ])?;
+        }
+        self.rule(&[
+            Expression::FAMILY,
+            is_its,
+            Expression::network(&[(1, 1), (2, 1), (3, side.offset), (4, side.key_bytes)]),
+            Expression { name: "lookup", numbers: &[(2, 1)], rest: Rest::Set(side.set) },
+            Expression::verdict(DROP),
+        ])
+    }
+
     fn rule(&mut self, expressions: &[Expression<'_>]) -> Result<(), Full> {
         self.message(NEW_RULE, netlink::CREATE | APPEND, &mut |rule| {
             rule.string(RULE_CHAIN, CHAIN)?;
@@ -256,9 +276,9 @@ impl<'a> Batch<'a> {
         flags: u16,
         fill: &mut dyn FnMut(&mut Request<'_>) -> Result<(), Full>,
     ) -> Result<(), Full> {
-        let (family, table) = (self.family, self.table.clone());
+        let table = self.table.clone();
         let mut request = self.request(kind, flags)?;
-        request.put(&[family, 0, 0, 0])?;
+        request.put(&[FAMILY_INET, 0, 0, 0])?;
         request.string(TABLE_NAME, &table)?;
         fill(&mut request)?;
         self.len += request.finish()?;
@@ -271,6 +291,7 @@ impl<'a> Batch<'a> {
 }
 
 /// A step of a rule: what is looked at goes to register 1, where it is compared.
+#[derive(Clone, Copy)]
 struct Expression<'a> {
     name: &'a str,
     /// Attributes that are numbers.
@@ -279,22 +300,23 @@ struct Expression<'a> {
 }
 
 /// The attribute that is none.
+#[derive(Clone, Copy)]
 enum Rest<'a> {
     Nothing,
     /// What is compared with.
     Value(&'a [u8]),
     /// The set that is searched.
-    Set,
+    Set(&'a str),
     /// Where the packet goes.
     Verdict(u32),
 }
 
 impl<'a> Expression<'a> {
+    const FAMILY: Self = Self { name: "meta", numbers: &[(1, 1), (2, 15)], rest: Rest::Nothing };
     const L4_PROTOCOL: Self = Self { name: "meta", numbers: &[(1, 1), (2, 16)], rest: Rest::Nothing };
     const DEVICE: Self = Self { name: "meta", numbers: &[(1, 1), (2, 4)], rest: Rest::Nothing };
     const TRANSPORT_FIRST: Self =
         Self { name: "payload", numbers: &[(1, 1), (2, 2), (3, 0), (4, 1)], rest: Rest::Nothing };
-    const IN_SET: Self = Self { name: "lookup", numbers: &[(2, 1)], rest: Rest::Set };
 
     /// Register, base, offset and length.
     const fn network(numbers: &'a [(u16, u32)]) -> Self {
@@ -331,7 +353,7 @@ impl<'a> Expression<'a> {
         match self.rest {
             Rest::Nothing => {}
             Rest::Value(value) => data(rule, 3, value)?,
-            Rest::Set => rule.string(1, SET)?,
+            Rest::Set(set) => rule.string(1, set)?,
             Rest::Verdict(code) => {
                 let outer = rule.begin(2)?;
                 let verdict = rule.begin(DATA_VERDICT)?;
@@ -390,12 +412,11 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn a_removal_makes_the_table_so_that_it_can_be_deleted() {
         let batch = written(|buffer| remove(V4, buffer));
-        #[rustfmt::skip]
         let name = *b"\x13\0\x01\0vipd.br-lan.10\0\0";
         let mut expected = std::vec![20, 0, 0, 0, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10];
-        expected.extend([40, 0, 0, 0, 0, 10, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
+        expected.extend([40, 0, 0, 0, 0, 10, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
         expected.extend(name);
-        expected.extend([40, 0, 0, 0, 2, 10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
+        expected.extend([40, 0, 0, 0, 2, 10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
         expected.extend(name);
         expected.extend([20, 0, 0, 0, 0x11, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10]);
         assert_eq!(batch, expected);
@@ -403,7 +424,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn a_table_of_ipv4_is_made_anew_with_its_addresses_and_one_rule() {
+    fn a_table_is_made_anew_with_its_chain_its_addresses_and_what_drops() {
         let addresses = [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])];
         let batch = written(|buffer| replace(V4, addresses.into_iter(), None, buffer));
         let messages = messages(&batch);
@@ -415,75 +436,76 @@ mod tests {
                 (0xa00, 0x401),
                 (0xa02, 0x001),
                 (0xa00, 0x401),
+                (0xa03, 0x401),
                 (0xa09, 0x401),
                 (0xa0c, 0x401),
-                (0xa03, 0x401),
                 (0xa06, 0xc01),
                 (0x11, 0x001),
             ]
         );
-        let head = *b"\x02\0\0\0\x13\0\x01\0vipd.br-lan.10\0\0";
+        let head = *b"\x01\0\0\0\x13\0\x01\0vipd.br-lan.10\0\0";
         let body = |position: usize| messages[position].2.strip_prefix(&head).unwrap();
         assert_eq!(
             body(4),
-            b"\x0e\0\x02\0addresses\0\0\0\x08\0\x04\0\0\0\0\x07\x08\0\x05\0\0\0\0\x04\x08\0\x0a\0\0\0\0\x01"
-        );
-        assert_eq!(
-            body(5),
-            b"\x0e\0\x02\0addresses\0\0\0\x24\0\x03\x80\
-              \x10\0\x01\x80\x0c\0\x01\x80\x08\0\x01\0\xc0\0\x02\x01\
-              \x10\0\x01\x80\x0c\0\x01\x80\x08\0\x01\0\xc0\0\x02\x02"
-        );
-        assert_eq!(
-            body(6),
             b"\x0a\0\x03\0input\0\0\0\x14\0\x04\x80\x08\0\x01\0\0\0\0\x01\x08\0\x02\0\xff\xff\xfe\xd4\
               \x0b\0\x07\0filter\0\0"
         );
         assert_eq!(
-            body(7),
-            b"\x0a\0\x02\0input\0\0\0\x94\0\x04\x80\
-              \x34\0\x01\x80\x0c\0\x01\0payload\0\x24\0\x02\x80\
-              \x08\0\x01\0\0\0\0\x01\x08\0\x02\0\0\0\0\x01\x08\0\x03\0\0\0\0\x10\x08\0\x04\0\0\0\0\x04\
-              \x2c\0\x01\x80\x0b\0\x01\0lookup\0\0\x1c\0\x02\x80\x08\0\x02\0\0\0\0\x01\x0e\0\x01\0addresses\0\0\0\
-              \x30\0\x01\x80\x0e\0\x01\0immediate\0\0\0\x1c\0\x02\x80\x08\0\x01\0\0\0\0\0\
-              \x10\0\x02\x80\x0c\0\x02\x80\x08\0\x01\0\0\0\0\0"
-                .as_slice()
+            body(5),
+            b"\x07\0\x02\0v4\0\0\x08\0\x04\0\0\0\0\x07\x08\0\x05\0\0\0\0\x04\x08\0\x0a\0\0\0\0\x01"
         );
+        assert_eq!(
+            body(6),
+            b"\x07\0\x02\0v4\0\0\x24\0\x03\x80\
+              \x10\0\x01\x80\x0c\0\x01\x80\x08\0\x01\0\xc0\0\x02\x01\
+              \x10\0\x01\x80\x0c\0\x01\x80\x08\0\x01\0\xc0\0\x02\x02"
+        );
+        let meta = b"\x24\0\x01\x80\x09\0\x01\0meta\0\0\0\0\x14\0\x02\x80\x08\0\x01\0\0\0\0\x01\x08\0\x02\0\0\0\0\x0f";
+        let cmp = b"\x2c\0\x01\x80\x08\0\x01\0cmp\0\x20\0\x02\x80\x08\0\x01\0\0\0\0\x01\x08\0\x02\0\0\0\0\0\
+                    \x0c\0\x03\x80\x05\0\x01\0\x02\0\0\0";
+        let payload = b"\x34\0\x01\x80\x0c\0\x01\0payload\0\x24\0\x02\x80\
+                        \x08\0\x01\0\0\0\0\x01\x08\0\x02\0\0\0\0\x01\x08\0\x03\0\0\0\0\x10\x08\0\x04\0\0\0\0\x04";
+        let lookup =
+            b"\x24\0\x01\x80\x0b\0\x01\0lookup\0\0\x14\0\x02\x80\x08\0\x02\0\0\0\0\x01\x07\0\x01\0v4\0\0";
+        let verdict = b"\x30\0\x01\x80\x0e\0\x01\0immediate\0\0\0\x1c\0\x02\x80\x08\0\x01\0\0\0\0\0\
+                        \x10\0\x02\x80\x0c\0\x02\x80\x08\0\x01\0\0\0\0\0";
+        let parts: [&[u8]; 6] =
+            [b"\x0a\0\x02\0input\0\0\0\xdc\0\x04\x80", meta, cmp, payload, lookup, verdict];
+        assert_eq!(body(7), parts.concat());
     }
 
-    /// The bytes of the other rules are judged by `nft` in the lab.
+    /// RFC 9568 §6.4.3; the bytes of these rules are judged by `nft` in the lab.
     #[test]
     fn ad10_neighbour_discovery_is_let_through_before_anything_is_dropped() {
-        let address: IpAddr = "fe80::1".parse().unwrap();
-        let rules = |link| {
-            let batch = written(|buffer| replace(V6, [address].into_iter(), link, buffer));
+        let addresses: [IpAddr; 2] = ["fe80::1".parse().unwrap(), "192.0.2.1".parse().unwrap()];
+        let rules = |most: usize, link| {
+            let batch = written(|buffer| replace(V6, addresses.into_iter().take(most), link, buffer));
             let all = messages(&batch);
+            assert!(all.iter().all(|it| it.0 < 0x12 || it.2[8..].starts_with(b"vipd6.br-lan.10\0")));
             let rules = all.iter().filter(|it| it.0 == NEW_RULE).map(|it| it.2.to_vec());
-            assert!(all.iter().all(|it| it.0 < 0x12 || it.2[0] == FAMILY_IPV6));
             rules.collect::<Vec<_>>()
         };
         let has = |rule: &[u8], part: &[u8]| rule.windows(part.len()).any(|window| window == part);
-        let verdict = |rule: &[u8]| *rule.last().unwrap();
-        let with_link = rules(Some(IfIndex(0x0102_0304)));
-        assert_eq!(with_link.iter().map(|it| verdict(it)).collect::<Vec<_>>(), [1, 1, 0]);
-        assert!(has(&with_link[0], &[135, 0, 0, 0]) && has(&with_link[0], &[136, 0, 0, 0]));
-        assert!(has(&with_link[1], &0x0102_0304_u32.to_ne_bytes()) && has(&with_link[1], &[0xfe, 0x80]));
-        let without = rules(None);
-        assert_eq!(without[..], [with_link[0].clone(), with_link[2].clone()]);
+        let verdicts = |rules: &[Vec<u8>]| rules.iter().map(|it| *it.last().unwrap()).collect::<Vec<_>>();
+        let six = rules(1, Some(IfIndex(0x0102_0304)));
+        assert_eq!(verdicts(&six), [1, 1, 0]);
+        assert!(has(&six[0], &[135, 0, 0, 0]) && has(&six[0], &[136, 0, 0, 0]));
+        assert!(has(&six[1], &0x0102_0304_u32.to_ne_bytes()) && has(&six[1], &[0xfe, 0x80]));
+        assert_eq!(rules(1, None)[..], [six[0].clone(), six[2].clone()]);
+        let both = rules(2, Some(IfIndex(0x0102_0304)));
+        assert_eq!(verdicts(&both), [0, 1, 1, 0]);
+        assert_eq!(both[1..], six, "what is dropped of IPv4 comes first, and is no matter of these");
     }
 
     #[test]
     fn as_many_addresses_fit_as_a_virtual_router_can_have() {
         let vrid = Vrid::new(255).unwrap();
-        let len = |address: &str, most: usize, bytes_max: usize, link| {
-            let address: IpAddr = address.parse().unwrap();
-            let table = Table { device: "fifteen-letters", vrid, is_ipv6: address.is_ipv6() };
-            let addresses = core::iter::repeat_n(address, most.min(ADDRESSES_MAX));
-            let len = replace(table, addresses, link, &mut [0; BATCH_BYTES_MAX]);
-            assert_eq!(len, Ok(bytes_max), "{address}");
-        };
-        len("192.0.2.1", IPV4_ADDRESSES_PER_ADVERT_MAX, V4_BYTES_MAX, None);
-        len("fe80::1", IPV6_ADDRESSES_PER_ADVERT_MAX, V6_BYTES_MAX, Some(IfIndex(1)));
+        let six: IpAddr = "fe80::1".parse().unwrap();
+        let addresses =
+            core::iter::repeat_n(six, FILTERED_ADDRESSES_MAX - 1).chain([IpAddr::from([192, 0, 2, 1])]);
+        let table = Table { device: "fifteen-letters", vrid, is_ipv6: true };
+        let len = replace(table, addresses, Some(IfIndex(1)), &mut [0; BATCH_BYTES_MAX]);
+        assert_eq!(len, Ok(BATCH_BYTES_MAX));
         let long = Table { device: "sixteen-letters-", vrid, is_ipv6: true };
         assert_eq!(remove(long, &mut [0; BATCH_BYTES_MAX]), Err(Full));
     }

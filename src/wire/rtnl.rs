@@ -1,4 +1,4 @@
-//! rtnetlink: links and addresses (rtnetlink(7), linux/rtnetlink.h, linux/if_addr.h).
+//! rtnetlink: links, addresses and default routes (rtnetlink(7), linux/rtnetlink.h, linux/if_addr.h).
 
 use core::net::IpAddr;
 
@@ -14,9 +14,16 @@ pub const REQUEST_BYTES_MAX: usize = 100;
 const NEW_LINK: u16 = link::NEW_LINK;
 const DELETE_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
+const SET_LINK: u16 = 19;
 const NEW_ADDRESS: u16 = 20;
 const DELETE_ADDRESS: u16 = 21;
 const GET_ADDRESS: u16 = 22;
+
+/// `RTM_NEWROUTE` and `RTM_DELROUTE`, for a filter.
+pub const NEW_ROUTE: u16 = 24;
+/// See [`NEW_ROUTE`].
+pub const DELETE_ROUTE: u16 = 25;
+const GET_ROUTE: u16 = 26;
 
 const AF_UNSPEC: u8 = 0;
 const AF_INET: u8 = 2;
@@ -28,6 +35,9 @@ const IFF_RUNNING: u32 = 0x40;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_EXT_MASK: u16 = 29;
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_INET_CONF: u16 = 1;
+const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 
 const IFA_ADDRESS: u16 = 1;
@@ -40,6 +50,14 @@ const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_TENTATIVE: u32 = 0x40;
 const IFA_F_NOPREFIXROUTE: u32 = 0x200;
+
+const RT_TABLE_MAIN: u8 = 254;
+const RTN_UNICAST: u8 = 1;
+const RTM_F_CLONED: u32 = 0x200;
+const RTA_OIF: u16 = 4;
+const RTA_MULTIPATH: u16 = 9;
+const RTNH_F_DEAD: u8 = 1;
+const RTNH_F_LINKDOWN: u8 = 16;
 const FOREVER: u32 = u32::MAX;
 
 /// One message from the kernel.
@@ -53,6 +71,8 @@ pub enum Message<'a> {
     Address(Address),
     /// An address is gone.
     AddressGone(Address),
+    /// A default route of the main table exists, or is gone.
+    Route(DefaultRoute<'a>),
     /// The answer to the dump request with this sequence number is complete.
     Done {
         /// Sequence number of the request.
@@ -99,6 +119,65 @@ pub struct Address {
     pub usable: bool,
     /// Carries [`ADDRESS_MARK`].
     pub marked: bool,
+}
+
+/// What we want to know of a default route: 0.0.0.0/0, or ::/0 from wherever (OpenWrt's have a source).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultRoute<'a> {
+    /// It exists; otherwise it is gone.
+    pub is_there: bool,
+    /// It has taken another one's place (`NLM_F_REPLACE`).
+    pub replaces: bool,
+    /// ::/0.
+    pub is_v6: bool,
+    flags: u8,
+    attributes: &'a [u8],
+}
+
+impl DefaultRoute<'_> {
+    /// Whether it leads over this device, or anywhere: over a device that is gone, switched off or without carrier it
+    /// does not.
+    #[must_use]
+    pub fn leads_over(&self, device: Option<IfIndex>) -> bool {
+        let is_it = |index: u32| device.is_none_or(|device| device.0 == index);
+        let mut is_named = false;
+        for attribute in netlink::attributes(self.attributes) {
+            match attribute.kind {
+                RTA_OIF => {
+                    is_named = true;
+                    if is_alive(self.flags) && attribute.as_u32().is_some_and(is_it) {
+                        return true;
+                    }
+                }
+                RTA_MULTIPATH => {
+                    is_named = true;
+                    if next_hops(attribute.value).any(|(flags, index)| is_alive(flags) && is_it(index)) {
+                        return true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        // One that names its next hops by a number alone (`RTA_NH_ID`) leads somewhere.
+        !is_named && device.is_none() && is_alive(self.flags)
+    }
+}
+
+const fn is_alive(flags: u8) -> bool {
+    flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN) == 0
+}
+
+/// The flags and devices in a list of `struct rtnexthop`, up to the first whose length cannot be.
+fn next_hops(mut list: &[u8]) -> impl Iterator<Item = (u8, u32)> + '_ {
+    core::iter::from_fn(move || {
+        let (&[l0, l1, flags, _, i0, i1, i2, i3], _) = list.split_first_chunk::<8>()?;
+        let len = usize::from(u16::from_ne_bytes([l0, l1]));
+        if len < 8 || len > list.len() {
+            return None;
+        }
+        list = list.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+        Some((flags, u32::from_ne_bytes([i0, i1, i2, i3])))
+    })
 }
 
 /// An address to install.
@@ -163,6 +242,9 @@ impl<'a> Iterator for Messages<'a> {
                 DELETE_LINK => parse_gone_link(message.payload).map(Message::LinkGone),
                 NEW_ADDRESS => parse_address(message.payload).map(Message::Address),
                 DELETE_ADDRESS => parse_address(message.payload).map(Message::AddressGone),
+                NEW_ROUTE | DELETE_ROUTE if cfg!(feature = "track-route") => {
+                    parse_route(&message).map(Message::Route)
+                }
                 netlink::DONE => Some(parse_done(&message, core::mem::take(&mut self.torn))),
                 netlink::ERROR => parse_refused(&message),
                 _ => None,
@@ -236,6 +318,27 @@ pub fn delete_address(
     request.finish()
 }
 
+/// Writes a request that sets `promote_secondaries` on a link, and returns its length in bytes: an IPv4 address that is
+/// removed leaves its place to the next one of its subnet. Without it, Linux removes every address that was added to the
+/// subnet later.
+///
+/// # Errors
+/// [`Full`] if `buffer` is too short.
+pub fn promote_secondaries(interface: IfIndex, sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
+    let mut request = Request::new(buffer, SET_LINK, 0, sequence)?;
+    // struct ifinfomsg: family, type, number, flags and which of them change.
+    let [i0, i1, i2, i3] = interface.0.to_ne_bytes();
+    request.put(&[AF_UNSPEC, 0, 0, 0, i0, i1, i2, i3, 0, 0, 0, 0, 0, 0, 0, 0])?;
+    let families = request.begin(IFLA_AF_SPEC)?;
+    let ipv4 = request.begin(AF_INET as u16)?;
+    let settings = request.begin(IFLA_INET_CONF)?;
+    request.attribute(IPV4_DEVCONF_PROMOTE_SECONDARIES, &1u32.to_ne_bytes())?;
+    request.end(settings)?;
+    request.end(ipv4)?;
+    request.end(families)?;
+    request.finish()
+}
+
 /// Writes a request for all links, without their statistics, and returns its length in bytes.
 ///
 /// # Errors
@@ -254,6 +357,17 @@ pub fn dump_links(sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
 pub fn dump_addresses(sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
     let mut request = Request::new(buffer, GET_ADDRESS, netlink::DUMP, sequence)?;
     request.put(&[0; 8])?;
+    request.finish()
+}
+
+/// Writes a request for all routes of both families, and returns its length in bytes. There is no way to ask for the
+/// default routes alone.
+///
+/// # Errors
+/// [`Full`] if `buffer` is too short.
+pub fn dump_routes(sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
+    let mut request = Request::new(buffer, GET_ROUTE, netlink::DUMP, sequence)?;
+    request.put(&[0; 12])?;
     request.finish()
 }
 
@@ -357,6 +471,25 @@ fn parse_address(payload: &[u8]) -> Option<Address> {
         prefix_len,
         usable: flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) == 0,
         marked,
+    })
+}
+
+/// struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags.
+fn parse_route<'a>(message: &netlink::Message<'a>) -> Option<DefaultRoute<'a>> {
+    let (fixed, attributes) = message.payload.split_first_chunk::<12>()?;
+    let &[family, destination_len, _, _, table, _, _, kind, f0, f1, f2, f3] = fixed;
+    let flags = u32::from_ne_bytes([f0, f1, f2, f3]);
+    let is_default = destination_len == 0
+        && table == RT_TABLE_MAIN
+        && kind == RTN_UNICAST
+        && flags & RTM_F_CLONED == 0
+        && matches!(family, AF_INET | AF_INET6);
+    is_default.then_some(DefaultRoute {
+        is_there: message.kind == NEW_ROUTE,
+        replaces: message.flags & netlink::REPLACE != 0,
+        is_v6: family == AF_INET6,
+        flags: flags as u8,
+        attributes,
     })
 }
 
@@ -522,6 +655,15 @@ mod tests {
         ];
         assert_eq!(buffer[..len], expected);
 
+        let len = promote_secondaries(IfIndex(3), 1, &mut buffer).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            52, 0, 0, 0, 19, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+            0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            20, 0, 26, 0x80, 16, 0, 2, 0x80, 12, 0, 1, 0x80, 8, 0, 20, 0, 1, 0, 0, 0,
+        ];
+        assert_eq!(buffer[..len], expected);
+
         let len = dump_links(1, &mut buffer).unwrap();
         #[rustfmt::skip]
         let expected = [
@@ -677,6 +819,76 @@ mod tests {
             only(&message(netlink::ERROR, 0, &payload, &[])),
             Some(Message::Refused { sequence: 9, errno: 1, address: None })
         );
+    }
+
+    /// struct rtmsg.
+    fn route_header(family: u8, destination_len: u8, table: u8, kind: u8, flags: u32) -> Vec<u8> {
+        let mut header = std::vec![family, destination_len, 0, 0, table, 3, 0, kind];
+        header.extend(flags.to_ne_bytes());
+        header
+    }
+
+    fn route(bytes: &[u8]) -> Option<DefaultRoute<'_>> {
+        match only(bytes) {
+            Some(Message::Route(route)) => Some(route),
+            None => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_default_routes_of_the_main_table_that_lead_somewhere_are_told() {
+        let device: &[(u16, &[u8])] = &[(RTA_OIF, &7u32.to_ne_bytes())];
+        let told = |header: &[u8]| route(&message(NEW_ROUTE, 0, header, device)).is_some();
+        assert!(told(&route_header(AF_INET, 0, 254, 1, 0)));
+        assert!(told(&route_header(AF_INET6, 0, 254, 1, 0)));
+        // A longer prefix, another table, a blackhole, a cache's entry, another family.
+        assert!(!told(&route_header(AF_INET, 1, 254, 1, 0)));
+        assert!(!told(&route_header(AF_INET, 0, 255, 1, 0)));
+        assert!(!told(&route_header(AF_INET, 0, 254, 6, 0)));
+        assert!(!told(&route_header(AF_INET6, 0, 254, 1, RTM_F_CLONED)));
+        assert!(!told(&route_header(7, 0, 254, 1, 0)));
+        let gone = message(DELETE_ROUTE, 0, &route_header(AF_INET6, 0, 254, 1, 0), device);
+        assert!(route(&gone).is_some_and(|route| !route.is_there && route.is_v6));
+        let new = message(NEW_ROUTE, netlink::REPLACE, &route_header(AF_INET, 0, 254, 1, 0), device);
+        assert!(route(&new).is_some_and(|route| route.is_there && route.replaces && !route.is_v6));
+    }
+
+    #[test]
+    fn a_route_leads_over_its_live_devices() {
+        let over = |header: &[u8], attributes: &[(u16, &[u8])]| {
+            let bytes = message(NEW_ROUTE, 0, header, attributes);
+            let route = route(&bytes).unwrap();
+            [None, Some(7), Some(8)].map(|device| route.leads_over(device.map(IfIndex)))
+        };
+        let header = |flags: u32| route_header(AF_INET, 0, 254, 1, flags);
+        let device: &[(u16, &[u8])] = &[(RTA_OIF, &7u32.to_ne_bytes())];
+        assert_eq!(over(&header(0), device), [true, true, false]);
+        assert_eq!(over(&header(1), device), [false; 3], "dead");
+        assert_eq!(over(&header(16), device), [false; 3], "without carrier");
+        assert_eq!(
+            over(&header(0), &[]),
+            [true, false, false],
+            "a next hop of which only the number is told"
+        );
+        // Two next hops, the first with an attribute of its own (a gateway).
+        let mut hops = std::vec![16, 0, 0, 0, 7, 0, 0, 0, 8, 0, 5, 0, 10, 0, 0, 1, 8, 0, 0, 0, 8, 0, 0, 0];
+        if cfg!(target_endian = "big") {
+            for pair in [0, 8, 10, 16] {
+                hops.swap(pair, pair + 1);
+            }
+            for word in [4, 20] {
+                hops[word..word + 4].reverse();
+            }
+        }
+        assert_eq!(over(&header(0), &[(RTA_MULTIPATH, &hops)]), [true; 3]);
+        hops[2] = RTNH_F_LINKDOWN;
+        assert_eq!(over(&header(0), &[(RTA_MULTIPATH, &hops)]), [true, false, true]);
+        hops[18] = RTNH_F_DEAD;
+        assert_eq!(over(&header(0), &[(RTA_MULTIPATH, &hops)]), [false; 3]);
+        for len in 0..hops.len() {
+            over(&header(0), &[(RTA_MULTIPATH, &hops[..len])]);
+        }
     }
 
     #[test]

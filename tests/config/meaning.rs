@@ -5,9 +5,13 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use vipd::config::problem::Severity;
 use vipd::config::schema::Alias;
-use vipd::config::{Announcements, Config, GroupId, Instance, InterfaceId, Span, Track, Tracked};
+use vipd::config::{
+    Announcements, Config, Family, GroupId, Instance, InterfaceId, Method, ProbeId, Span, Track, Tracked,
+    VirtualRoute, VirtualRule,
+};
 use vipd::limits;
 use vipd::time::{self, Interval};
+use vipd::wire::route::{Network, Route};
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 use super::{accept, read};
@@ -31,6 +35,9 @@ fn addresses(config: &Config, span: Span) -> Vec<String> {
         }
         if !address.label.is_empty() {
             write!(line, " label {}", config.text(address.label)).unwrap();
+        }
+        if address.is_excluded {
+            line.push_str(" excluded");
         }
         shown.push(line);
     }
@@ -71,6 +78,7 @@ fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
     assert_eq!((lan.source_v4, lan.source_v6), (None, None));
     assert_eq!(lan.announcements, Announcements::default());
     assert_eq!(lan.lifetime_secs, 0);
+    assert!(lan.promotes_secondaries);
     assert_eq!(addresses(&config, lan.v4.addresses), ["192.168.1.1/24@br-lan"]);
     assert_eq!(addresses(&config, lan.v6.addresses), ["fe80::1/64@br-lan"]);
     assert!(lan.v4.peers.is_empty() && lan.v6.peers.is_empty() && lan.tracks.is_empty());
@@ -78,6 +86,117 @@ fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
     let mut defaults = Box::new(Config::new());
     defaults.clear();
     assert_eq!(config.globals, defaults.globals);
+}
+
+#[test]
+fn excluded_addresses_stand_behind_the_advertised_ones_of_the_half_that_exists() {
+    let of = |lists: &str| {
+        let config = accept(&format!(
+            "config vrrp_instance 'x'\n\toption interface eth0\n\toption virtual_router_id 1\n{lists}"
+        ));
+        let one = *only(&config);
+        (addresses(&config, one.v4.addresses), addresses(&config, one.v6.addresses))
+    };
+    let excluded = "\tlist virtual_ipaddress_excluded '192.0.2.3/24 fe80::3/64 dev eth1'\n\
+                    \tlist virtual_ipaddress_excluded '192.0.2.2'\n";
+    let none: Vec<String> = vec![];
+    let (v4, v6) = of(&format!("{excluded}\tlist virtual_ipaddress '192.0.2.1/24'\n"));
+    let expected = [
+        "192.0.2.1/24@eth0",
+        "192.0.2.3/24@eth0 excluded",
+        "fe80::3/64@eth1 excluded",
+        "192.0.2.2/32@eth0 excluded",
+    ];
+    assert_eq!((v4, v6), (expected.map(String::from).to_vec(), none.clone()));
+    let (v4, v6) = of(&format!("\tlist virtual_ipaddress 'fe80::1/64'\n{excluded}"));
+    let expected = [
+        "fe80::1/64@eth0",
+        "192.0.2.3/24@eth0 excluded",
+        "fe80::3/64@eth1 excluded",
+        "192.0.2.2/32@eth0 excluded",
+    ];
+    assert_eq!((v4, v6), (none, expected.map(String::from).to_vec()));
+    let (v4, v6) = of(&format!("{excluded}\tlist virtual_ipaddress 'fe80::1/64 192.0.2.1/24'\n"));
+    assert_eq!(v4, ["192.0.2.1/24@eth0", "192.0.2.3/24@eth0 excluded", "192.0.2.2/32@eth0 excluded"]);
+    assert_eq!(v6, ["fe80::1/64@eth0", "fe80::3/64@eth1 excluded"]);
+}
+
+/// What moves with the instances, as iproute2 would show it.
+fn routes(config: &Config) -> Vec<String> {
+    let place = |network: Network| format!("{}/{}", network.address, network.prefix_len);
+    let device = |id: Option<InterfaceId>| id.map_or("", |id| config.interface_name(id)).to_owned();
+    let mut shown = Vec::new();
+    for VirtualRoute { instance, interface, route } in &config.virtual_routes {
+        let Route { kind, gateway, source, scope, table, metric, .. } = route;
+        shown.push(format!(
+            "{instance}: {kind:?} {} via {gateway:?} dev {} src {source:?} scope {scope} table {table} metric {metric}",
+            place(route.destination),
+            device(*interface),
+        ));
+    }
+    for VirtualRule { instance, interface, rule } in &config.virtual_rules {
+        shown.push(format!(
+            "{instance}: from {:?} to {:?} iif {} fwmark {:#x} table {} priority {} v6 {}",
+            rule.from.map(place),
+            rule.to.map(place),
+            device(*interface),
+            rule.mark,
+            rule.table,
+            rule.priority,
+            rule.is_v6,
+        ));
+    }
+    shown
+}
+
+#[test]
+fn routes_and_rules_are_named_or_in_words_of_their_own() {
+    let config = accept(&format!(
+        "config route 'branch'\n\toption address '198.51.100.0/24'\n\toption gateway '192.0.2.254'\n\
+         \toption src_addr '192.0.2.1'\n\toption device 'eth1'\n\toption table '100'\n\toption metric '20'\n\
+         config route\n\toption name 'pit'\n\toption address '203.0.113.0/24'\n\toption prohibit 'on'\n\
+         config rule 'guests'\n\toption address '10.7.0.0/16'\n\toption to '203.0.113.0/24'\n\
+         \toption device 'eth2'\n\toption table '7'\n\toption priority '50'\n\toption fwmark '0x10'\n\
+         config vrrp_instance 'off'\n\toption enabled '0'\n{}{}",
+        instance("").trim_end(),
+        "\n\tlist virtual_routes 'branch pit'\n\tlist virtual_routes 'default via 192.0.2.254 10.0.0.0/8 dev eth1'\n\
+         \tlist virtual_routes 'blackhole fd00::/8 table main'\n\
+         \toption virtual_rules 'guests from default fwmark 7 lookup local'\n\
+         \tlist virtual_rules 'to 2001:db8::/32 table 9'\n",
+    ));
+    let expected = [
+        "0: Unicast 198.51.100.0/24 via Some(192.0.2.254) dev eth1 src Some(192.0.2.1) scope 0 table 100 metric 20",
+        "0: Prohibit 203.0.113.0/24 via None dev  src None scope 0 table 254 metric 0",
+        "0: Unicast 0.0.0.0/0 via Some(192.0.2.254) dev  src None scope 0 table 254 metric 0",
+        "0: Unicast 10.0.0.0/8 via None dev eth1 src None scope 253 table 254 metric 0",
+        "0: Blackhole fd00::/8 via None dev  src None scope 0 table 254 metric 0",
+        "0: from Some(\"10.7.0.0/16\") to Some(\"203.0.113.0/24\") iif eth2 fwmark 0x10 table 7 priority 50 v6 false",
+        "0: from Some(\"0.0.0.0/0\") to None iif  fwmark 0x7 table 255 priority 32765 v6 false",
+        "0: from None to Some(\"2001:db8::/32\") iif  fwmark 0x0 table 9 priority 32765 v6 true",
+    ];
+    assert_eq!(routes(&config), expected);
+}
+
+/// `default` alone is that of the family that the instance has.
+#[test]
+fn a_default_route_without_a_gateway_is_of_the_family_that_the_instance_advertises() {
+    for (address, expected) in [("192.0.2.1", "0.0.0.0/0"), ("fe80::1/64", "::/0")] {
+        let config = accept(&format!(
+            "config vrrp_instance 'x'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+             \tlist virtual_ipaddress '{address}'\n\tlist virtual_routes 'default dev ppp0'\n"
+        ));
+        assert!(routes(&config)[0].contains(expected));
+    }
+}
+
+/// An advertisement has room for 90 IPv6 addresses (TX25); what is not in it is not counted.
+#[test]
+fn excluded_addresses_are_not_counted_among_those_that_an_advert_has_room_for() {
+    let mut text = instance("\tlist virtual_ipaddress 'fe80::1/64'\n");
+    for last in 0..limits::IPV6_ADDRESSES_PER_ADVERT_MAX {
+        writeln!(text, "\tlist virtual_ipaddress_excluded '2001:db8::{last:x}'").unwrap();
+    }
+    accept(&text);
 }
 
 /// The second example of the design: the backup of a classic keepalived pair.
@@ -114,6 +233,7 @@ fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
     let name = match track.what {
         Tracked::Link(interface) => config.interface_name(interface),
         Tracked::Probe(probe) => config.text(config.probes[usize::from(probe.0)].name),
+        Tracked::Route(route) => config.text(config.default_routes[usize::from(route.0)].name),
         Tracked::File(file) => config.text(config.files[usize::from(file.0)].name),
     };
     (name, track.weight, track.is_reversed)
@@ -122,7 +242,7 @@ fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
 /// Defaults are keepalived's: each second, at most as long, at once up and down. Only what is tracked is tried.
 #[test]
 fn a_script_is_tracked_by_name_and_counts_as_its_section_or_its_tracker_says() {
-    let config = accept(
+    let (config, usable, reported) = read(
         "config vrrp_script 'plain'\n\toption script '/bin/true'\n\
          config vrrp_script 'full'\n\toption name 'isp'\n\toption script '/usr/bin/ping -c 1  192.0.2.9'\n\
          \toption interval '60'\n\toption timeout '5'\n\toption rise '2'\n\toption fall '3'\n\
@@ -138,7 +258,9 @@ fn a_script_is_tracked_by_name_and_counts_as_its_section_or_its_tracker_says() {
          \tlist virtual_ipaddress 192.0.2.3/24\n\tlist track_script 'older'\n\
          config vrrp_sync_group 'g'\n\tlist group 'a b'\n\tlist track_script 'plain'\n\
          \tlist track_interface 'eth5'\n",
+        &[],
     );
+    assert!(usable && reported.len() == 1, "nothing tracks idle: {reported:?}");
     let tracks = |span: Span| -> Vec<_> {
         span.of(&config.tracks).iter().map(|track| tracked(&config, track)).collect()
     };
@@ -377,6 +499,73 @@ fn tx22_addresses_keep_their_order_within_a_family() {
     );
     assert_eq!(addresses(&config, b.v4.addresses), ["192.0.2.2/32@eth0"]);
     assert_eq!(addresses(&config, b.v6.addresses), ["fe80::9/128@eth0"]);
+}
+
+/// keepalived's words, and its defaults: port 80, any status from 200 to 299.
+#[test]
+fn a_probe_is_tracked_by_name_and_goes_where_its_section_says() {
+    let config = accept(
+        "config probe 'gateway'\n\toption type 'ping'\n\toption address 'fe80::9'\n\toption interface 'wan'\n\
+         \toption interval '5'\n\toption timeout '2'\n\toption init_fail '1'\n\toption rise '2'\n\toption fall '3'\n\toption weight '-20'\n\
+         config probe\n\toption name 'web'\n\toption type 'http'\n\toption address '127.0.0.1'\n\
+         \toption path '/x?y'\n\toption virtualhost 'www.example.org'\n\toption text 'all is well'\n\
+         config probe 'plain'\n\toption type 'http'\n\toption address '192.0.2.7'\n\toption status_code '301-302'\n\
+         \toption port '8080'\n\
+         config probe 'isp'\n\toption type 'script'\n\toption script '/bin/ping -c 1 192.0.2.9'\n\
+         config probe 'who'\n\toption type 'arp'\n\toption address '192.0.2.8'\n\toption interface 'eth0'\n\
+         config probe 'ssh'\n\toption type 'tcp'\n\toption address '2001:db8::1'\n\toption port '22'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_probe 'gateway web weight 5 reverse plain isp who ssh'\n\
+         config vrrp_instance 'b'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\
+         config vrrp_sync_group 'g'\n\tlist group 'b'\n\tlist track_probe 'gateway weight 1'\n",
+    );
+    let tracks: Vec<_> = config.tracks.iter().map(|track| tracked(&config, track)).collect();
+    assert_eq!(tracks[..3], [("gateway", -20, false), ("web", 5, true), ("plain", 0, false)]);
+    assert_eq!(tracks[6], ("gateway", 1, false), "the same one");
+    assert_eq!(config.probes.len(), 6);
+    let probe = config.probes[0];
+    assert_eq!((probe.interval_secs, probe.timeout_secs, probe.rise, probe.fall), (5, 2, 2, 3));
+    assert!(probe.starts_down && !config.probes[1].starts_down);
+    let target = |place: u8| config.target(ProbeId(place)).copied();
+    let gateway = target(0).unwrap();
+    assert_eq!((gateway.method, gateway.address), (Method::Ping, "fe80::9".parse().unwrap()));
+    assert_eq!(gateway.interface.map(|id| config.interface_name(id)), Some("wan"));
+    let web = target(1).unwrap();
+    assert_eq!((web.method, web.port, web.status, web.interface), (Method::Http, 80, [200, 299], None));
+    assert_eq!(
+        [web.path, web.host, web.text].map(|it| config.text(it)),
+        ["/x?y", "www.example.org", "all is well"]
+    );
+    let plain = target(2).unwrap();
+    assert_eq!((plain.port, plain.status), (8080, [301, 302]));
+    assert!(plain.path.is_empty() && plain.host.is_empty() && plain.text.is_empty());
+    assert_eq!(target(3), None);
+    assert_eq!(config.text(config.probes[3].script), "/bin/ping -c 1 192.0.2.9");
+    assert_eq!(target(4).map(|it| (it.method, it.port)), Some((Method::Arp, 0)));
+    assert_eq!(target(5).map(|it| (it.method, it.port)), Some((Method::Tcp, 22)));
+    assert_eq!(target(6), None);
+}
+
+#[test]
+fn a_default_route_is_tracked_by_the_name_of_its_section() {
+    let config = accept(
+        "config track_interface 'uplink'\n\toption type 'route'\n\toption weight '-30'\n\
+         config track_interface 'six'\n\toption type 'route'\n\toption family 'ipv6'\n\toption value 'wan'\n\
+         config track_interface 'link'\n\toption type 'interface'\n\toption value 'eth5'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_interface 'uplink six weight 9 link'\n\
+         config vrrp_instance 'b'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\toption track_interface 'uplink weight 0 reverse'\n",
+    );
+    let tracks: Vec<_> = config.tracks.iter().map(|track| tracked(&config, track)).collect();
+    assert_eq!(tracks, [("uplink", -30, false), ("six", 9, false), ("eth5", 0, false), ("uplink", 0, true)]);
+    let routes: Vec<_> = config
+        .default_routes
+        .iter()
+        .map(|it| (config.text(it.name), it.interface.map(|id| config.interface_name(id)), it.family))
+        .collect();
+    assert_eq!(routes, [("uplink", None, None), ("six", Some("wan"), Some(Family::V6))]);
 }
 
 #[test]

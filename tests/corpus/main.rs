@@ -38,5 +38,6 @@ simulator! {
     "../sim/plan.rs" plan,
     "../sim/seed.rs" seed,
     "../sim/switch.rs" switch,
+    "../sim/things.rs" things,
     "../sim/world.rs" world,
 }

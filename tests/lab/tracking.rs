@@ -9,34 +9,34 @@ use crate::bench::{Bench, Load};
 use crate::harness::{Capture, Host, Port, Segment, Vipd, Workspace, eventually, now};
 use crate::lone::{SECOND, VRID, config};
 
-const VIP: &str = "10.0.0.100";
+pub(crate) const VIP: &str = "10.0.0.100";
 
 /// Two routers: the first, of priority 200, tracks something, and the second, of 150, does not.
-struct Pair {
-    first: Vipd,
+pub(crate) struct Pair {
+    pub(crate) first: Vipd,
     _second: Vipd,
-    hosts: [Host; 2],
-    ports: [Port; 2],
-    capture: Capture,
-    _lan: Segment,
+    pub(crate) hosts: [Host; 2],
+    pub(crate) ports: [Port; 2],
+    pub(crate) capture: Capture,
+    pub(crate) lan: Segment,
 }
 
 impl Pair {
-    fn start(tracking: &str) -> Self {
+    pub(crate) fn start(tracking: &str) -> Self {
         let lan = Segment::new();
         let capture = lan.capture();
         let hosts = [Host::new("first"), Host::new("second")];
         let ports = [
-            lan.attach_with(&hosts[0], "eth0", &["10.0.0.1/24"]),
+            lan.attach_with(&hosts[0], "eth0", &["10.0.0.1/24", "fd00::1/64", "fe80::11/64"]),
             lan.attach_with(&hosts[1], "eth0", &["10.0.0.2/24"]),
         ];
         let first = Vipd::start(&hosts[0], &(config(200, &["10.0.0.100/24"]) + tracking));
         let second = Vipd::start(&hosts[1], &config(150, &["10.0.0.100/24"]));
-        Self { first, _second: second, hosts, ports, capture, _lan: lan }
+        Self { first, _second: second, hosts, ports, capture, lan }
     }
 
     /// Waits until this one alone has the address, and advertises with this priority.
-    fn wait_master(&self, which: usize, priority: u8) {
+    pub(crate) fn wait_master(&self, which: usize, priority: u8) {
         let from = now();
         eventually(&format!("router {which} is master"), SECOND * 8, || {
             let has = [0, 1].map(|host| self.hosts[host].has("eth0", VIP));
@@ -198,7 +198,7 @@ fn a_flapping_link_with_delays_does_not_flap_the_mastership() {
                     \toption down_delay '1.5'\n\toption up_delay '1'\n";
     let first = Vipd::start(&hosts[0], &(config(200, &["10.0.0.100/24"]) + tracking));
     let second = Vipd::start(&hosts[1], &config(150, &["10.0.0.100/24"]));
-    let pair = Pair { first, _second: second, hosts, ports, capture, _lan: lan };
+    let pair = Pair { first, _second: second, hosts, ports, capture, lan };
     pair.wait_master(0, 200);
     let from = now();
     for _ in 0..5 {

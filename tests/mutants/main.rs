@@ -27,6 +27,9 @@ use table::Mutant;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// What there is to be tracked.
+const FEATURES: &str = "probe-network,files,track-route,claim-hook,vmac";
+
 /// Walks of a mutant that only a walk can find, at the most.
 const WALKS: &str = "400";
 
@@ -154,7 +157,7 @@ fn build(tree: &Path) -> Result<PathBuf, String> {
             "--no-run",
             "--no-default-features",
             "--features",
-            "vmac",
+            FEATURES,
             "--test",
             "sim",
             "--color",

@@ -7,6 +7,7 @@ use vipd::config::{
     Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer, Probe,
     ProbeId, Span, Track, Tracked, VirtualAddress, Vmac,
 };
+use vipd::perform::{Outlet, Unsent, perform};
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
@@ -33,6 +34,8 @@ pub(crate) struct Spec {
     pub(crate) preempt_delay: Duration,
     pub(crate) password: Option<&'static str>,
     pub(crate) lifetime_secs: u16,
+    pub(crate) promotes_secondaries: bool,
+    /// Those of the lists; one with ` excluded` behind it is of the other.
     pub(crate) addresses: Vec<&'static str>,
     pub(crate) peers: Vec<(&'static str, u8, u8)>,
     pub(crate) tracks: Vec<(&'static str, i16)>,
@@ -56,6 +59,7 @@ impl Default for Spec {
             preempt_delay: Duration::ZERO,
             password: None,
             lifetime_secs: 0,
+            promotes_secondaries: false,
             addresses: vec!["10.0.0.1"],
             peers: vec![],
             tracks: vec![],
@@ -64,6 +68,26 @@ impl Default for Spec {
             has_vmac: false,
             claim_secs: 0,
         }
+    }
+}
+
+impl Spec {
+    /// The addresses of one half, and whether they are excluded, in the order of a configuration.
+    fn addresses_of(&self, family: Family) -> Vec<(IpAddr, bool)> {
+        let all = self.addresses.iter().map(|text| match text.strip_suffix(" excluded") {
+            Some(text) => (text.parse::<IpAddr>().unwrap(), true),
+            None => (text.parse().unwrap(), false),
+        });
+        let all: Vec<_> = all.collect();
+        let has = |family| all.iter().any(|(it, is_excluded)| !is_excluded && Family::of(*it) == family);
+        let home = |(it, is_excluded): &(IpAddr, bool)| match Family::of(*it) {
+            Family::V4 if *is_excluded && !has(Family::V4) => Family::V6,
+            Family::V6 if *is_excluded && !has(Family::V6) => Family::V4,
+            own => own,
+        };
+        let mut mine: Vec<_> = all.iter().filter(|it| home(it) == family).copied().collect();
+        mine.sort_by_key(|(_, is_excluded)| *is_excluded);
+        mine
     }
 }
 
@@ -93,7 +117,15 @@ fn probe(config: &mut Config, name: &str) -> ProbeId {
         let script = config.keep_text("/bin/true").unwrap();
         config
             .probes
-            .push(Probe { name, script, interval_secs: 1, timeout_secs: 2, rise: 2, fall: 3 })
+            .push(Probe {
+                name,
+                script,
+                interval_secs: 1,
+                timeout_secs: 2,
+                rise: 2,
+                fall: 3,
+                starts_down: false,
+            })
             .unwrap();
         config.probes.len() - 1
     });
@@ -130,16 +162,13 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 spec.has_vmac && spec.addresses.iter().any(|it| it.contains(':') == (family == Family::V6));
             let vmac = has_vmac.then(|| config.interface(&vmac).unwrap());
             let interface = vmac.unwrap_or(interface);
-            for address in &spec.addresses {
-                let address: IpAddr = address.parse().unwrap();
-                if Family::of(address) == family {
-                    let prefix_len = if address.is_ipv4() { 24 } else { 64 };
-                    let label = Default::default();
-                    config
-                        .addresses
-                        .push(VirtualAddress { address, prefix_len, interface, scope: 0, label })
-                        .unwrap();
-                }
+            for (address, is_excluded) in spec.addresses_of(family) {
+                let prefix_len = if address.is_ipv4() { 24 } else { 64 };
+                let label = Default::default();
+                config
+                    .addresses
+                    .push(VirtualAddress { address, prefix_len, interface, scope: 0, label, is_excluded })
+                    .unwrap();
             }
             for (address, min_ttl, max_ttl) in &spec.peers {
                 let address: IpAddr = address.parse().unwrap();
@@ -194,6 +223,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 v6,
                 announcements: Announcements::default(),
                 lifetime_secs: spec.lifetime_secs,
+                promotes_secondaries: spec.promotes_secondaries,
                 claim_script,
                 claim_wait: time::Span::from_secs(spec.claim_secs),
                 tracks,
@@ -415,4 +445,40 @@ pub(crate) fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, ttl: u8, payload: &[
     packet.extend(destination.octets());
     packet.extend(payload);
     packet
+}
+
+/// What leaves: messages, requests and frames.
+#[derive(Default)]
+pub(crate) struct Bytes {
+    pub(crate) messages: Vec<Vec<u8>>,
+    pub(crate) requests: Vec<Vec<u8>>,
+    pub(crate) frames: Vec<Vec<u8>>,
+}
+
+impl Outlet for Bytes {
+    fn join(&mut self, _: IfIndex, _: IpAddr) -> Result<(), Unsent> {
+        Ok(())
+    }
+    fn message(&mut self, _: IfIndex, _: IpAddr, _: IpAddr, payload: &[u8]) -> Result<(), Unsent> {
+        self.messages.push(payload.to_vec());
+        Ok(())
+    }
+    fn advert(&mut self, _: IfIndex, _: &[u8]) -> Result<(), Unsent> {
+        panic!("an advertisement with a virtual MAC");
+    }
+    fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
+        self.frames.push(frame.to_vec());
+        Ok(())
+    }
+    fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
+        self.requests.push(request.to_vec());
+        Ok(())
+    }
+}
+
+/// The bytes that an effect becomes.
+pub(crate) fn performed(bench: &Bench, effect: Effect) -> Bytes {
+    let mut bytes = Bytes::default();
+    perform(&bench.router, effect, &mut bytes).unwrap();
+    bytes
 }

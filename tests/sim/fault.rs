@@ -12,6 +12,7 @@ use crate::seed::trace;
 use crate::shape::{Shape, random_lifetime};
 use crate::stranger::Forgery;
 use crate::switch::Path;
+use crate::things::{Mood, Thing};
 use crate::world::World;
 
 /// One thing that happens to a world.
@@ -45,6 +46,8 @@ pub enum Fault {
     Flush(usize, usize),
     /// System calls fail.
     Trouble(usize, Trouble),
+    /// A thing that a node tracks gets better or worse.
+    Thing(usize, Thing, Mood),
     /// A segment loses, doubles and delays frames.
     Weaken(usize, Path),
     /// Nodes and clients of a segment, by bit, are parted from the others.
@@ -86,7 +89,7 @@ impl Fault {
         let node = rng.usize(0..shape.nodes.len());
         let link = rng.usize(0..shape.segments);
         let bits = |rng: &mut Rng, count: usize| rng.u32(0..1 << count);
-        match rng.u8(0..32) {
+        match rng.u8(0..if shape.tracks_things() { 36 } else { 32 }) {
             0 | 1 => Self::Kill(node),
             2 | 3 => Self::Stop(node),
             4 => Self::Stall(node),
@@ -113,6 +116,10 @@ impl Fault {
                 let priority = *rng.choice(&[0, 1, 60, 120, 200, 255]).unwrap();
                 Self::Forge { segment: link, priority, defective: rng.bool() }
             }
+            32.. => {
+                let mood = *rng.choice(&[Mood::Good, Mood::Bad, Mood::Hangs]).unwrap();
+                Self::Thing(node, *rng.choice(&Thing::ALL).unwrap(), mood)
+            }
             _ => Self::MendNetwork,
         }
     }
@@ -127,6 +134,7 @@ impl Fault {
                 }
                 // Nothing is wrong yet that they could end, and two faults are not one.
                 Self::Start(_) | Self::Resume(_) | Self::MendNetwork | Self::Cable(_, _, true) => {}
+                Self::Thing(_, _, Mood::Good) => {}
                 // A sync group whose other segment is whole stays where it is.
                 Self::Partition(..) if shape.is_grouped() => {}
                 // The first node plays every part, and stays with the clients.
@@ -147,6 +155,7 @@ impl Fault {
                 | Self::Unclaim(_)
                 | Self::Flush(..)
                 | Self::Trouble(..)
+                | Self::Thing(..)
                 | Self::Cut(..) => return fault,
             }
         }
@@ -180,6 +189,7 @@ impl Fault {
                 world.administer(node, |kernel, rng| kernel.remove_where(link, |_| true, rng));
             }
             Self::Trouble(node, trouble) => world.set_trouble(node, trouble),
+            Self::Thing(node, thing, mood) => world.set_thing(node, thing, mood),
             Self::Weaken(segment, path) => world.set_paths(segment, path),
             Self::Partition(segment, nodes, clients) => {
                 let of = |bits: u32, count: usize| (0..count).filter(|it| bits & 1 << it != 0).collect();
@@ -350,6 +360,9 @@ pub fn mend(world: &mut World) {
     mend_network(world);
     for node in 0..world.nodes.len() {
         world.set_trouble(node, Trouble::NONE);
+        if world.nodes[node].tracks_things() {
+            Thing::ALL.iter().for_each(|thing| world.set_thing(node, *thing, Mood::Good));
+        }
         with_daemon(world, node, World::resume);
         world.administer(node, |kernel, rng| {
             let ports = kernel.links.iter().filter(|link| link.below.is_none()).count();

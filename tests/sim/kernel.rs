@@ -18,6 +18,8 @@ use crate::switch::{Frame, Port};
 
 pub const EEXIST: i32 = 17;
 pub const ENODEV: i32 = 19;
+const ESRCH: i32 = 3;
+const ENETUNREACH: i32 = 101;
 pub const EADDRNOTAVAIL: i32 = 99;
 pub const ENETDOWN: i32 = 100;
 pub const ENOBUFS: i32 = 105;
@@ -29,6 +31,9 @@ const PACKETS_WAITING_MAX: usize = 2 * limits::SOCKET_BUFFER_BYTES / 512;
 
 /// Datagrams that the netlink socket's buffer holds before the next one is an overrun.
 const DATAGRAMS_WAITING_MAX: usize = 256;
+
+/// The number of a device that leads away from here.
+const PPP: u32 = 90;
 
 /// What was refused is asked for again within this, by the slowest clock.
 const RETRY_MAX: Nanos = 1100 * MS;
@@ -133,6 +138,8 @@ pub type Outbox = Vec<(usize, Frame)>;
 #[derive(Debug, Clone)]
 pub struct Kernel {
     pub links: Vec<Link>,
+    /// Those of the daemon: destination and length of its prefix.
+    pub routes: Vec<(IpAddr, u8)>,
     /// The world's time.
     pub now: Nanos,
     trouble: Trouble,
@@ -142,6 +149,10 @@ pub struct Kernel {
     /// `promote_secondaries`: an IPv4 primary that is removed leaves its place to a secondary. Where it does not,
     /// releasing a virtual address can take the administrator's own with it.
     pub promotes_secondaries: bool,
+    /// There is a default route, over a device that nothing else is about.
+    pub has_default_route: bool,
+    /// The daemon has asked for news of routes.
+    pub hears_of_routes: bool,
     /// Grows with whatever it has to tell.
     pub epoch: u64,
     /// Answers to this host's pings.
@@ -162,11 +173,14 @@ impl Kernel {
     pub fn new(keeps_marks: bool) -> Self {
         Self {
             links: Vec::new(),
+            routes: Vec::new(),
             now: 0,
             trouble: Trouble::NONE,
             troubled_until: 0,
             keeps_marks,
             promotes_secondaries: false,
+            has_default_route: true,
+            hears_of_routes: false,
             epoch: 0,
             replies: Vec::new(),
             datagrams: VecDeque::new(),
@@ -221,6 +235,7 @@ impl Kernel {
     /// The daemon is gone, and its sockets with it. Addresses stay.
     pub fn close_sockets(&mut self) {
         self.listening = false;
+        self.hears_of_routes = false;
         self.overrun = false;
         self.datagrams.clear();
         self.packets.clear();
@@ -232,6 +247,7 @@ impl Kernel {
     /// The host loses power: nothing is left but what its administrator configured.
     pub fn reset(&mut self) {
         self.close_sockets();
+        self.routes.clear();
         self.neighbours.clear();
         self.unresolved.clear();
         self.links.retain(|link| link.below.is_none());
@@ -302,6 +318,10 @@ impl Kernel {
     /// the administrator back.
     pub fn set_up(&mut self, at: usize, up: bool, rng: &mut Rng) {
         self.links[at].up = up;
+        if !up {
+            // Of IPv4's it tells nobody.
+            self.routes.clear();
+        }
         self.tell_link(at, rng);
         self.follow(at, rng);
         if up {
@@ -318,6 +338,7 @@ impl Kernel {
     /// `ip link delete`.
     pub fn delete_link(&mut self, at: usize, rng: &mut Rng) {
         self.remove_where(at, |_| true, rng);
+        self.routes.clear();
         self.links[at].present = false;
         self.follow(at, rng);
         self.links[at].joined.clear();
@@ -332,6 +353,22 @@ impl Kernel {
         self.tell_link(at, rng);
         for (address, prefix_len) in self.links[at].own.clone() {
             self.install(at, plain(address, prefix_len), 0, rng);
+        }
+    }
+
+    /// `ip route add default`, or `del`; and some other route comes and goes.
+    pub fn set_default_route(&mut self, is_there: bool, rng: &mut Rng) {
+        self.tell_route(true, false, rng);
+        if is_there != self.has_default_route {
+            self.has_default_route = is_there;
+            self.tell_route(is_there, true, rng);
+        }
+        self.tell_route(false, false, rng);
+    }
+
+    fn tell_route(&mut self, is_there: bool, to_all: bool, rng: &mut Rng) {
+        if self.hears_of_routes {
+            self.tell(Datagram::default().route(is_there, false, to_all, PPP, None), rng);
         }
     }
 
@@ -436,6 +473,7 @@ impl Kernel {
             match request.wish {
                 Wish::DumpLinks => self.dump_links(request.sequence, rng),
                 Wish::DumpAddresses => self.dump_addresses(request.sequence, rng),
+                Wish::DumpRoutes => self.dump_routes(request.sequence, rng),
                 Wish::AddAddress { .. }
                 | Wish::DeleteAddress { .. }
                 | Wish::AddMacvlan { .. }
@@ -443,7 +481,12 @@ impl Kernel {
                 | Wish::Switch { .. }
                 | Wish::SetArp { .. }
                 | Wish::Silence(_)
-                | Wish::Know { .. } => self.change(&request, rng),
+                | Wish::Know { .. }
+                | Wish::Promote(_)
+                | Wish::AddRoute(..)
+                | Wish::DeleteRoute(..)
+                | Wish::AddRule
+                | Wish::DeleteRule => self.change(&request, rng),
             }
         }
         Ok(())
@@ -591,13 +634,45 @@ impl Kernel {
                 Wish::SetArp { index, arp } => self.set_arp(*index, *arp),
                 Wish::Silence(index) => self.silence(*index),
                 Wish::Know { .. } => panic!("there is no bridge"),
-                Wish::DumpLinks | Wish::DumpAddresses => 0,
+                Wish::Promote(index) => match self.by_index(*index) {
+                    Some(_) => {
+                        self.promotes_secondaries = true;
+                        0
+                    }
+                    None => ENODEV,
+                },
+                Wish::AddRoute(destination, prefix_len) => self.route_added((*destination, *prefix_len)),
+                Wish::DeleteRoute(destination, prefix_len) => self.route_removed((*destination, *prefix_len)),
+                Wish::AddRule
+                | Wish::DeleteRule
+                | Wish::DumpLinks
+                | Wish::DumpAddresses
+                | Wish::DumpRoutes => 0,
             }
         };
         trace!("    kernel: {:?} -> {errno}", request.wish);
         if errno != 0 || request.acknowledge {
             self.tell(Datagram::default().answer(request, errno), rng);
         }
+    }
+
+    /// Linux adds no second one with the same mark and way.
+    fn route_added(&mut self, route: (IpAddr, u8)) -> i32 {
+        if self.routes.contains(&route) {
+            return EEXIST;
+        }
+        // Its gateway would not be reached.
+        if !self.links.iter().any(Link::running) {
+            return ENETUNREACH;
+        }
+        self.routes.push(route);
+        0
+    }
+
+    fn route_removed(&mut self, route: (IpAddr, u8)) -> i32 {
+        let Some(found) = self.routes.iter().position(|it| *it == route) else { return ESRCH };
+        self.routes.swap_remove(found);
+        0
     }
 
     fn wish_added(
@@ -702,6 +777,17 @@ impl Kernel {
         for link in self.links.iter().filter(|link| link.present) {
             for it in &link.addresses {
                 datagram = datagram.address(link.index, it, sequence, true);
+            }
+        }
+        self.tell_list(datagram, sequence, rng);
+    }
+
+    fn dump_routes(&mut self, sequence: u32, rng: &mut Rng) {
+        assert!(self.hears_of_routes, "the daemon lists routes, and hears no news of them");
+        let mut datagram = Datagram::default();
+        for to_all in [false, true] {
+            if !to_all || self.has_default_route {
+                datagram = datagram.route(true, false, to_all, PPP, Some(sequence));
             }
         }
         self.tell_list(datagram, sequence, rng);

@@ -7,6 +7,7 @@
 //! | [`switch`], [`frame`] | a switch that learns, loses, delays and cuts; frames as smoltcp reads and writes them |
 //! | [`kernel`], [`netlink`] | one host's kernel: links, addresses, neighbours, sockets; rtnetlink in real bytes |
 //! | [`node`], [`plan`] | a router: the daemon's turn on a kernel; what it was told to do |
+//! | [`things`] | what a router tracks beside links: a probe, a file, a default route |
 //! | [`client`], [`stranger`] | a host that pings by its neighbour cache; a host that forges |
 //! | [`world`] | all of it, and one queue of what happens next |
 //! | [`checkers`] | what must hold whatever happens; they know plans and frames, not the code |
@@ -45,12 +46,15 @@ mod netlink;
 mod node;
 mod pairs;
 mod plan;
+mod routes;
 mod scenarios;
 mod script;
 mod seed;
 mod shape;
 mod stranger;
 mod switch;
+mod things;
+mod tracking;
 #[cfg(feature = "vmac")]
 mod vmacs;
 mod walk;

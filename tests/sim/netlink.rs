@@ -10,11 +10,23 @@ const NLMSG_DONE: u16 = 3;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWNEIGH: u16 = 28;
 const RTM_DELNEIGH: u16 = 29;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
+const RTM_GETROUTE: u16 = 26;
+
+const RTA_OIF: u16 = 4;
+const RT_TABLE_MAIN: u8 = 254;
+const RTPROT_BOOT: u8 = 3;
+const RTN_UNICAST: u8 = 1;
+
+const RTM_NEWRULE: u16 = 32;
+const RTM_DELRULE: u16 = 33;
 
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_MULTI: u16 = 0x2;
@@ -30,6 +42,11 @@ const IFLA_LINK: u16 = 5;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_AF_SPEC: u16 = 26;
 const NDA_LLADDR: u16 = 2;
+const RTA_DST: u16 = 1;
+const FRA_PROTOCOL: u16 = 21;
+/// `rtm_protocol` and `FRA_PROTOCOL` of what is ours.
+const MARK: u8 = 112;
+
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
@@ -126,9 +143,18 @@ pub enum Wish {
         mac: Mac,
         knows: bool,
     },
+    /// `promote_secondaries` of the device with this number.
+    Promote(u32),
+    /// The destination and the length of its prefix.
+    AddRoute(IpAddr, u8),
+    DeleteRoute(IpAddr, u8),
+    AddRule,
+    DeleteRule,
     DumpLinks,
     /// Of this family; `None`: of every one.
     DumpAddresses,
+    /// Of every family.
+    DumpRoutes,
 }
 
 /// One request.
@@ -172,6 +198,26 @@ fn request(bytes: &[u8]) -> Request<'_> {
             let (index, old) = address(body);
             Wish::DeleteAddress { index, address: old.address, prefix_len: old.prefix_len }
         }
+        RTM_SETLINK => {
+            // IFLA_AF_SPEC, AF_INET, IFLA_INET_CONF, IPV4_DEVCONF_PROMOTE_SECONDARIES.
+            let kinds = [18, 22, 26, 30].map(|at| u16_at(body, at) & 0x7fff);
+            assert_eq!(kinds, [26, 2, 1, 20], "RTM_SETLINK of something else");
+            Wish::Promote(u32_at(body, 4))
+        }
+        RTM_NEWROUTE => {
+            assert!(flags & (NLM_F_CREATE | NLM_F_REPLACE) == NLM_F_CREATE, "a route that replaces another");
+            let (destination, prefix_len) = route(body);
+            Wish::AddRoute(destination, prefix_len)
+        }
+        RTM_DELROUTE => {
+            let (destination, prefix_len) = route(body);
+            Wish::DeleteRoute(destination, prefix_len)
+        }
+        RTM_NEWRULE | RTM_DELRULE => {
+            let mark = attributes(&body[12..]).find(|(kind, _)| *kind == FRA_PROTOCOL);
+            assert_eq!(mark.map(|(_, value)| value), Some(&[MARK][..]), "a rule without our mark");
+            if kind == RTM_NEWRULE { Wish::AddRule } else { Wish::DeleteRule }
+        }
         RTM_GETLINK => {
             assert!(flags & NLM_F_DUMP == NLM_F_DUMP, "RTM_GETLINK that is no dump");
             Wish::DumpLinks
@@ -191,6 +237,11 @@ fn request(bytes: &[u8]) -> Request<'_> {
                 mac: Mac(mac.try_into().unwrap()),
                 knows: kind == RTM_NEWNEIGH,
             }
+        }
+        RTM_GETROUTE => {
+            assert!(flags & NLM_F_DUMP == NLM_F_DUMP, "RTM_GETROUTE that is no dump");
+            assert!(body.len() == 12 && body[0] == 0, "a dump of one family's routes");
+            Wish::DumpRoutes
         }
         other => panic!("a netlink request of type {other}"),
     };
@@ -275,6 +326,15 @@ fn address(body: &[u8]) -> (u32, Installed) {
         _ => local.or(address).expect("RTM_xxxADDR without an address"),
     };
     (index, Installed { address, prefix_len, scope, flags, mark, valid_secs, asked_at: 0 })
+}
+
+/// Reads `struct rtmsg` and the destination, which is left out where it is everywhere.
+fn route(body: &[u8]) -> (IpAddr, u8) {
+    let (family, prefix_len, protocol) = (body[0], body[1], body[5]);
+    assert_eq!(protocol, MARK, "a route without our mark");
+    let destination = attributes(&body[12..]).find(|(kind, _)| *kind == RTA_DST);
+    let nowhere: &[u8] = if family == AF_INET { &[0; 4] } else { &[0; 16] };
+    (ip(family, destination.map_or(nowhere, |(_, value)| value)), prefix_len)
 }
 
 fn ip(family: u8, value: &[u8]) -> IpAddr {
@@ -372,6 +432,20 @@ impl Datagram {
             self.attribute(IFA_PROTO, &[it.mark]);
         }
         self.end()
+    }
+
+    /// One message that says that a route of this family exists, or is gone: to everywhere, or to a part of it.
+    pub fn route(self, is_there: bool, is_v6: bool, to_all: bool, index: u32, sequence: Option<u32>) -> Self {
+        let kind = if is_there { RTM_NEWROUTE } else { RTM_DELROUTE };
+        let mut datagram = self;
+        datagram.begin(kind, sequence.is_some(), sequence.unwrap_or(0));
+        let family = if is_v6 { AF_INET6 } else { AF_INET };
+        let prefix_len = if to_all { 0 } else { 8 };
+        // struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags.
+        let header = [family, prefix_len, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0, 0, 0, 0];
+        datagram.bytes.extend_from_slice(&header);
+        datagram.attribute(RTA_OIF, &index.to_ne_bytes());
+        datagram.end()
     }
 
     /// The end of a dump.

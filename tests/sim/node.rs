@@ -8,10 +8,10 @@ use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use fastrand::Rng;
-use vipd::config::Family;
+use vipd::config::{Config, Family, FileId};
 use vipd::limits;
 use vipd::perform::{self, Outlet, Unsent};
-use vipd::router::{Effect, Effects, Event, Failure, Packet, Parcel, Router, Ticket};
+use vipd::router::{Effect, Effects, Event, Failure, Packet, Parcel, Router, Ticket, TryTicket};
 use vipd::time::Instant;
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
@@ -23,6 +23,7 @@ use crate::frame::{self, Content};
 use crate::kernel::{Kernel, Outbox};
 use crate::plan::{Plan, configuration};
 use crate::seed::trace;
+use crate::things::{self, Things};
 
 /// Turns without anything to do, one after another, before we say that the daemon spins.
 const IDLE_TURNS_MAX: u32 = 50;
@@ -45,6 +46,8 @@ pub struct Node {
     pub plans: Vec<Plan>,
     /// What it was told before any reload.
     pub first_plans: Vec<Plan>,
+    /// What it tracks, as it is.
+    pub things: Things,
     /// Stopped by SIGSTOP: the kernel goes on, the daemon does not.
     pub stalled: bool,
     /// Since when.
@@ -71,6 +74,7 @@ struct Daemon {
     gathered: Gathered,
     failures: VecDeque<Failure>,
     hooks: Vec<Hook>,
+    tries: Vec<Try>,
     requests: VecDeque<Request>,
     is_stopping: bool,
     idle_turns: u32,
@@ -81,6 +85,8 @@ struct Daemon {
 enum Request {
     Start,
     Reload(Vec<Plan>),
+    /// Not by a signal: the kernel tells of a file that was written.
+    ReadFiles,
     Stop,
 }
 
@@ -89,6 +95,14 @@ enum Request {
 struct Hook {
     ticket: Ticket,
     ends_at: Nanos,
+}
+
+/// A try of a probe.
+#[derive(Clone)]
+struct Try {
+    ticket: TryTicket,
+    ends_at: Nanos,
+    is_success: bool,
 }
 
 impl Node {
@@ -100,6 +114,7 @@ impl Node {
             clock,
             first_plans: plans.clone(),
             plans,
+            things: Things::GOOD,
             stalled: false,
             stalled_at: None,
             performs_twice: false,
@@ -123,6 +138,7 @@ impl Node {
             gathered: Gathered::default(),
             failures: VecDeque::new(),
             hooks: Vec::new(),
+            tries: Vec::new(),
             requests: VecDeque::from([Request::Start]),
             is_stopping: false,
             idle_turns: 0,
@@ -147,6 +163,18 @@ impl Node {
     /// SIGHUP, with another configuration in the file.
     pub fn reload(&mut self, plans: Vec<Plan>) {
         self.daemon.as_mut().unwrap().requests.push_back(Request::Reload(plans));
+    }
+
+    /// A tracked file has been written.
+    pub fn read_files(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            daemon.requests.push_back(Request::ReadFiles);
+        }
+    }
+
+    /// Whether any of its plans tracks more than links.
+    pub fn tracks_things(&self) -> bool {
+        self.plans.iter().chain(&self.first_plans).any(|plan| !plan.things.is_empty())
     }
 
     /// Whether a daemon runs and is not held.
@@ -188,6 +216,12 @@ impl Node {
         self.phases.iter().find(mine).map(|it| it.3)
     }
 
+    /// Whether its first plan is master.
+    pub fn is_master(&self) -> bool {
+        let plan = &self.plans[0];
+        plan.families().next().is_some_and(|family| self.phase(plan, family) == Some(Phase::Master))
+    }
+
     fn note_phases(&mut self) {
         let Some(router) = self.daemon.as_ref().map(|daemon| &*daemon.router) else { return };
         let links = &self.kernel.links;
@@ -209,6 +243,7 @@ impl Node {
             daemon,
             kernel: &mut self.kernel,
             plans: &mut self.plans,
+            things: &self.things,
             instant,
             performs_twice: self.performs_twice,
             gathers: self.gathers,
@@ -221,6 +256,7 @@ impl Node {
         turn.packets(around);
         turn.failures(around);
         turn.hooks(around);
+        turn.tries(around);
         turn.timer(around);
         turn.flush(around);
         let idle = turn.events == 0;
@@ -243,7 +279,8 @@ impl Node {
         }
         let timer = daemon.router.poll_at().map_or(NEVER, |at| self.clock.world(at));
         let hook = daemon.hooks.iter().map(|hook| hook.ends_at).min().unwrap_or(NEVER);
-        let due = timer.min(hook);
+        let its_try = daemon.tries.iter().map(|it| it.ends_at).min().unwrap_or(NEVER);
+        let due = timer.min(hook).min(its_try);
         if due == NEVER { NEVER } else { due.max(around.now) + lateness(around.rng) }
     }
 }
@@ -259,6 +296,7 @@ struct Turn<'a> {
     daemon: &'a mut Daemon,
     kernel: &'a mut Kernel,
     plans: &'a mut Vec<Plan>,
+    things: &'a Things,
     instant: Instant,
     performs_twice: bool,
     gathers: bool,
@@ -272,7 +310,8 @@ impl Turn<'_> {
             match request {
                 Request::Start => {
                     let keeps_marks = self.kernel.keeps_marks;
-                    self.feed(around, Event::Adopt(&mut configuration(self.plans)));
+                    let mut config = configuration(self.plans);
+                    self.adopt(around, &mut config);
                     self.feed(around, Event::Start { keeps_marks });
                 }
                 Request::Reload(plans) => {
@@ -280,10 +319,25 @@ impl Turn<'_> {
                     self.feed(around, Event::Prepare(&config));
                     // What is said from here on is said in the new words.
                     *self.plans = plans;
-                    self.feed(around, Event::Adopt(&mut config));
+                    self.adopt(around, &mut config);
                 }
+                Request::ReadFiles => self.read_files(around),
                 Request::Stop => self.feed(around, Event::Stop),
             }
+        }
+    }
+
+    /// As the daemon: then it asks for news of routes if it needs them, and reads its files.
+    fn adopt(&mut self, around: &mut Surroundings<'_>, config: &mut Config) {
+        self.feed(around, Event::Adopt(config));
+        self.kernel.hears_of_routes = !self.daemon.router.config().default_routes.is_empty();
+        self.read_files(around);
+    }
+
+    fn read_files(&mut self, around: &mut Surroundings<'_>) {
+        if !self.daemon.router.config().files.is_empty() {
+            let number = self.things.number(self.plans);
+            self.feed(around, Event::File(FileId(0), number));
         }
     }
 
@@ -339,6 +393,13 @@ impl Turn<'_> {
         }
     }
 
+    fn tries(&mut self, around: &mut Surroundings<'_>) {
+        while let Some(at) = self.daemon.tries.iter().position(|it| it.ends_at <= around.now) {
+            let Try { ticket, is_success, .. } = self.daemon.tries.swap_remove(at);
+            self.feed(around, Event::Tried(ticket, is_success));
+        }
+    }
+
     fn timer(&mut self, around: &mut Surroundings<'_>) {
         let due = self.daemon.router.poll_at().is_some_and(|at| at <= self.instant);
         if due {
@@ -371,6 +432,11 @@ impl Turn<'_> {
                 self.daemon.hooks.push(Hook { ticket, ends_at });
                 let hook = self.daemon.router.hook(owner);
                 around.checkers.hooks.started(self.node, ticket, hook.as_ref());
+                continue;
+            }
+            if let Effect::Try(_, ticket) = effect {
+                let (ends_at, is_success) = things::try_ends(self.things.probe, around.now, around.rng);
+                self.daemon.tries.push(Try { ticket, ends_at, is_success });
                 continue;
             }
             let twice = self.performs_twice && !matches!(effect, Effect::Advertise { .. });

@@ -7,13 +7,15 @@ use core::time::Duration;
 
 use vipd::config::{
     Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track, Tracked,
-    VirtualAddress, Vmac,
+    VirtualAddress, VirtualRoute, Vmac,
 };
 use vipd::time::{self, Interval};
 use vipd::wire::Mac;
+use vipd::wire::route::{Kind, MAIN_TABLE, Network, Route};
 use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
 
 use crate::clock::{MS, Nanos, SEC};
+use crate::things::{self, Thing};
 
 /// The names of a node's devices, by the number of the link.
 pub const LINK_NAMES: [&str; 3] = ["br-lan", "eth1", "wan"];
@@ -37,6 +39,8 @@ pub struct Plan {
     pub group: Option<u8>,
     /// Links that it tracks, with their weights.
     pub tracks: Vec<(usize, i16)>,
+    /// Other things that it tracks.
+    pub things: Vec<(Thing, i16)>,
     pub password: Option<&'static [u8]>,
     pub checksum: ChecksumForm,
     /// `address_lifetime`, seconds; 0: none.
@@ -45,7 +49,14 @@ pub struct Plan {
     pub has_vmac: bool,
     /// `vmac_xmit_base`.
     pub sends_from_base: bool,
+    /// `promote_secondaries`; the kernels of most scenarios do so by themselves.
+    pub promotes_secondaries: bool,
+    /// It has the route of [`ROUTE`].
+    pub has_route: bool,
 }
+
+/// The route that moves with an instance that has one.
+pub const ROUTE: (IpAddr, u8) = (IpAddr::V4(Ipv4Addr::new(198, 51, 100, 0)), 24);
 
 /// The virtual IPv4 address of a segment.
 pub fn vip_v4(segment: usize) -> Ipv4Addr {
@@ -83,11 +94,14 @@ impl Plan {
             announcements: Announcements::default(),
             group: None,
             tracks: Vec::new(),
+            things: Vec::new(),
             password: None,
             checksum: ChecksumForm::default(),
             lifetime_secs: 0,
             has_vmac: false,
             sends_from_base: false,
+            promotes_secondaries: false,
+            has_route: false,
         }
     }
 
@@ -130,6 +144,12 @@ impl Plan {
         self
     }
 
+    /// It tracks something else.
+    pub fn tracks_thing(mut self, thing: Thing, weight: i16) -> Self {
+        self.things.push((thing, weight));
+        self
+    }
+
     /// It speaks to these peers only.
     pub fn with_peers(self, peers: Vec<IpAddr>) -> Self {
         Self { peers, ..self }
@@ -157,6 +177,11 @@ impl Plan {
         };
         let mac = Mac([0, 0, 0x5e, 0, number, self.vrid]);
         self.has_vmac.then(|| (mac, format!("{name}.{}", self.vrid)))
+    }
+
+    /// A route moves with it.
+    pub fn with_route(self) -> Self {
+        Self { has_route: true, ..self }
     }
 
     pub fn grouped(self) -> Self {
@@ -191,16 +216,17 @@ impl Plan {
         Nanos::from(self.centis) * 10 * MS
     }
 
-    /// The priorities that the tracked links can make of the configured one.
+    /// The priorities that tracked links and things can make of the configured one.
     pub fn priorities(&self) -> RangeInclusive<u8> {
         if self.priority == 255 {
             return 255..=255;
         }
-        let sum = |weights: fn(i16) -> i16| -> u8 {
-            let sum: i32 = self.tracks.iter().map(|&(_, weight)| i32::from(weights(weight))).sum();
-            (i32::from(self.priority) + sum).clamp(1, 254) as u8
-        };
-        sum(|weight| weight.min(0))..=sum(|weight| weight.max(0))
+        let links =
+            self.tracks.iter().map(|&(_, weight)| (i32::from(weight.min(0)), i32::from(weight.max(0))));
+        let things = self.things.iter().map(|&(thing, weight)| things::range(thing, weight));
+        let (least, most) = links.chain(things).fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        let with = |sum: i32| (i32::from(self.priority) + sum).clamp(1, 254) as u8;
+        with(least)..=with(most)
     }
 
     /// The longest Skew_Time that the family's version makes of any priority that it can have.
@@ -230,6 +256,10 @@ pub fn configuration(plans: &[Plan]) -> Box<Config> {
     config.clear();
     for plan in plans {
         let instance = instance(&mut config, plan);
+        if plan.has_route {
+            let route = route(config.instances.len() as u16);
+            config.virtual_routes.push(route).unwrap();
+        }
         config.instances.push(instance).unwrap();
     }
     if plans.iter().any(|plan| plan.group.is_some()) {
@@ -246,6 +276,10 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
     for &(link, weight) in &plan.tracks {
         let interface = config.interface(LINK_NAMES[link]).unwrap();
         config.tracks.push(Track { what: Tracked::Link(interface), weight, is_reversed: false }).unwrap();
+    }
+    for &(thing, weight) in &plan.things {
+        let track = things::track(config, thing, weight);
+        config.tracks.push(track).unwrap();
     }
     Instance {
         name: config.keep_text(plan.name).unwrap(),
@@ -265,6 +299,7 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         v6: family(config, plan, Family::V6),
         announcements: plan.announcements,
         lifetime_secs: plan.lifetime_secs,
+        promotes_secondaries: plan.promotes_secondaries,
         claim_script: Text::default(),
         claim_wait: time::Span::ZERO,
         tracks: span(tracks_start, config.tracks.len()),
@@ -273,6 +308,21 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         group: plan.group.map(GroupId),
         notify: Text::default(),
     }
+}
+
+fn route(instance: u16) -> VirtualRoute {
+    let (address, prefix_len) = ROUTE;
+    let route = Route {
+        destination: Network { address, prefix_len },
+        kind: Kind::Unicast,
+        gateway: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 254))),
+        source: None,
+        interface: None,
+        scope: 0,
+        table: MAIN_TABLE,
+        metric: 0,
+    };
+    VirtualRoute { instance, interface: None, route }
 }
 
 fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
@@ -286,7 +336,7 @@ fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
     for address in plan.addresses(family) {
         let prefix_len = prefix_len(address);
         let label = Text::default();
-        let new = VirtualAddress { address, prefix_len, interface, scope: 0, label };
+        let new = VirtualAddress { address, prefix_len, interface, scope: 0, label, is_excluded: false };
         config.addresses.push(new).unwrap();
     }
     for &address in peers_of(plan, family) {

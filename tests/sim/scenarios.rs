@@ -15,11 +15,11 @@ use crate::switch::Path;
 use crate::world::{World, own_v4};
 
 /// What processes and wires add to the protocol's own times, and two pings.
-const EPSILON: Nanos = 50 * MS;
+pub const EPSILON: Nanos = 50 * MS;
 
 /// The shapes of a virtual router that most stories are told about: both versions, both families, both
 /// at once, and the shortest interval.
-fn shapes() -> [Plan; 6] {
+pub fn shapes() -> [Plan; 6] {
     let mixed = Plan { version: Plan::v2().version, ..Plan::dual() };
     [Plan::v2(), Plan::v3(), Plan::v6(), Plan::dual(), mixed.centis(200), Plan::v3().centis(1)]
 }
@@ -39,7 +39,7 @@ fn pair(seed: u64, shape: &Plan) -> World {
 }
 
 /// A world whose node 0 has become master, and that has forgotten how.
-fn settled(mut world: World) -> World {
+pub fn settled(mut world: World) -> World {
     world.settle();
     anywhere_in_an_interval(&mut world);
     assert_eq!(world.master(), 0);
@@ -63,7 +63,7 @@ fn down_of(world: &World, node: usize) -> Nanos {
     world.nodes[node].plans[0].down()
 }
 
-fn skew_of(world: &World, node: usize) -> Nanos {
+pub fn skew_of(world: &World, node: usize) -> Nanos {
     world.nodes[node].plans[0].skew()
 }
 
@@ -71,7 +71,7 @@ fn interval_of(world: &World) -> Nanos {
     world.nodes[0].plans[0].interval()
 }
 
-fn assert_outage(world: &World, most: Nanos) {
+pub fn assert_outage(world: &World, most: Nanos) {
     let outage = world.outage();
     assert!(outage <= most, "clients wait {} ms, at most {} allowed", outage / MS, most / MS);
 }

@@ -7,6 +7,7 @@ use vipd::wire::vrrp::Version;
 
 use crate::clock::{MS, Nanos, SEC};
 use crate::fault::{self, Fault};
+use crate::node::Node;
 use crate::plan::Plan;
 use crate::seed::{self, trace};
 use crate::shape::Shape;
@@ -179,6 +180,9 @@ fn suffer_alone(fault: &Fault, world: &mut World) {
     world.forget();
     fault.apply(world);
     settle(world);
+    if let Fault::Thing(..) = fault {
+        nobody_better_waits(world);
+    }
     let is_promised = !denies_renewals(fault, world);
     if is_promised {
         // What the kernel has refused is tried again after a second.
@@ -233,6 +237,26 @@ fn rest(world: &mut World, span: Nanos) {
         Fault::Forge { segment, priority, defective: true }.apply(world);
         assert_eq!(world.changes(), 0, "a state changed while nothing happened");
         world.checkers.adverts.clear();
+    }
+}
+
+/// What somebody tracks is bad: where everybody preempts, the best of those that can be master is.
+fn nobody_better_waits(world: &World) {
+    if !world.nodes.iter().flat_map(|node| &node.plans).all(|it| it.preempt) {
+        return;
+    }
+    let priority = |node: &Node, plan: &Plan| {
+        let its = node.plans.iter().find(|it| (it.link, it.vrid) == (plan.link, plan.vrid))?;
+        let can_all =
+            node.plans.iter().all(|it| node.things.priority(&node.kernel, &node.plans, it).is_some());
+        node.things.priority(&node.kernel, &node.plans, its).filter(|_| can_all && node.takes_part())
+    };
+    for plan in world.nodes.iter().flat_map(|node| &node.plans) {
+        let best = world.nodes.iter().filter_map(|node| priority(node, plan)).max();
+        for family in plan.families() {
+            let master = world.master_of(plan, family).and_then(|node| priority(&world.nodes[node], plan));
+            assert_eq!(master, best, "the priority of the master of {} {family:?}, and the best", plan.name);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use vipd::wire::vrrp::{ChecksumForm, Version};
 
 use crate::clock::{MS, Nanos, SEC};
 use crate::plan::Plan;
+use crate::things::Thing;
 use crate::world::{World, own_v4, own_v6};
 
 /// Clients on each segment.
@@ -86,6 +87,9 @@ impl Shape {
                 plan.sends_from_base = plan.has_vmac && all_from_base;
             }
         }
+        if rng.u8(0..3) == 0 {
+            nodes.iter_mut().for_each(|node| track_things(rng, node));
+        }
         for node in nodes.iter_mut().filter(|node| node.lives) {
             for plan in &mut node.plans {
                 plan.lifetime_secs = random_lifetime(rng, plan.centis);
@@ -97,6 +101,11 @@ impl Shape {
     /// Whether virtual routers of several segments move together.
     pub fn is_grouped(&self) -> bool {
         self.nodes.iter().flat_map(|node| &node.plans).any(|plan| plan.group.is_some())
+    }
+
+    /// Whether anybody tracks more than links.
+    pub fn tracks_things(&self) -> bool {
+        self.nodes.iter().flat_map(|node| &node.plans).any(|plan| !plan.things.is_empty())
     }
 
     /// Clients in all.
@@ -188,6 +197,17 @@ fn random_role(rng: &mut Rng, number: usize, centis: u16, count: usize) -> Plan 
     };
     let peers = if unicast { shape.families().flat_map(all).collect() } else { Vec::new() };
     Plan { peers, checksum, ..shape }
+}
+
+/// Lets most nodes track something, each in all its virtual routers.
+fn track_things(rng: &mut Rng, node: &mut NodeShape) {
+    for thing in Thing::ALL {
+        let weights: &[i16] = if thing == Thing::File { &[0, -6, 4] } else { &[0, 0, -60, -20, 40] };
+        let weight = *rng.choice(weights).unwrap();
+        if rng.bool() {
+            node.plans.iter_mut().for_each(|plan| plan.things.push((thing, weight)));
+        }
+    }
 }
 
 /// Gives a role to most of the nodes.

@@ -112,7 +112,7 @@ impl Switch {
             return;
         }
         self.learn(Mac(source), from);
-        let known = self.learned.iter().find(|(mac, _)| mac.0 == to).map(|&(_, port)| port);
+        let known = self.port_of(Mac(to), socket.side);
         let group = to[0] & 1 == 1;
         let copies = 1 + u32::from(chance(rng, socket.inward.duplicate));
         for _ in 0..copies {
@@ -137,11 +137,17 @@ impl Switch {
         Some(time_under_way(rng, target.outward))
     }
 
+    /// Each side of a partition learns for itself: both may have a master, and so the same virtual MAC.
     fn learn(&mut self, mac: Mac, port: Port) {
-        match self.learned.iter_mut().find(|(known, _)| *known == mac) {
-            Some((_, at)) => *at = port,
-            None => self.learned.push((mac, port)),
-        }
+        let side = self.sockets[port].side;
+        self.learned.retain(|&(known, at)| known != mac || self.sockets[at].side != side);
+        self.learned.push((mac, port));
+    }
+
+    /// What was learned last, where several sides have become one.
+    fn port_of(&self, mac: Mac, side: u8) -> Option<Port> {
+        let mut latest = self.learned.iter().rev();
+        latest.find(|&&(known, at)| known == mac && self.sockets[at].side == side).map(|&(_, port)| port)
     }
 }
 

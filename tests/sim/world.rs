@@ -18,6 +18,7 @@ use crate::node::{Node, Surroundings, lateness};
 use crate::plan::{LINK_NAMES, Plan, prefix_len};
 use crate::seed::{self, trace};
 use crate::switch::{Frame, Path, Port, Switch};
+use crate::things::{self, Mood, Thing};
 
 /// Who is plugged in.
 #[derive(Debug, Clone, Copy)]
@@ -323,6 +324,24 @@ impl World {
         self.wake_soon(node);
     }
 
+    /// A thing that a node tracks gets better or worse.
+    pub fn set_thing(&mut self, node: usize, thing: Thing, mood: Mood) {
+        trace!("-- the {thing:?} of node {node}: {mood:?}");
+        match thing {
+            Thing::Probe => self.nodes[node].things.probe = mood,
+            Thing::File => {
+                self.nodes[node].things.file = mood;
+                self.nodes[node].read_files();
+            }
+            Thing::Route => {
+                self.nodes[node].kernel.set_default_route(mood == Mood::Good, &mut self.rng);
+            }
+        }
+        self.blur(node);
+        self.disturb();
+        self.wake_soon(node);
+    }
+
     /// Makes every path of a segment like this.
     pub fn set_paths(&mut self, segment: usize, path: Path) {
         trace!("-- segment {segment}: {path:?}");
@@ -374,6 +393,9 @@ impl World {
     /// A fault that no verb above knows has begun or ended.
     pub fn disturb(&mut self) {
         self.checkers.segments.disturb(self.now);
+        for node in self.nodes.iter_mut().filter(|node| node.tracks_things()) {
+            node.things.known_at = self.now + things::KNOWN_AFTER;
+        }
         for client in 0..self.clients.len() {
             let soon = self.now + self.clients[client].period;
             if self.clients[client].next_ping_at > soon {
@@ -588,7 +610,10 @@ impl World {
 
     fn observe(&mut self) {
         let healthy = self.segments.iter().all(|segment| segment.switch.is_healthy())
-            && self.nodes.iter().all(|node| !node.kernel.is_troubled(self.now));
+            && self
+                .nodes
+                .iter()
+                .all(|node| !node.kernel.is_troubled(self.now) && node.things.known_at <= self.now);
         if !healthy {
             self.checkers.segments.still_disturbed(self.now);
         }

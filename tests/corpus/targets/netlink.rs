@@ -83,6 +83,7 @@ fn answer(message: &Message<'_>) {
         Message::Refused { address: None, .. }
         | Message::Link(_)
         | Message::LinkGone(_)
+        | Message::Route(_)
         | Message::Done { .. } => {
             return;
         }

@@ -21,6 +21,7 @@ use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::frame::Ipv4Packet;
 use vipd::wire::link::{Arp, Details};
 use vipd::wire::nft;
+use vipd::wire::route::Network;
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
 use vipd::wire::{IfIndex, Mac};
@@ -28,7 +29,7 @@ use vipd::wire::{IfIndex, Mac};
 use super::advert::verdict;
 use super::choices::Choices;
 use crate::frame::{self, Content};
-use crate::netlink::{Wish, requests};
+use crate::netlink::{Datagram, Wish, requests};
 
 /// Events of one run.
 const EVENTS_MAX: usize = 300;
@@ -47,11 +48,19 @@ const CONFIGS: [&str; 7] = [
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption nopreempt 1\n\
      option auth_type PASS\noption auth_pass 1111\noption notify /bin/true\n\
      list virtual_ipaddress 10.0.0.1/32\nlist virtual_ipaddress '10.0.1.1/24 dev eth1'\n\
+     list virtual_ipaddress_excluded '2001:db8::9/64 10.0.0.9/24'\n\
+     list virtual_routes '10.9.0.0/16 via 10.0.0.254 default dev eth1 fd00::/8 via fe80::9 dev eth0'\n\
+     list virtual_rules 'from 10.9.0.0/16 iif eth1 table 9 priority 9'\n\
+     list track_interface 'uplink six weight -30'\nlist track_probe 'far weight 20 web'\n\
+     config track_interface uplink\noption type route\nconfig track_interface six\noption type route\n\
+     option family ipv6\noption value eth1\nconfig probe far\noption type ping\noption address fe80::9\n\
+     option interface eth0\nconfig probe web\noption type http\noption address 10.0.0.9\noption init_fail 1\n\
      config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption preempt_delay 3\n\
      list virtual_ipaddress 10.0.2.1/24\nlist track_interface eth0\n\
      config vrrp_sync_group g\nlist group a\nlist group b\noption notify /bin/false\n",
     "config vrrp_instance b\noption interface eth1\noption virtual_router_id 8\noption priority 255\n\
-     option garp_master_refresh 2\noption garp_interval 0.2\nlist virtual_ipaddress 10.0.0.11/24\n",
+     option garp_master_refresh 2\noption garp_interval 0.2\nlist virtual_ipaddress 10.0.0.11/24\n\
+     list virtual_routes '10.9.0.0/16 via 10.0.0.253 blackhole 10.8.0.0/16'\n",
     "config globals g\noption vrrp_startup_delay 2\noption vrrp_version 3\n\
      config vrrp_instance u\noption interface eth0\noption virtual_router_id 9\noption unicast_src_ip 10.0.0.11\n\
      list unicast_peer 10.0.0.12\nlist unicast_peer 10.0.0.13\nlist virtual_ipaddress 10.0.0.1/24\n\
@@ -246,7 +255,7 @@ impl Bench {
         };
         let interface = view.link.unwrap_or(IfIndex(1));
         let mut message = [0; 512];
-        let addresses = view.addresses().map(|(_, it)| it.address);
+        let addresses = view.advertised().map(|it| it.address);
         let len = outgoing.emit(addresses, &mut message).unwrap();
         if choices.below(8) == 1 {
             message[usize::from(choices.byte()) % len] ^= choices.byte();
@@ -351,7 +360,8 @@ impl Bench {
             Parcel::Netlink,
             Parcel::Join,
         ];
-        let event = match choices.below(12) {
+        let event = match choices.below(13) {
+            12 => Event::RouteGone,
             0 => Event::Overrun,
             1 => {
                 self.is_stopping = true;
@@ -384,6 +394,11 @@ impl Bench {
                 hop_limit: 255,
                 message: if choices.is_so() { choices.some() } else { &[133, 0, 0, 0, 0, 0, 0, 0] },
             }),
+            10 => {
+                let (is_there, is_v6) = (choices.is_so(), choices.is_so());
+                let datagram = Datagram::default().route(is_there, is_v6, true, interface.0, None);
+                return self.datagram(&datagram.into_bytes());
+            }
             _ => Event::Failed(Failure { interface, what: choices.one_of(&what), errno }),
         };
         if let Event::HookEnded(ticket) = event {
@@ -410,6 +425,8 @@ impl Bench {
             + self.router.config().addresses.len()
             + self.router.config().probes.len()
             + 2 * self.router.config().router_adverts.len()
+            + self.router.config().virtual_routes.len()
+            + self.router.config().virtual_rules.len()
             + 8;
         assert!(effects.len() <= bound, "law 5: {} effects", effects.len());
         for effect in &*effects {
@@ -450,7 +467,7 @@ impl Bench {
                 self.hooks.push((ticket, format!("claim {whose}")));
             }
             Effect::Try(_, ticket) => self.tries.push(ticket),
-            Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) => {
+            Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) | Effect::DumpRoutes(sequence) => {
                 self.sequence = sequence;
                 self.is_asking = true;
             }
@@ -466,7 +483,8 @@ impl Bench {
             | Effect::Withdraw { .. }
             | Effect::MakeVmac(_)
             | Effect::RemoveVmac(_)
-            | Effect::LoosenArp(_) => {}
+            | Effect::LoosenArp(_)
+            | Effect::Routes(_) => {}
             Effect::RouterAdvert { position, is_last } => {
                 let instance = self.router.config().router_adverts[usize::from(position)].instance;
                 let mut slots = self.router.slots();
@@ -636,7 +654,14 @@ impl Outlet for Reader<'_> {
                 }
                 Wish::Know { mac, .. } => assert!(is_virtual_mac(mac)),
                 Wish::SetArp { .. } | Wish::Silence(_) | Wish::Switch { .. } | Wish::DeleteLink(_) => {}
-                Wish::DumpLinks | Wish::DumpAddresses => {}
+                Wish::AddRoute(destination, prefix_len) | Wish::DeleteRoute(destination, prefix_len) => {
+                    let network = Network { address: destination, prefix_len };
+                    let mut routes = self.config.virtual_routes.iter();
+                    assert!(routes.any(|it| it.route.destination == network), "{network:?}");
+                }
+                Wish::Promote(_) => {}
+                Wish::AddRule | Wish::DeleteRule => assert!(!self.config.virtual_rules.is_empty()),
+                Wish::DumpLinks | Wish::DumpAddresses | Wish::DumpRoutes => {}
             }
         }
         Ok(())

@@ -23,6 +23,7 @@ mod lifetimes;
 mod segments;
 mod sleepers;
 mod timers;
+mod tracked;
 
 pub use segments::{Segments, settled_after};
 pub use timers::Timers;
@@ -200,6 +201,7 @@ impl Checkers {
     /// A node's turn has ended.
     pub fn turn_ended(&mut self, now: Nanos, node: &Node) {
         self.sleepers.turn_ended(node.number);
+        tracked::turn_ended(now, node);
         let has_moved = self.note_phases(now, node);
         if has_moved {
             self.timers.turn_ended(node, node.clock.local(now));

@@ -7,6 +7,7 @@ use crate::client::{Client, ROUND_TRIP_MAX};
 use crate::clock::{MS, NEVER, Nanos, SEC};
 use crate::node::Node;
 use crate::plan::Plan;
+use crate::things::KNOWN_AFTER;
 
 /// Our clocks go wrong by a twentieth at most.
 const CLOCK_PER_CENT: Nanos = 106;
@@ -194,7 +195,8 @@ pub fn settled_after(nodes: &[Node]) -> Nanos {
     let plans: Vec<&Plan> =
         nodes.iter().flat_map(|node| node.plans.iter().chain(&node.first_plans)).collect();
     let delay = plans.iter().map(|plan| plan.preempt_delay.as_nanos() as Nanos).max().unwrap_or(0);
-    service_max(&plans) + delay * CLOCK_PER_CENT / 100 + SEC / 10
+    let known = if nodes.iter().any(Node::tracks_things) { KNOWN_AFTER } else { 0 };
+    service_max(&plans) + delay * CLOCK_PER_CENT / 100 + known + SEC / 10
 }
 
 fn note(since: &mut Option<Nanos>, is: bool, now: Nanos) {
@@ -231,6 +233,8 @@ fn masters_of(nodes: &[Node], watch: &Watch) -> Vec<usize> {
 fn is_eligible(node: &Node, watch: &Watch) -> bool {
     node.takes_part()
         && plan_of(node, watch).is_some()
+        // What moves together with it may track something else.
+        && node.plans.iter().all(|plan| node.things.priority(&node.kernel, &node.plans, plan).is_some())
         && node
             .kernel
             .links

@@ -6,6 +6,9 @@ use core::hint::black_box;
 
 panic_free::prove!(|bytes| {
     for message in vipd::wire::rtnl::messages(bytes) {
+        if let vipd::wire::rtnl::Message::Route(route) = &message {
+            black_box(route.leads_over(black_box(None)));
+        }
         black_box(message);
     }
 });

@@ -60,6 +60,7 @@ const fn none_is_missing(event: &Event<'_>) {
         | Event::Solicitation(_)
         | Event::Kernel(_)
         | Event::Overrun
+        | Event::RouteGone
         | Event::Failed(_)
         | Event::HookEnded(_)
         | Event::Tried(..)
@@ -107,6 +108,7 @@ panic_free::prove!(|bytes| {
                 hop_limit: black_box(255),
                 message: bytes,
             }),
+            12 => Event::RouteGone,
             13 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };

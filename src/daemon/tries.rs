@@ -1,0 +1,326 @@
+//! Tries of probes that need no script: a socket each, in the one loop, from the question to its answer or the timeout.
+
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use heapless::Vec;
+
+use super::hands::Hands;
+use crate::config::{Family, Method, Probe, ProbeId, Target};
+use crate::limits::TARGETS_MAX;
+use crate::linux::batch::Inbox;
+use crate::linux::poll::Waiting;
+use crate::linux::query::{Device, Query};
+use crate::linux::{Errno, clock};
+use crate::probe::http::{self, Reader, Verdict, Wanted};
+use crate::router::{Event, Packet, Router, TryTicket};
+use crate::time::Instant;
+use crate::wire::frame::Ipv4Packet;
+use crate::wire::icmp::Echo;
+use crate::wire::{Mac, neighbour};
+
+/// Bytes of a reply, or frames of ARP, that are looked at in one go.
+const PIECE_BYTES: usize = 512;
+
+/// Pieces that one turn takes of one reply: a server that sends without end holds nobody up.
+const PIECES_PER_TURN_MAX: usize = 8;
+
+/// Those that go on: at most one for each probe.
+pub(super) struct Tries(Vec<Running, TARGETS_MAX>);
+
+struct Running {
+    ticket: TryTicket,
+    ends_at: Instant,
+    query: Query,
+    step: Step,
+    is_ready: bool,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy)]
+enum Step {
+    /// The reply.
+    Echo(Echo),
+    /// The answer to who has this address: ours is this MAC.
+    Arp(Mac),
+    Advertisement,
+    Connection,
+    Reply(Reader),
+}
+
+/// Why a try has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    Timeout,
+    Refused,
+    System(Errno),
+    /// What the server says is not what is wanted.
+    Reply(Verdict),
+    /// It has closed the connection before that.
+    Cut,
+    /// A reload has made something else of it.
+    Changed,
+}
+
+impl From<Errno> for Reason {
+    fn from(errno: Errno) -> Self {
+        if errno == Errno::ECONNREFUSED { Self::Refused } else { Self::System(errno) }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System(errno) => return errno.fmt(f),
+            Self::Reply(Verdict::Status(status)) => return write!(f, "status {status}"),
+            Self::Timeout => "no answer in time",
+            Self::Refused => "refused",
+            Self::Reply(Verdict::TooLong) => "the text is not in the reply's first 64 KiB",
+            Self::Reply(_) => "the reply is no HTTP",
+            Self::Cut => "the reply ends too early",
+            Self::Changed => "given up by a reload",
+        })
+    }
+}
+
+impl Tries {
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// What to wait for on behalf of each.
+    pub(super) fn interests(&self) -> impl Iterator<Item = Waiting> {
+        self.0.iter().map(|running| match running.step {
+            Step::Connection => Waiting::to_write(&running.query),
+            Step::Echo(_) | Step::Arp(_) | Step::Advertisement | Step::Reply(_) => {
+                Waiting::to_read(&running.query)
+            }
+        })
+    }
+
+    /// What has become of them, in the order of [`Self::interests`]. `true`: there is something to do.
+    pub(super) fn note_ready(&mut self, over: &mut dyn Iterator<Item = bool>) -> bool {
+        let mut any = false;
+        for running in &mut self.0 {
+            running.is_ready = over.next() == Some(true);
+            any |= running.is_ready;
+        }
+        any
+    }
+
+    /// When the first of them has taken too long.
+    pub(super) fn ends_at(&self) -> Option<Instant> {
+        self.0.iter().map(|running| running.ends_at).min()
+    }
+
+    /// Whether one has taken too long.
+    pub(super) fn are_late(&self) -> bool {
+        cfg!(feature = "probe-network") && self.ends_at().is_some_and(|at| at <= clock::now())
+    }
+
+    /// Begins one.
+    ///
+    /// # Errors
+    /// It could not even be asked.
+    #[inline(never)]
+    pub(super) fn start(&mut self, router: &Router, probe: ProbeId, ticket: TryTicket) -> Result<(), Reason> {
+        let config = router.config();
+        let known = (config.probes.get(usize::from(probe.0)), config.target(probe));
+        let (Some(Probe { timeout_secs, .. }), Some(target)) = known else { return Err(Reason::Changed) };
+        if self.0.is_full() {
+            // What a reload has taken out waits for nothing any more.
+            self.0.retain(|running| router.probe_of(running.ticket).is_some());
+        }
+        let ends_at = clock::now() + Duration::from_secs(u64::from(*timeout_secs));
+        let (query, step) = ask(router, target, ticket)?;
+        let running = Running { ticket, ends_at, query, step, is_ready: false };
+        // There is room: a probe has one at a time.
+        self.0.push(running).map_err(|_| Reason::Changed)
+    }
+}
+
+impl Hands<'_> {
+    /// Takes up the answers that have come, and gives up what takes too long.
+    pub(super) fn take_tries(&mut self, inbox: &mut Inbox) {
+        if !cfg!(feature = "probe-network") {
+            return;
+        }
+        let now = clock::now();
+        // From the end: one that has ended leaves its place to one that has been looked at, or was just begun.
+        for place in (0..self.tries.0.len()).rev() {
+            let Some(running) = self.tries.0.get_mut(place) else { continue };
+            let is_late = running.ends_at <= now;
+            if !running.is_ready && !is_late {
+                continue;
+            }
+            let outcome = match running.go_on(self.router, inbox) {
+                None if is_late => Some(Err(Reason::Timeout)),
+                outcome => outcome,
+            };
+            if let Some(outcome) = outcome
+                && place < self.tries.0.len()
+            {
+                let Running { ticket, .. } = self.tries.0.swap_remove(place);
+                if let Err(reason) = outcome {
+                    super::hands::say_trouble_of_try(self.router, ticket, &reason);
+                }
+                self.act(Event::Tried(ticket, outcome.is_ok()));
+            }
+        }
+    }
+}
+
+/// Opens the socket, and asks.
+fn ask(router: &Router, target: &Target, ticket: TryTicket) -> Result<(Query, Step), Reason> {
+    let found = target.interface.map(|id| (router.interface(id), router.config().interface_name(id)));
+    let (device, mac) = match found {
+        None => (None, None),
+        Some((None, _)) => return Err(Reason::System(Errno::ENODEV)),
+        Some((Some((index, mac)), name)) => (Some(Device { name, index }), mac),
+    };
+    match target.method {
+        Method::Ping => {
+            let query = Query::echo(target.address, device)?;
+            let cookie = cookie();
+            let [_, _, c, d, ..] = cookie;
+            let identifier = u16::from_be_bytes([c, d]);
+            let is_v6 = target.address.is_ipv6();
+            let echo = Echo { is_v6, identifier, sequence: ticket.0, cookie };
+            query.send(&echo.request())?;
+            Ok((query, Step::Echo(echo)))
+        }
+        Method::Arp => {
+            let (Some(device), Some(mac)) = (device, mac) else {
+                return Err(Reason::System(Errno::ENODEV));
+            };
+            match target.address {
+                IpAddr::V4(address) => {
+                    let query = Query::arp(address, device)?;
+                    query.send_frame(device, &neighbour::arp_question(mac, address))?;
+                    Ok((query, Step::Arp(mac)))
+                }
+                IpAddr::V6(address) => {
+                    let query = Query::solicitation(device)?;
+                    let message = neighbour::solicitation(mac, address);
+                    query.send_to_group(neighbour::solicited_node(address), device, &message)?;
+                    Ok((query, Step::Advertisement))
+                }
+            }
+        }
+        Method::Tcp | Method::Http => {
+            Ok((Query::tcp(target.address, target.port, device)?, Step::Connection))
+        }
+        Method::Script => Err(Reason::Changed),
+    }
+}
+
+/// When this was asked, to the nanosecond: nobody who does not see the question knows it.
+fn cookie() -> [u8; 8] {
+    let since = clock::now().since_origin();
+    let [a, b, c, d] = since.subsec_nanos().to_be_bytes();
+    let [e, f, g, h] = (since.as_secs() as u32).to_be_bytes();
+    [a, b, c, d, e, f, g, h]
+}
+
+impl Running {
+    /// `None`: it goes on.
+    fn go_on(&mut self, router: &Router, inbox: &mut Inbox) -> Option<Result<(), Reason>> {
+        let config = router.config();
+        // One that a reload has taken out, or made a script of, has nobody left to be told.
+        let target = router.probe_of(self.ticket).and_then(|probe| config.target(probe));
+        let Some(target) = target else { return Some(Err(Reason::Changed)) };
+        match self.step {
+            Step::Echo(echo) => self.hear(inbox, echo.is_v6, |packet| match packet {
+                Packet::V4 { packet, .. } => {
+                    Ipv4Packet::parse(packet).is_ok_and(|packet| echo.is_answered_by(packet.payload))
+                }
+                Packet::V6 { message, .. } => echo.is_answered_by(message),
+            }),
+            Step::Advertisement => self.hear(inbox, true, |packet| match (packet, target.address) {
+                (Packet::V6 { hop_limit, message, .. }, IpAddr::V6(address)) => {
+                    neighbour::is_solicited_advertisement(message, hop_limit, address)
+                }
+                (Packet::V4 { .. } | Packet::V6 { .. }, IpAddr::V4(_) | IpAddr::V6(_)) => false,
+            }),
+            Step::Arp(mac) => self.hear_arp(mac, target.address),
+            Step::Connection if !self.is_ready => None,
+            Step::Connection => match self.query.is_connected() {
+                Err(errno) => Some(Err(errno.into())),
+                Ok(()) if target.method == Method::Tcp => Some(Ok(())),
+                Ok(()) => self.ask_server(router, target),
+            },
+            Step::Reply(reader) => self.read_reply(reader, router, target),
+        }
+    }
+
+    fn hear(
+        &self,
+        inbox: &mut Inbox,
+        is_v6: bool,
+        is_answer: impl Fn(Packet<'_>) -> bool,
+    ) -> Option<Result<(), Reason>> {
+        let family = if is_v6 { Family::V6 } else { Family::V4 };
+        match self.query.receive(inbox, family) {
+            Ok(mut packets) => packets.any(is_answer).then_some(Ok(())),
+            Err(error) => Some(Err(error.errno.into())),
+        }
+    }
+
+    fn hear_arp(&self, mac: Mac, address: IpAddr) -> Option<Result<(), Reason>> {
+        let IpAddr::V4(address) = address else { return Some(Err(Reason::Changed)) };
+        let mut buffer = [0; PIECE_BYTES];
+        for _ in 0..PIECES_PER_TURN_MAX {
+            match self.query.read(&mut buffer) {
+                Ok(Some(frame)) if neighbour::is_arp_answer(frame, mac, address) => return Some(Ok(())),
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(errno) => return Some(Err(errno.into())),
+            }
+        }
+        None
+    }
+
+    /// The connection is there.
+    fn ask_server(&mut self, router: &Router, target: &Target) -> Option<Result<(), Reason>> {
+        let config = router.config();
+        let path = config.text(target.path);
+        let path = if path.is_empty() { "/" } else { path };
+        let mut buffer = [0; http::REQUEST_BYTES_MAX];
+        let host = config.text(target.host);
+        let len = http::request(path, host, target.address, target.port, &mut buffer).ok();
+        let request = len.and_then(|len| buffer.get(..len)).unwrap_or(&[]);
+        if let Err(errno) = self.query.send(request) {
+            return Some(Err(errno.into()));
+        }
+        self.step = Step::Reply(Reader::new());
+        None
+    }
+
+    fn read_reply(
+        &mut self,
+        mut reader: Reader,
+        router: &Router,
+        target: &Target,
+    ) -> Option<Result<(), Reason>> {
+        let text = router.config().text(target.text).as_bytes();
+        let wanted = Wanted { status: target.status, text };
+        let mut buffer = [0; PIECE_BYTES];
+        for _ in 0..PIECES_PER_TURN_MAX {
+            match self.query.read(&mut buffer) {
+                Ok(None) => break,
+                Ok(Some([])) => return Some(Err(Reason::Cut)),
+                Ok(Some(piece)) => match reader.take(piece, &wanted) {
+                    Verdict::Undecided => {}
+                    Verdict::Good => return Some(Ok(())),
+                    verdict @ (Verdict::Garbage | Verdict::Status(_) | Verdict::TooLong) => {
+                        return Some(Err(Reason::Reply(verdict)));
+                    }
+                },
+                Err(errno) => return Some(Err(errno.into())),
+            }
+        }
+        self.step = Step::Reply(reader);
+        None
+    }
+}
