@@ -5,7 +5,7 @@
 //! table inet vipd6.br-lan.10 {
 //!     chain input {
 //!         type filter hook input priority raw; policy accept;
-//!         meta l4proto ipv6-icmp icmpv6 type >= 135 icmpv6 type <= 136 accept
+//!         icmpv6 type 135-136 accept
 //!         iif != "br-lan" ip6 daddr fe80::/16 accept
 //!         ip6 daddr @v6 drop
 //!     }
