@@ -70,7 +70,7 @@ fn connects(from: &Host, device: &str, to: &str, port: u16) -> bool {
         IpAddr::V6(local) if local.is_unicast_link_local() => {
             SocketAddrV6::new(local, port, 0, index(from, device)).into()
         }
-        other => (other, port).into(),
+        other @ (IpAddr::V4(_) | IpAddr::V6(_)) => (other, port).into(),
     };
     match from.namespace().inside(|| TcpStream::connect_timeout(&address, SILENCE)) {
         Ok(_) => true,
