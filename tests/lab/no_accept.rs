@@ -385,3 +385,24 @@ fn two_daemons_do_not_touch_each_others_tables() {
     eventually("the second one's is gone", SECOND * 3, || (!has_second()).then_some(()));
     assert_eq!(tables(&lone.host), [1, 1]);
 }
+
+/// With a virtual MAC, packets to the addresses come in by its device.
+#[cfg(feature = "vmac")]
+#[test]
+fn ad03_ad09_nobody_reaches_a_master_with_a_virtual_mac_either() {
+    let Some(_bench) = Bench::take(Load::Light, &missing()) else { return };
+    let lone = Lone::start(&(refusing(100) + "\toption use_vmac '1'\n"));
+    let (client, _port) = client(&lone.lan);
+    let _listener = listen(&lone.host);
+    wait_tables(&lone.host, 1);
+    for address in [V4, GLOBAL, LOCAL] {
+        assert!(!connects(&client, "eth0", address, PORT), "{address} is reached");
+        wait_confirmed(&client, address);
+    }
+    lone.vipd.rewrite(&(config(100, &ADDRESSES) + "\toption use_vmac '1'\n"));
+    assert!(lone.vipd.ask(&["reload"]).status.success());
+    wait_tables(&lone.host, 0);
+    for address in [V4, GLOBAL, LOCAL] {
+        assert!(connects(&client, "eth0", address, PORT), "{address} is not reached");
+    }
+}
