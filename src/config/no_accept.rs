@@ -16,11 +16,10 @@ impl<'d> Reader<'d, '_> {
         let accept = first(section, "accept");
         let no_accept = first(section, "no_accept");
         if !cfg!(feature = "no-accept") {
-            if let Some(asked) = no_accept.filter(|asked| value::is_asking(asked.text)) {
-                self.error(asked.line, "no_accept is not in this build of vipd: remove it", &[]);
-            }
-            if let Some(accept) = accept.filter(|_| !accepts) {
-                self.wrong(&accept, &"accept %A is not in this build of vipd: write 1, or remove it");
+            let no_accept = no_accept.filter(|asked| value::is_asking(asked.text));
+            let option: &[u8] = if no_accept.is_some() { b"no_accept" } else { b"accept '0'" };
+            if let Some(asked) = no_accept.or(accept.filter(|_| !accepts)) {
+                self.error(asked.line, "%a is not in this build of vipd: remove it", &[option]);
             }
             return Acceptance::default();
         }
