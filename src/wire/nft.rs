@@ -81,9 +81,6 @@ const PRIORITY_RAW: i32 = -300;
 
 const CHAIN: &str = "input";
 
-const DROP: u32 = 0;
-const ACCEPT: u32 = 1;
-
 /// Whose table.
 #[derive(Debug, Clone, Copy)]
 pub struct Table<'a> {
@@ -226,50 +223,49 @@ impl<'a> Batch<'a> {
     }
 
     fn rules(&mut self, side: &Side, link: Option<IfIndex>) -> Result<(), Full> {
-        let is_its = Expression::equal(&side.protocol);
+        let protocol = &side.protocol;
         if side.is_ipv6 {
-            self.rule(&[
-                Expression::FAMILY,
-                is_its,
-                Expression::L4_PROTOCOL,
-                Expression::equal(&[58]),
-                Expression::TRANSPORT_FIRST,
-                Expression::at_least(&[135]),
-                Expression::at_most(&[136]),
-                Expression::verdict(ACCEPT),
-            ])?;
+            self.rule(&mut |rule| {
+                meta(rule, META_FAMILY)?;
+                compare(rule, EQUAL, protocol)?;
+                meta(rule, META_L4_PROTOCOL)?;
+                compare(rule, EQUAL, &[58])?;
+                payload(rule, TRANSPORT, 0, 1)?;
+                compare(rule, AT_LEAST, &[135])?;
+                compare(rule, AT_MOST, &[136])?;
+                verdict(rule, ACCEPT)
+            })?;
         }
         if let Some(link) = link.filter(|_| side.is_ipv6) {
-            self.rule(&[
-                Expression::FAMILY,
-                is_its,
-                Expression::DEVICE,
-                Expression::differs(&link.0.to_ne_bytes()),
-                Expression::network(&[(1, 1), (2, 1), (3, side.offset), (4, 2)]),
-                Expression::equal(&[0xfe, 0x80]),
-                Expression::verdict(ACCEPT),
-            ])?;
+            self.rule(&mut |rule| {
+                meta(rule, META_FAMILY)?;
+                compare(rule, EQUAL, protocol)?;
+                meta(rule, META_DEVICE)?;
+                compare(rule, DIFFERENT, &link.0.to_ne_bytes())?;
+                payload(rule, NETWORK, side.offset, 2)?;
+                compare(rule, EQUAL, &[0xfe, 0x80])?;
+                verdict(rule, ACCEPT)
+            })?;
         }
-        self.rule(&[
-            Expression::FAMILY,
-            is_its,
-            Expression::network(&[(1, 1), (2, 1), (3, side.offset), (4, side.key_bytes)]),
-            Expression { name: "lookup", numbers: &[(2, 1)], rest: Rest::Set(side.set) },
-            Expression::verdict(DROP),
-        ])
+        self.rule(&mut |rule| {
+            meta(rule, META_FAMILY)?;
+            compare(rule, EQUAL, protocol)?;
+            payload(rule, NETWORK, side.offset, side.key_bytes)?;
+            expression(rule, "lookup", &[(2, REGISTER)], Rest::Set(side.set))?;
+            verdict(rule, DROP)
+        })
     }
 
-    fn rule(&mut self, expressions: &[Expression<'_>]) -> Result<(), Full> {
+    fn rule(&mut self, fill: &mut dyn FnMut(&mut Request<'_>) -> Result<(), Full>) -> Result<(), Full> {
         self.message(NEW_RULE, netlink::CREATE | APPEND, &mut |rule| {
             rule.string(RULE_CHAIN, CHAIN)?;
             let list = rule.begin(RULE_EXPRESSIONS)?;
-            for expression in expressions {
-                expression.emit(rule)?;
-            }
+            fill(rule)?;
             rule.end(list)
         })
     }
 
+    #[inline(never)]
     fn message(
         &mut self,
         kind: u16,
@@ -290,17 +286,48 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// A step of a rule: what is looked at goes to register 1, where it is compared.
-#[derive(Clone, Copy)]
-struct Expression<'a> {
-    name: &'a str,
-    /// Attributes that are numbers.
-    numbers: &'a [(u16, u32)],
-    rest: Rest<'a>,
+/// The register that everything is looked at in.
+const REGISTER: u32 = 1;
+
+const META_DEVICE: u32 = 4;
+const META_FAMILY: u32 = 15;
+const META_L4_PROTOCOL: u32 = 16;
+
+/// What is known of a packet beside its bytes.
+#[inline(never)]
+fn meta(rule: &mut Request<'_>, key: u32) -> Result<(), Full> {
+    expression(rule, "meta", &[(1, REGISTER), (2, key)], Rest::Nothing)
 }
 
-/// The attribute that is none.
-#[derive(Clone, Copy)]
+const NETWORK: u32 = 1;
+const TRANSPORT: u32 = 2;
+
+/// Bytes of a packet, from the beginning of one of its headers on.
+#[inline(never)]
+fn payload(rule: &mut Request<'_>, header: u32, offset: u32, len: u32) -> Result<(), Full> {
+    expression(rule, "payload", &[(1, REGISTER), (2, header), (3, offset), (4, len)], Rest::Nothing)
+}
+
+const EQUAL: u32 = 0;
+const DIFFERENT: u32 = 1;
+const AT_MOST: u32 = 3;
+const AT_LEAST: u32 = 5;
+
+/// The rule ends here if the comparison does not hold.
+#[inline(never)]
+fn compare(rule: &mut Request<'_>, how: u32, value: &[u8]) -> Result<(), Full> {
+    expression(rule, "cmp", &[(1, REGISTER), (2, how)], Rest::Value(value))
+}
+
+const DROP: u32 = 0;
+const ACCEPT: u32 = 1;
+
+#[inline(never)]
+fn verdict(rule: &mut Request<'_>, code: u32) -> Result<(), Full> {
+    expression(rule, "immediate", &[(1, 0)], Rest::Verdict(code))
+}
+
+/// The attribute of an expression that is no number.
 enum Rest<'a> {
     Nothing,
     /// What is compared with.
@@ -311,63 +338,37 @@ enum Rest<'a> {
     Verdict(u32),
 }
 
-impl<'a> Expression<'a> {
-    const FAMILY: Self = Self { name: "meta", numbers: &[(1, 1), (2, 15)], rest: Rest::Nothing };
-    const L4_PROTOCOL: Self = Self { name: "meta", numbers: &[(1, 1), (2, 16)], rest: Rest::Nothing };
-    const DEVICE: Self = Self { name: "meta", numbers: &[(1, 1), (2, 4)], rest: Rest::Nothing };
-    const TRANSPORT_FIRST: Self =
-        Self { name: "payload", numbers: &[(1, 1), (2, 2), (3, 0), (4, 1)], rest: Rest::Nothing };
-
-    /// Register, base, offset and length.
-    const fn network(numbers: &'a [(u16, u32)]) -> Self {
-        Self { name: "payload", numbers, rest: Rest::Nothing }
+#[inline(never)]
+fn expression(
+    rule: &mut Request<'_>,
+    name: &str,
+    numbers: &[(u16, u32)],
+    rest: Rest<'_>,
+) -> Result<(), Full> {
+    let element = rule.begin(LIST_ELEMENT)?;
+    rule.string(EXPRESSION_NAME, name)?;
+    let inside = rule.begin(EXPRESSION_DATA)?;
+    for (kind, value) in numbers {
+        number(rule, *kind, *value)?;
     }
-
-    const fn equal(value: &'a [u8]) -> Self {
-        Self { name: "cmp", numbers: &[(1, 1), (2, 0)], rest: Rest::Value(value) }
-    }
-
-    const fn differs(value: &'a [u8]) -> Self {
-        Self { name: "cmp", numbers: &[(1, 1), (2, 1)], rest: Rest::Value(value) }
-    }
-
-    const fn at_most(value: &'a [u8]) -> Self {
-        Self { name: "cmp", numbers: &[(1, 1), (2, 3)], rest: Rest::Value(value) }
-    }
-
-    const fn at_least(value: &'a [u8]) -> Self {
-        Self { name: "cmp", numbers: &[(1, 1), (2, 5)], rest: Rest::Value(value) }
-    }
-
-    const fn verdict(code: u32) -> Self {
-        Self { name: "immediate", numbers: &[(1, 0)], rest: Rest::Verdict(code) }
-    }
-
-    fn emit(&self, rule: &mut Request<'_>) -> Result<(), Full> {
-        let element = rule.begin(LIST_ELEMENT)?;
-        rule.string(EXPRESSION_NAME, self.name)?;
-        let inside = rule.begin(EXPRESSION_DATA)?;
-        for (kind, value) in self.numbers {
-            number(rule, *kind, *value)?;
+    match rest {
+        Rest::Nothing => {}
+        Rest::Value(value) => data(rule, 3, value)?,
+        Rest::Set(set) => rule.string(1, set)?,
+        Rest::Verdict(code) => {
+            let outer = rule.begin(2)?;
+            let verdict = rule.begin(DATA_VERDICT)?;
+            number(rule, VERDICT_CODE, code)?;
+            rule.end(verdict)?;
+            rule.end(outer)?;
         }
-        match self.rest {
-            Rest::Nothing => {}
-            Rest::Value(value) => data(rule, 3, value)?,
-            Rest::Set(set) => rule.string(1, set)?,
-            Rest::Verdict(code) => {
-                let outer = rule.begin(2)?;
-                let verdict = rule.begin(DATA_VERDICT)?;
-                number(rule, VERDICT_CODE, code)?;
-                rule.end(verdict)?;
-                rule.end(outer)?;
-            }
-        }
-        rule.end(inside)?;
-        rule.end(element)
     }
+    rule.end(inside)?;
+    rule.end(element)
 }
 
 /// Numbers are in network byte order here.
+#[inline(never)]
 fn number(request: &mut Request<'_>, kind: u16, value: u32) -> Result<(), Full> {
     request.attribute(kind, &value.to_be_bytes())
 }
