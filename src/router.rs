@@ -364,6 +364,8 @@ impl Router {
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
                 self.sync.give_up_routes();
+                // Whether something was refused is among what is lost.
+                self.sync.is_refused |= self.has_vmacs();
                 self.synchronise(turn);
             }
             Event::RouteGone => self.settle_routes_soon(now),
@@ -588,7 +590,11 @@ impl Router {
             }
             Parcel::Frame => {}
             Parcel::Netfilter => return self.filter_refused(turn, failure.errno),
-            Parcel::Netlink | Parcel::Join => self.sync.retry_after(turn.now),
+            Parcel::Netlink => {
+                self.sync.is_refused |= self.has_vmacs();
+                self.sync.retry_after(turn.now);
+            }
+            Parcel::Join => self.sync.retry_after(turn.now),
         }
         count(&mut self.stray.failed);
         if self.stray.failed.is_power_of_two() {
