@@ -57,7 +57,8 @@ pub const RA_MAX: usize = if cfg!(feature = "ra") { setting(option_env!("VIPD_RA
 
 /// `ra_prefix` entries of all instances together, and so many `dns` entries: two for each, and no more than fit one
 /// frame.
-pub const RA_PREFIXES_MAX: usize = if RA_MAX > 8 { 16 } else { 2 * RA_MAX };
+pub const RA_PREFIXES_MAX: usize = at_most(16, 2 * RA_MAX);
+
 /// Routes, and as many rules, that move with an instance; none in a build without the feature `routes`.
 /// `VIPD_INSTANCE_ROUTES`.
 pub const INSTANCE_ROUTES_MAX: usize =
@@ -198,6 +199,10 @@ const fn setting(text: Option<&str>, default: usize) -> usize {
         index += 1;
     }
     value
+}
+
+const fn at_most(bound: usize, value: usize) -> usize {
+    if value > bound { bound } else { value }
 }
 
 #[cfg(test)]

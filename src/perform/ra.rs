@@ -3,11 +3,11 @@
 use core::net::IpAddr;
 
 use super::{Outlet, Unsent};
-use crate::limits::{RA_MAX, RA_PREFIXES_MAX, SEND_BYTES_MAX};
+use crate::limits::{RA_PREFIXES_MAX, SEND_BYTES_MAX};
 use crate::router::Router;
 use crate::wire::ra::{ALL_ROUTERS, RouterAdvert, frame_bytes};
 
-const FRAME_BYTES_MAX: usize = if RA_MAX > 0 { frame_bytes(RA_PREFIXES_MAX, RA_PREFIXES_MAX) } else { 0 };
+const FRAME_BYTES_MAX: usize = frame_bytes(RA_PREFIXES_MAX, RA_PREFIXES_MAX);
 
 /// An Ethernet frame has 1500 bytes behind its header.
 const ETHERNET_BYTES_MAX: usize = 1514;

@@ -261,8 +261,8 @@ impl Router {
                     turn.push(Effect::Claim(slot));
                     self.sync.is_refused = true;
                 }
-            } else if misses || (was_refused && self.vmac(slot).is_some()) {
-                // Of a virtual MAC's device, it may have been a setting.
+            } else if misses || (was_refused && self.vmac(slot).is_some_and(|vmac| vmac.link.is_some())) {
+                // Of a virtual MAC's device, it may have been a setting. One that is not there is made, and told of.
                 self.with(turn, slot, Verb::PutBack);
             }
             self.with(turn, slot, Verb::SettleLifetime);
