@@ -32,6 +32,8 @@ pub(super) struct Sync {
     /// Ask again when this one ends: something was lost in the middle.
     again: bool,
     retry_at: Option<Instant>,
+    /// Something was refused since it began, perhaps behind the place that it had come to.
+    is_overtaken: bool,
     /// Requests that the kernel has refused.
     refusals: u32,
     /// An address was refused, and is not there yet; or, with virtual MACs, anything else.
@@ -49,7 +51,15 @@ enum Step {
 
 impl Sync {
     pub(super) const fn new() -> Self {
-        Self { step: Step::Idle, sequence: 0, again: false, retry_at: None, refusals: 0, is_refused: false }
+        Self {
+            step: Step::Idle,
+            sequence: 0,
+            again: false,
+            retry_at: None,
+            is_overtaken: false,
+            refusals: 0,
+            is_refused: false,
+        }
     }
 
     /// Links or addresses are being listed.
@@ -91,8 +101,9 @@ impl Sync {
     }
 
     /// Something was refused: look in a second at what is there and what is not. A synchronisation that is under
-    /// way goes on; it looks in a second itself if it has no answer by then.
+    /// way goes on, and another one comes after it.
     pub(super) fn retry_after(&mut self, now: Instant) {
+        self.is_overtaken |= self.is_running();
         self.retry_at.get_or_insert(now + RETRY_PAUSE);
     }
 }
@@ -198,7 +209,8 @@ impl Router {
             }
             Step::Addresses => {
                 self.sync.step = Step::Idle;
-                self.sync.retry_at = None;
+                let is_overtaken = core::mem::take(&mut self.sync.is_overtaken);
+                self.sync.retry_at = is_overtaken.then(|| turn.now + RETRY_PAUSE);
                 if core::mem::take(&mut self.sync.again) {
                     self.synchronise(turn);
                     return;

@@ -195,6 +195,29 @@ fn a_backups_device_that_is_on_is_switched_off_and_a_masters_that_is_off_is_swit
     assert!(bench.effects.contains(&Effect::Claim(V4)));
 }
 
+/// What is asked for while everything is being listed may be refused before the lists end.
+#[test]
+fn a_backups_device_that_cannot_be_switched_off_while_everything_is_listed_is_tried_again() {
+    const ENOMEM: i32 = 12;
+    let mut bench = backup();
+    bench.handle(Event::Overrun);
+    for _ in 0..3 {
+        let [Effect::DumpLinks(links)] = bench.effects[..] else { panic!("{:?}", bench.effects) };
+        bench.link(ETH0, "eth0", true);
+        bench.link(ETH1, "eth1", true);
+        told(&mut bench, true);
+        assert_eq!(bench.effects, [Effect::Release(V4)]);
+        bench.handle(Event::Kernel(Message::Done { sequence: links, torn: false }));
+        let [Effect::DumpAddresses(addresses)] = bench.effects[..] else { panic!("{:?}", bench.effects) };
+        bench.handle(Event::Kernel(Message::Refused { sequence: 0, errno: ENOMEM, address: None }));
+        bench.address(ETH0, OUR_V4, false);
+        bench.handle(Event::Kernel(Message::Done { sequence: addresses, torn: false }));
+        bench.run_for(Duration::from_millis(999));
+        bench.now = bench.router.poll_at().unwrap();
+        bench.handle(Event::Timer);
+    }
+}
+
 /// Somebody else's: another kind, another address, or on another device.
 #[test]
 fn another_device_of_the_name_is_a_fault_and_never_touched() {
