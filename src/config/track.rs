@@ -98,9 +98,11 @@ impl<'d> Reader<'d, '_> {
                 let section = self.resolve("track_interface", word.text);
                 match section {
                     Some(section) if self.silently(|reader| reader.is_route(section)) => {
-                        let track = self.track_route(word.line, section, words)?;
-                        self.enter_hook(section, track.what);
-                        Some(track)
+                        let track = self.track_route(word.line, section, words);
+                        if let Some(track) = track.filter(|_| cfg!(feature = "track-hooks")) {
+                            self.enter_hook(section, track.what);
+                        }
+                        track
                     }
                     Some(_) | None => self.track_link(word, section, words),
                 }
@@ -379,7 +381,9 @@ impl<'d> Reader<'d, '_> {
                 Some(0 | 1) if cfg!(feature = "probe") => &self.probe_sections,
                 Some(2) if cfg!(feature = "files") => &self.file_sections,
                 // A link or a route may be there for others to name it, but not to tell of it.
-                Some(3) if first(section, "notify").is_some() => &self.hook_sections,
+                Some(3) if cfg!(feature = "track-hooks") && first(section, "notify").is_some() => {
+                    &self.hook_sections
+                }
                 Some(_) | None => continue,
             };
             if self.is_enabled(section) && !known.contains(&section.index()) {

@@ -13,9 +13,15 @@ impl<'d> Reader<'d, '_> {
 
     /// The hook of a section that something tracks, entered into the configuration if it is new there. Two sections can
     /// be one link, and have a hook each.
-    #[inline(never)]
     pub(super) fn enter_hook(&mut self, section: Section<'d>, what: Tracked) {
-        if !cfg!(feature = "track-hooks") || self.hook_sections.contains(&section.index()) {
+        if cfg!(feature = "track-hooks") {
+            self.enter_new_hook(section, what);
+        }
+    }
+
+    #[inline(never)]
+    fn enter_new_hook(&mut self, section: Section<'d>, what: Tracked) {
+        if self.hook_sections.contains(&section.index()) {
             return;
         }
         let Some(path) = self.silently(|reader| reader.defined_hook(section)) else { return };

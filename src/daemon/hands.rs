@@ -300,7 +300,9 @@ fn launch(launcher: &Launcher, hook: Option<Hook<'_>>, ticket: Ticket) -> bool {
 fn environment(hook: &Hook<'_>) -> Result<Environment, Full> {
     let state = hook.standing.name();
     let mut environment = Environment::new();
-    if let Some(number) = hook.number {
+    if cfg!(feature = "track-hooks")
+        && let Some(number) = hook.number
+    {
         environment.set("ACTION", format_args!("NOTIFY"))?;
         environment.set("STATE", format_args!("{number}"))?;
     } else {

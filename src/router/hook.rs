@@ -27,7 +27,10 @@ impl HookOwner {
         match self {
             Self::Instance(index) => index as usize,
             Self::Group(index) => limits::INSTANCES_MAX + index as usize,
-            Self::Thing(index) => limits::INSTANCES_MAX + limits::GROUPS_MAX + index as usize,
+            Self::Thing(index) if cfg!(feature = "track-hooks") => {
+                limits::INSTANCES_MAX + limits::GROUPS_MAX + index as usize
+            }
+            Self::Thing(_) => OWNERS_MAX,
         }
     }
 
@@ -37,10 +40,12 @@ impl HookOwner {
         let Some(group) = place.checked_sub(limits::INSTANCES_MAX) else {
             return (place < config.instances.len()).then_some(Self::Instance(place as u16));
         };
-        match group.checked_sub(limits::GROUPS_MAX) {
-            Some(thing) => (thing < config.track_hooks.len()).then_some(Self::Thing(thing as u8)),
-            None => (group < config.groups.len()).then_some(Self::Group(group as u8)),
+        if cfg!(feature = "track-hooks")
+            && let Some(thing) = group.checked_sub(limits::GROUPS_MAX)
+        {
+            return (thing < config.track_hooks.len()).then_some(Self::Thing(thing as u8));
         }
+        (group < config.groups.len()).then_some(Self::Group(group as u8))
     }
 
     /// Its name and its script; empty: it has no script of its own.
@@ -68,8 +73,10 @@ impl HookOwner {
     /// FNV-1a of kind and name, hardly ever 0: two owners that agree in it would share their script's runs.
     fn hash(self, config: &Config) -> u32 {
         let mut hash: u32 = 0x811c_9dc5;
-        for byte in self.kind(config).bytes().chain(self.name(config).bytes()) {
-            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        for text in [self.kind(config), self.name(config)] {
+            for byte in text.bytes() {
+                hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+            }
         }
         hash
     }
@@ -223,8 +230,8 @@ impl fmt::Display for Hook<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.kind, self.name, self.standing.name())?;
         match self.number {
-            Some(number) => write!(f, "{number}"),
-            None => Ok(()),
+            Some(number) if cfg!(feature = "track-hooks") => write!(f, "{number}"),
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -246,7 +253,9 @@ impl Router {
     /// A hook of this owner, as it stands.
     pub(super) fn hook_of<'a>(&'a self, owner: HookOwner, script: &'a str) -> Option<Hook<'a>> {
         let report = self.reports.all.get(owner.place())?;
-        if let HookOwner::Thing(thing) = owner {
+        if cfg!(feature = "track-hooks")
+            && let HookOwner::Thing(thing) = owner
+        {
             return self.hook_of_thing(thing, script, report);
         }
         // Who moves only because others do has nothing to tell.
@@ -342,7 +351,9 @@ impl Router {
 
     /// Where an owner stands; `None` while that cannot be said yet.
     fn standing(&self, owner: HookOwner) -> Option<Standing> {
-        if let HookOwner::Thing(thing) = owner {
+        if cfg!(feature = "track-hooks")
+            && let HookOwner::Thing(thing) = owner
+        {
             return self.standing_of_thing(thing);
         }
         let mut standing = None;
@@ -365,7 +376,10 @@ impl Router {
     fn script(&self, owner: HookOwner) -> Option<&str> {
         let (_, own) = owner.texts(&self.config)?;
         let script = match owner {
-            HookOwner::Instance(_) | HookOwner::Group(_) if own.is_empty() => self.config.globals.notify,
+            HookOwner::Thing(_) if cfg!(feature = "track-hooks") => own,
+            HookOwner::Instance(_) | HookOwner::Group(_) | HookOwner::Thing(_) if own.is_empty() => {
+                self.config.globals.notify
+            }
             HookOwner::Instance(_) | HookOwner::Group(_) | HookOwner::Thing(_) => own,
         };
         (!script.is_empty()).then(|| self.config.text(script))
