@@ -424,6 +424,7 @@ fn version(command: &Command<'_>) -> Exit {
 /// What `--version --verbose` tells of the build.
 const FEATURES: &[(&str, bool)] = &[
     (" files", cfg!(feature = "files")),
+    (" no-accept", cfg!(feature = "no-accept")),
     (" probe", cfg!(feature = "probe")),
     (" prometheus", cfg!(feature = "prometheus")),
     (" vmac", cfg!(feature = "vmac")),

@@ -50,6 +50,12 @@ pub const TRACK_HOOKS_MAX: usize =
 
 /// Virtual MACs of one virtual router: none in a build without the feature `vmac`.
 pub const VMACS_MAX: usize = if cfg!(feature = "vmac") { 1 } else { 0 };
+
+/// Virtual addresses of one virtual router with `no_accept`: packets to all of them are dropped by one request.
+/// `VIPD_FILTERED_ADDRESSES`.
+pub const FILTERED_ADDRESSES_MAX: usize =
+    setting(option_env!("VIPD_FILTERED_ADDRESSES"), if ADDRESSES_MAX < 256 { ADDRESSES_MAX } else { 256 });
+
 /// Instances with `router_advert`; none in a build without the feature `ra`. `VIPD_RA`.
 pub const RA_MAX: usize = if cfg!(feature = "ra") { setting(option_env!("VIPD_RA"), 4) } else { 0 };
 
@@ -165,6 +171,7 @@ const_assert!(ADDRESSES_MAX <= u16::MAX as usize); // Spans count in 16 bits.
 const_assert!(INTERFACES_MAX <= u8::MAX as usize); // An `InterfaceId` is 8-bit.
 const_assert!(PEERS_MAX <= u16::MAX as usize);
 const_assert!(TRACKS_MAX <= u16::MAX as usize);
+const_assert!(FILTERED_ADDRESSES_MAX <= 2048); // An attribute of netlink lists them, 28 bytes each.
 const_assert!(PROBES_MAX <= u8::MAX as usize); // A `ProbeId` is 8-bit.
 const_assert!(TRACKED_ROUTES_MAX <= u8::MAX as usize); // A `RouteId` is 8-bit.
 const_assert!(FILES_MAX <= u8::MAX as usize); // A `FileId` is 8-bit.

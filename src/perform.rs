@@ -14,6 +14,7 @@ use crate::wire::rtnl::{self, NewAddress};
 use crate::wire::vrrp::Outgoing;
 use crate::wire::{Full, IfIndex, Mac, route};
 
+mod no_accept;
 mod ra;
 mod routes;
 mod vmac;
@@ -64,6 +65,13 @@ pub trait Outlet {
     /// # Errors
     /// [`Unsent`] if it cannot leave.
     fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent>;
+
+    /// A batch for the packet filter, which is carried out behind what was given before. A refusal comes back as
+    /// [`Parcel::Netfilter`](crate::router::Parcel::Netfilter).
+    ///
+    /// # Errors
+    /// [`Unsent`] if it cannot leave.
+    fn netfilter(&mut self, batch: &[u8]) -> Result<(), Unsent>;
 }
 
 /// Bytes of the longest netlink request or frame that is written here.
@@ -92,16 +100,20 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
         Effect::Advertise { slot, priority } => advertise(router, slot, priority, outlet),
         // A route may need one of the addresses as its source.
         Effect::Claim(slot) => {
+            let filtered = no_accept::refuse(router, slot, outlet);
             let switched = vmac::switch(router, slot, true, outlet);
-            let installed = switched.and(install(router, slot, false, outlet));
+            let installed = filtered.and(switched).and(install(router, slot, false, outlet));
             installed.and(routes::add(router, slot, outlet))
         }
         Effect::Renew(slot) => install(router, slot, true, outlet),
         Effect::Release(slot) => {
             let removed = routes::remove(router, slot, outlet);
             let released = removed.and(each_address(router, slot, Task::Release, outlet));
-            released.and(vmac::switch(router, slot, false, outlet))
+            let switched = vmac::switch(router, slot, false, outlet);
+            released.and(switched).and(no_accept::accept(router, slot, outlet))
         }
+        Effect::Filter(slot) => no_accept::refuse_what_is_held(router, slot, outlet),
+        Effect::Unfilter(slot) => no_accept::accept(router, slot, outlet),
         Effect::MakeVmac(slot) => vmac::make(router, slot, outlet),
         Effect::RemoveVmac(device) => vmac::remove(device, outlet),
         Effect::LoosenArp(slot) => vmac::loosen_arp(router, slot, outlet),

@@ -34,6 +34,7 @@ mod hook;
 mod instance_routes;
 mod kernel;
 mod links;
+mod no_accept;
 mod preparations;
 mod probes;
 mod ra;
@@ -153,6 +154,8 @@ pub enum Parcel {
     Netlink,
     /// A multicast membership.
     Join,
+    /// A batch for the packet filter.
+    Netfilter,
 }
 
 /// Whose hook.
@@ -194,6 +197,11 @@ pub enum Effect {
     /// Remove the routes and rules, and then every virtual address that we have added, and switch off the device of its
     /// virtual MAC.
     Release(Slot),
+    /// Drop packets to the virtual addresses if they are held, and not otherwise; for one with `no_accept`, as all
+    /// through [`Effect::Claim`] and [`Effect::Release`].
+    Filter(Slot),
+    /// Drop them no longer, although they are held.
+    Unfilter(Slot),
     /// Remove one virtual address: an index into [`Config::addresses`], as it is installed.
     Withdraw {
         /// Which.
@@ -359,6 +367,8 @@ impl Router {
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
                 self.sync.give_up_routes();
+                // Whether something was refused is among what is lost.
+                self.sync.is_refused |= self.has_vmacs();
                 self.synchronise(turn);
             }
             Event::RouteGone => self.settle_routes_soon(now),
@@ -582,7 +592,12 @@ impl Router {
                 }
             }
             Parcel::Frame => {}
-            Parcel::Netlink | Parcel::Join => self.sync.retry_after(turn.now),
+            Parcel::Netfilter => return self.filter_refused(turn, failure.errno),
+            Parcel::Netlink => {
+                self.sync.is_refused |= self.has_vmacs();
+                self.sync.retry_after(turn.now);
+            }
+            Parcel::Join => self.sync.retry_after(turn.now),
         }
         count(&mut self.stray.failed);
         if self.stray.failed.is_power_of_two() {

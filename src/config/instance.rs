@@ -99,12 +99,13 @@ impl<'d> Reader<'d, '_> {
         let priority = priority as u8;
         let wants_master = self.wants_master(section, priority);
         self.check_preemption(section, priority, nopreempt == 0);
-        self.check_accept(section, accept != 0);
+        let acceptance = self.acceptance(section, accept != 0, priority == PRIORITY_OWNER);
 
         let mut halves = Halves { v4: FamilyConfig::default(), v6: FamilyConfig::default() };
         let addresses = self.addresses(section, interface.unwrap_or_default());
         (halves.v4.addresses, halves.v6.addresses) = addresses;
         self.check_addresses(section, &halves);
+        self.check_filtered(section, acceptance, &halves);
         (halves.v4.peers, halves.v6.peers) = self.peers(section);
         self.check_peers(section, &halves);
         let sources = self.sources(section, &halves);
@@ -154,6 +155,7 @@ impl<'d> Reader<'d, '_> {
             tracks,
             ignores_link: ignores_link != 0,
             sends_from_base,
+            acceptance,
             group: None,
             notify,
         };
@@ -252,16 +254,6 @@ impl<'d> Reader<'d, '_> {
         let delay = first(section, "preempt_delay");
         if let Some(delay) = delay.filter(|delay| value::is_asking(delay.text)) {
             self.idle(&delay, &"preempt_delay has no effect with nopreempt: remove one of the two");
-        }
-    }
-
-    /// Packets to the addresses are accepted, as keepalived does; the other way is not in this release.
-    fn check_accept(&mut self, section: Section<'d>, accepts: bool) {
-        if accepts {
-            return;
-        }
-        if let Some(value) = first(section, "accept") {
-            self.wrong(&value, &"accept %A is not in this release: write 1, or remove it");
         }
     }
 

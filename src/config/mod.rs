@@ -25,6 +25,7 @@ pub mod uci;
 mod address;
 mod group;
 mod instance;
+mod no_accept;
 mod peer;
 mod probe;
 mod reader;
@@ -156,6 +157,25 @@ impl Vmac {
     }
 }
 
+/// `no_accept`: packets to the virtual addresses are dropped, unless they are the router's own (RFC 9568 §6.1,
+/// Accept_Mode; AD08, AD09). In a build without the feature `no-accept` it takes no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Acceptance([bool; cfg!(feature = "no-accept") as usize]);
+
+impl Acceptance {
+    /// They are dropped; not in a build without the feature.
+    #[must_use]
+    pub const fn refused() -> Self {
+        Self([true; cfg!(feature = "no-accept") as usize])
+    }
+
+    /// Whether they are dropped.
+    #[must_use]
+    pub const fn is_refused(self) -> bool {
+        matches!(self.0.first(), Some(true))
+    }
+}
+
 /// One `config vrrp_instance` section that is enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instance {
@@ -206,6 +226,8 @@ pub struct Instance {
     pub ignores_link: bool,
     /// `vmac_xmit_base`: adverts carry the Ethernet address of its interface in spite of a virtual MAC.
     pub sends_from_base: bool,
+    /// `no_accept`, except with priority 255: the owner of the addresses accepts.
+    pub acceptance: Acceptance,
     /// The sync group that it belongs to.
     pub group: Option<GroupId>,
     /// `option notify`; empty: that of `globals`.

@@ -69,12 +69,12 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         kind: "vrrp_instance",
         standing: Standing::Built,
         built: "name enabled interface state virtual_router_id version priority advert_int nopreempt \
-                preempt_delay accept auth_type auth_pass mcast_src_ip unicast_src_ip unicast_peer \
+                preempt_delay accept no_accept auth_type auth_pass mcast_src_ip unicast_src_ip unicast_peer \
                 virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules native_ipv6 garp_master_delay \
                 garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_interval dont_track_primary \
                 track_interface track_script track_probe track_file checksum address_lifetime promote_secondaries \
                 up_delay down_delay use_vmac vmac_xmit_base claim_script claim_wait notify",
-        later: "no_accept track_bfd",
+        later: "track_bfd",
         idle: &[
             ("smtp_alert", MAIL),
             ("debug", "run vipd with -v for more to read"),

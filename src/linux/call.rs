@@ -27,6 +27,7 @@ impl Errno {
     pub const EPROTO: Self = Self(libc::EPROTO);
     pub const EMSGSIZE: Self = Self(libc::EMSGSIZE);
     pub const EAFNOSUPPORT: Self = Self(libc::EAFNOSUPPORT);
+    pub const EOPNOTSUPP: Self = Self(libc::EOPNOTSUPP);
     pub const EADDRINUSE: Self = Self(libc::EADDRINUSE);
     pub const ECONNABORTED: Self = Self(libc::ECONNABORTED);
     pub const ECONNRESET: Self = Self(libc::ECONNRESET);

@@ -39,6 +39,7 @@ pub mod launcher;
 pub mod log;
 pub mod losses;
 pub mod memory;
+mod netfilter;
 pub mod netlink;
 pub mod outlet;
 pub mod output;

@@ -47,6 +47,16 @@ impl NetlinkSocket {
         Ok(Self { socket })
     }
 
+    /// Opens one for the packet filter, which hears nothing but the answers to its own requests.
+    ///
+    /// # Errors
+    /// EPROTONOSUPPORT where the kernel has none.
+    pub fn open_netfilter() -> Result<Self, Error> {
+        let fail = |errno| Error { call: "netfilter socket", errno };
+        let socket = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_NETFILTER);
+        Ok(Self { socket: socket.map_err(fail)? })
+    }
+
     /// From now on it hears of default routes as well, or no longer. Of other routes, of which there may be very many, it
     /// never does.
     ///

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use heapless::{Deque, Vec};
 
 use super::batch::{Outbox, Way};
+use super::netfilter::Netfilter;
 use super::netlink::NetlinkSocket;
 use super::packet::PacketSocket;
 use super::raw::{V4, V6};
@@ -89,6 +90,7 @@ pub struct Kernel<'a> {
     pub packet: PacketSocket,
     /// Links and addresses.
     pub netlink: NetlinkSocket,
+    netfilter: Netfilter,
     arena: &'a mut Arena,
 }
 
@@ -111,6 +113,7 @@ impl<'a> Kernel<'a> {
             solicitations,
             packet: PacketSocket::open()?,
             netlink: NetlinkSocket::open()?,
+            netfilter: Netfilter::default(),
             arena,
         })
     }
@@ -269,6 +272,16 @@ impl Outlet for Kernel<'_> {
         self.flush_requests();
         let put = self.arena.requests.extend_from_slice(request);
         put.map_err(|_| Unsent)
+    }
+
+    /// It does not wait for others: addresses are claimed after it, and released before it.
+    fn netfilter(&mut self, batch: &[u8]) -> Result<(), Unsent> {
+        self.flush_messages();
+        self.flush_requests();
+        if let Err(error) = self.netfilter.send(batch) {
+            self.arena.failures.add(IfIndex(0), Parcel::Netfilter, error.errno);
+        }
+        Ok(())
     }
 }
 

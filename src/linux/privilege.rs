@@ -189,16 +189,29 @@ const PROBES: &[libc::sock_filter] = if cfg!(feature = "probe-network") {
     &[]
 };
 
-/// A foreign instruction set is refused; of a call that opens something, the arguments decide. What [`PROBES`] does stands
-/// behind the first part.
+/// And that of the packet filter, which a reload may be the first to need.
+const NETFILTER: &[libc::sock_filter] = if cfg!(feature = "no-accept") {
+    &[
+        step(IF_EQUAL, libc::AF_NETLINK as u32, 0, 4),
+        step(LOAD, argument(2), 0, 0),
+        step(IF_EQUAL, libc::NETLINK_NETFILTER as u32, 0, 1),
+        step(RETURN, GRANTED, 0, 0),
+        step(RETURN, REFUSED, 0, 0),
+    ]
+} else {
+    &[]
+};
+
+/// A foreign instruction set is refused; of a call that opens something, the arguments decide. What [`NETFILTER`] and
+/// [`PROBES`] do stands behind the first part.
 #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
-const HEAD: [libc::sock_filter; 24] = [
+const HEAD: &[libc::sock_filter] = &[
     step(LOAD, offset_of!(libc::seccomp_data, arch) as u32, 0, 0),
     step(IF_EQUAL, ARCHITECTURE, 1, 0),
     step(RETURN, REFUSED, 0, 0),
     step(LOAD, offset_of!(libc::seccomp_data, nr) as u32, 0, 0),
     // Sockets: those of the log and of the control socket's end.
-    step(IF_EQUAL, libc::SYS_socket as u32, 0, 4 + PROBES.len() as u8),
+    step(IF_EQUAL, libc::SYS_socket as u32, 0, 4 + MORE as u8),
     step(LOAD, argument(0), 0, 0),
     step(IF_EQUAL, libc::AF_UNIX as u32, 0, 1),
     step(RETURN, GRANTED, 0, 0),
@@ -221,25 +234,28 @@ const HEAD: [libc::sock_filter; 24] = [
     step(RETURN, REFUSED, 0, 0),
 ];
 
-/// Where in the head more sockets are granted.
-const PROBES_AT: usize = 8;
+/// Where in the head more sockets are granted, and by how many steps.
+const MORE_AT: usize = 8;
+const MORE: usize = NETFILTER.len() + PROBES.len();
 
-const STEPS: usize = HEAD.len() + PROBES.len() + ALLOWED.len() + 2;
+const STEPS: usize = HEAD.len() + MORE + ALLOWED.len() + 2;
 
 /// The head, one comparison for each call, and what becomes of a call that is none of them or one.
 static PROGRAM: [libc::sock_filter; STEPS] = {
     let mut program = [step(RETURN, REFUSED, 0, 0); STEPS];
     let mut index = 0;
     while index < STEPS - 2 {
-        program[index] = if index < PROBES_AT {
+        program[index] = if index < MORE_AT {
             HEAD[index]
-        } else if index < PROBES_AT + PROBES.len() {
-            PROBES[index - PROBES_AT]
-        } else if index < HEAD.len() + PROBES.len() {
-            HEAD[index - PROBES.len()]
+        } else if index < MORE_AT + NETFILTER.len() {
+            NETFILTER[index - MORE_AT]
+        } else if index < MORE_AT + MORE {
+            PROBES[index - MORE_AT - NETFILTER.len()]
+        } else if index < HEAD.len() + MORE {
+            HEAD[index - MORE]
         } else {
             let to_granted = (STEPS - 2 - index) as u8;
-            step(IF_EQUAL, ALLOWED[index - HEAD.len() - PROBES.len()] as u32, to_granted, 0)
+            step(IF_EQUAL, ALLOWED[index - HEAD.len() - MORE] as u32, to_granted, 0)
         };
         index += 1;
     }
@@ -318,6 +334,11 @@ mod tests {
         let granted = [
             (libc::SYS_openat, [here, pointer(c"/proc/self/status"), 0]),
             (libc::SYS_socket, [libc::AF_UNIX as usize, libc::SOCK_DGRAM as usize, 0]),
+            #[cfg(feature = "no-accept")]
+            (
+                libc::SYS_socket,
+                [libc::AF_NETLINK as usize, libc::SOCK_RAW as usize, libc::NETLINK_NETFILTER as usize],
+            ),
             (libc::SYS_write, [2, pointer(c"."), 0]),
             (libc::SYS_geteuid, [0, 0, 0]),
         ];

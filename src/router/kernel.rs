@@ -5,6 +5,7 @@
 //! synchronisation is gone.
 
 use super::addresses::Presence;
+use super::no_accept::Said;
 use super::{Effect, Router, Turn, Verb};
 use crate::say::warn;
 use crate::time::{Instant, Span};
@@ -38,6 +39,8 @@ pub(super) struct Sync {
     refusals: u32,
     /// An address was refused, and is not there yet; or, with virtual MACs, anything else.
     pub(super) is_refused: bool,
+    /// What was said of the packet filter.
+    pub(super) filter: Said,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,7 @@ impl Sync {
             is_overtaken: false,
             refusals: 0,
             is_refused: false,
+            filter: Said::NOTHING,
         }
     }
 
@@ -238,6 +242,7 @@ impl Router {
             }
             member.fresh = false;
         }
+        self.filter_all(turn);
         // It stays so until a list finds nothing missing: any number of addresses may have been refused.
         let was_refused = core::mem::take(&mut self.sync.is_refused);
         for slot in self.slots() {

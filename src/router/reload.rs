@@ -5,7 +5,8 @@
 //! of the old configuration and what stays in those of the new one.
 
 use super::addresses::{Presence, push_withdrawal};
-use super::{Member, Router, Slot, Turn, Verb};
+use super::no_accept::is_unfiltered;
+use super::{Effect, Member, Router, Slot, Turn, Verb};
 use crate::config::{Config, Family, Instance, Span, VirtualAddress};
 use crate::time::Instant;
 use crate::vrrp::{Fault, VirtualRouter};
@@ -78,6 +79,9 @@ impl Router {
                     self.with(turn, slot, Verb::Halt(Fault::Stopped));
                 }
                 Some(other) => {
+                    if is_unfiltered(instance, other) {
+                        turn.push(Effect::Unfilter(slot));
+                    }
                     let kept = other.family(member.family).addresses.of(&new.addresses);
                     self.withdraw_all_but(turn, instance.family(member.family).addresses, kept, new);
                 }

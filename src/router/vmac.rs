@@ -162,6 +162,11 @@ impl Router {
         }
     }
 
+    /// Whether any virtual router has one. The lists do not show every setting of its device.
+    pub(super) fn has_vmacs(&self) -> bool {
+        cfg!(feature = "vmac") && self.slots().any(|slot| self.vmac(slot).is_some())
+    }
+
     /// Whether the device is that of a virtual MAC.
     pub(super) fn is_vmac(&self, interface: InterfaceId) -> bool {
         cfg!(feature = "vmac")

@@ -13,6 +13,7 @@ pub mod ip;
 pub mod link;
 pub mod neighbour;
 pub mod netlink;
+pub mod nft;
 pub mod ra;
 pub mod route;
 pub mod rtnl;

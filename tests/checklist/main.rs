@@ -6,12 +6,8 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Rows of rank A that speak of Accept_Mode, which vipd does not have yet.
-const NOT_YET: [&str; 3] = [
-    "AD08", // version 2 non-owners do not accept
-    "AD09", // Accept_Mode
-    "AD10", // Accept_Mode never drops neighbour discovery
-];
+/// Rows of rank A that vipd does not do yet.
+const NOT_YET: [&str; 0] = [];
 
 /// Rank of every row, by id.
 fn rows() -> BTreeMap<String, char> {

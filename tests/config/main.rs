@@ -6,6 +6,8 @@
 
 mod grammar;
 mod meaning;
+#[cfg(feature = "no-accept")]
+mod no_accept;
 mod noise;
 mod problems;
 #[cfg(feature = "ra")]

@@ -28,6 +28,8 @@ mod kinds;
 mod lifetime;
 mod lone;
 mod many;
+#[cfg(feature = "no-accept")]
+mod no_accept;
 mod probes;
 #[cfg(feature = "ra")]
 mod ra;

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use vipd::config::{
-    Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer, Probe,
-    ProbeId, Span, Track, Tracked, VirtualAddress, Vmac,
+    Acceptance, Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer,
+    Probe, ProbeId, Span, Track, Tracked, VirtualAddress, Vmac,
 };
 use vipd::perform::{Outlet, Unsent, perform};
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
@@ -42,6 +42,7 @@ pub(crate) struct Spec {
     pub(crate) group: Option<u8>,
     pub(crate) notify: &'static str,
     pub(crate) has_vmac: bool,
+    pub(crate) no_accept: bool,
     /// Of a script that the claim waits for; 0: there is none.
     pub(crate) claim_secs: u16,
 }
@@ -66,6 +67,7 @@ impl Default for Spec {
             group: None,
             notify: "",
             has_vmac: false,
+            no_accept: false,
             claim_secs: 0,
         }
     }
@@ -229,6 +231,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 tracks,
                 ignores_link: false,
                 sends_from_base: false,
+                acceptance: if spec.no_accept { Acceptance::refused() } else { Acceptance::default() },
                 group: spec.group.map(GroupId),
                 notify,
             })
@@ -473,6 +476,9 @@ impl Outlet for Bytes {
     fn netlink(&mut self, request: &[u8]) -> Result<(), Unsent> {
         self.requests.push(request.to_vec());
         Ok(())
+    }
+    fn netfilter(&mut self, _: &[u8]) -> Result<(), Unsent> {
+        panic!("a batch");
     }
 }
 

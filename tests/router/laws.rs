@@ -76,6 +76,7 @@ fn law_05_one_event_has_a_bounded_number_of_effects() {
             vrid: (index + 1) as u8,
             notify: "/bin/true",
             group: (index % 4 == 0).then_some(0),
+            no_accept: true,
             ..Spec::default()
         })
         .collect();

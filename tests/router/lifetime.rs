@@ -56,6 +56,10 @@ fn requests(bench: &Bench, effect: Effect) -> Vec<Request> {
             self.0.push(request.to_vec());
             Ok(())
         }
+
+        fn netfilter(&mut self, _: &[u8]) -> Result<(), Unsent> {
+            panic!("a batch");
+        }
     }
     let mut requests = Requests(vec![]);
     perform(&bench.router, effect, &mut requests).unwrap();

@@ -31,6 +31,8 @@ mod kinds;
 mod laws;
 mod lifetime;
 mod log;
+#[cfg(feature = "no-accept")]
+mod no_accept;
 mod probes;
 #[cfg(feature = "ra")]
 mod ra;

@@ -336,6 +336,10 @@ impl Outlet for Tap {
     fn netlink(&mut self, _: &[u8]) -> Result<(), Unsent> {
         panic!("a request");
     }
+
+    fn netfilter(&mut self, _: &[u8]) -> Result<(), Unsent> {
+        panic!("a batch");
+    }
 }
 
 /// RFC 9568 §8.2.3: from the virtual router's link-local address, as full as can be configured; and then whoever asks

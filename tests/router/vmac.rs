@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Effect, Event, Slot};
+use vipd::router::{Effect, Event, Failure, Parcel, Slot};
 use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::link::{Arp, Details};
 use vipd::wire::rtnl::{self, Message};
@@ -37,7 +37,7 @@ fn answer(bench: &mut Bench) {
     ]);
 }
 
-/// As [`answer`], with the device among the links.
+/// As [`answer`], with the device among the links, and its address on it if it is on.
 fn answer_with(bench: &mut Bench, is_on: bool) {
     for _ in 0..8 {
         let Some(Effect::DumpLinks(sequence)) =
@@ -54,6 +54,9 @@ fn answer_with(bench: &mut Bench, is_on: bool) {
             _ => None,
         });
         bench.address(ETH0, OUR_V4, false);
+        if is_on {
+            bench.address(VMAC, "10.0.0.1", true);
+        }
         bench.handle(Event::Kernel(Message::Done { sequence: sequence.unwrap(), torn: false }));
     }
 }
@@ -124,6 +127,10 @@ impl Outlet for Log {
             _ => format!("{kind}"),
         });
         Ok(())
+    }
+
+    fn netfilter(&mut self, _: &[u8]) -> Result<(), Unsent> {
+        panic!("a batch");
     }
 }
 
@@ -215,6 +222,19 @@ fn a_backups_device_that_cannot_be_switched_off_while_everything_is_listed_is_tr
         bench.run_for(Duration::from_millis(999));
         bench.now = bench.router.poll_at().unwrap();
         bench.handle(Event::Timer);
+    }
+}
+
+/// RFC 9568 §8.1.2: whether a setting has been made is not listed, so each is made again where one may have been lost.
+#[test]
+fn ad04_a_master_makes_its_settings_again_when_a_request_or_an_answer_is_lost() {
+    let lost = Failure { interface: IfIndex(0), what: Parcel::Netlink, errno: 105 };
+    for is_answer in [false, true] {
+        let mut bench = master();
+        bench.handle(if is_answer { Event::Overrun } else { Event::Failed(lost) });
+        bench.run_for(Duration::from_secs(1));
+        answer_with(&mut bench, true);
+        assert!(bench.effects.contains(&Effect::Claim(V4)), "{is_answer} {:?}", bench.effects);
     }
 }
 

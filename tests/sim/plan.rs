@@ -6,8 +6,8 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use vipd::config::{
-    Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text, Track, Tracked,
-    VirtualAddress, VirtualRoute, Vmac,
+    Acceptance, Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text,
+    Track, Tracked, VirtualAddress, VirtualRoute, Vmac,
 };
 use vipd::time::{self, Interval};
 use vipd::wire::Mac;
@@ -307,6 +307,7 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         tracks: span(tracks_start, config.tracks.len()),
         ignores_link: false,
         sends_from_base: plan.sends_from_base,
+        acceptance: Acceptance::default(),
         group: plan.group.map(GroupId),
         notify: Text::default(),
     }

@@ -20,6 +20,7 @@ use vipd::time::{Instant, Interval};
 use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::frame::Ipv4Packet;
 use vipd::wire::link::{Arp, Details};
+use vipd::wire::nft;
 use vipd::wire::route::Network;
 use vipd::wire::rtnl::{self, Message};
 use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
@@ -69,7 +70,7 @@ const CONFIGS: [&str; 7] = [
      list unicast_peer 10.0.0.12\nlist unicast_peer 10.0.0.13\nlist virtual_ipaddress 10.0.0.1/24\n\
      option checksum rfc9568\noption dont_track_primary 1\noption advert_int 0.01\n",
     "",
-    "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\noption use_vmac 1\n\
+    "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\noption use_vmac 1\noption no_accept 1\n\
      list virtual_ipaddress 10.0.0.1/24\nlist virtual_ipaddress fe80::1/64\noption address_lifetime 3\n\
      config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption use_vmac v7\n\
      option vmac_xmit_base 1\nlist virtual_ipaddress 10.0.2.1/24\nlist virtual_ipaddress '10.0.0.1/24 dev eth0'\n",
@@ -490,6 +491,9 @@ impl Bench {
             | Effect::RemoveVmac(_)
             | Effect::LoosenArp(_)
             | Effect::Routes(_) => {}
+            Effect::Filter(slot) | Effect::Unfilter(slot) => {
+                assert!(self.router.view(slot).unwrap().instance.acceptance.is_refused());
+            }
             Effect::RouterAdvert { position, is_last } => {
                 let instance = self.router.config().router_adverts[usize::from(position)].instance;
                 let mut slots = self.router.slots();
@@ -670,6 +674,19 @@ impl Outlet for Reader<'_> {
                 Wish::DumpLinks | Wish::DumpAddresses | Wish::DumpRoutes => {}
             }
         }
+        Ok(())
+    }
+
+    /// Of whoever does not accept, and of the virtual router's own device and number.
+    fn netfilter(&mut self, batch: &[u8]) -> Result<(), Unsent> {
+        assert!(batch.len() <= nft::BATCH_BYTES_MAX && batch.len().is_multiple_of(4));
+        let mut refusing = self.config.instances.iter().filter(|it| it.acceptance.is_refused());
+        assert!(refusing.any(|it| {
+            ["vipd", "vipd6"].iter().any(|vipd| {
+                let name = format!("{vipd}.{}.{}\0", self.config.interface_name(it.interface), it.vrid);
+                batch.windows(name.len()).any(|window| window == name.as_bytes())
+            })
+        }));
         Ok(())
     }
 }

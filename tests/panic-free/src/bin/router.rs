@@ -43,6 +43,11 @@ impl Outlet for Nowhere {
         black_box(request);
         black_box(Ok(()))
     }
+
+    fn netfilter(&mut self, batch: &[u8]) -> Result<(), Unsent> {
+        black_box(batch);
+        black_box(Ok(()))
+    }
 }
 
 /// An event that the proof does not know does not compile: it belongs into the list below.
