@@ -41,6 +41,7 @@ mod ra;
 mod receive;
 mod reload;
 mod strangers;
+mod track_hooks;
 mod tracks;
 mod vmac;
 
@@ -164,6 +165,8 @@ pub enum HookOwner {
     Instance(u16),
     /// A sync group: an index into [`Config::groups`].
     Group(u8),
+    /// What is tracked: an index into [`Config::track_hooks`].
+    Thing(u8),
 }
 
 /// One run of a hook script. Unlike a [`HookOwner`] it stays valid over a reload.
@@ -291,7 +294,7 @@ pub struct Router {
     /// The kernel forgets [`rtnl::ADDRESS_MARK`].
     loses_marks: bool,
     stopping: bool,
-    /// Some virtual router has changed its state in this event.
+    /// Some virtual router has changed its state in this event, or something that is tracked may have.
     moved: bool,
     sync: Sync,
     /// Packets that no virtual router would count.

@@ -33,6 +33,7 @@ mod reader;
 mod router_advert;
 mod routes;
 mod track;
+mod track_hook;
 pub(crate) mod value;
 mod vmac;
 pub(crate) mod words;
@@ -357,6 +358,33 @@ pub struct File {
     pub path: Text,
 }
 
+/// `notify` of a section that something tracks, and that is a `probe`, `vrrp_script`, `track_file` or `track_interface`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrackHook {
+    /// The section's name.
+    pub name: Text,
+    /// The script.
+    pub notify: Text,
+    /// What it tells of.
+    pub what: Tracked,
+    /// The section is a `vrrp_script`.
+    pub is_script: bool,
+}
+
+impl TrackHook {
+    /// TYPE of its script: the kind of section.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self.what {
+            Tracked::Link(_) => "INTERFACE",
+            Tracked::Route(_) => "ROUTE",
+            Tracked::Probe(_) if self.is_script => "SCRIPT",
+            Tracked::Probe(_) => "PROBE",
+            Tracked::File(_) => "FILE",
+        }
+    }
+}
+
 /// The number that a file begins with; 0 where there is none.
 #[must_use]
 pub fn number_in(file: &[u8]) -> i32 {
@@ -572,6 +600,8 @@ pub struct Config {
     pub default_routes: Vec<DefaultRoute, { limits::TRACKED_ROUTES_MAX }>,
     /// The files that are tracked.
     pub files: Vec<File, { limits::FILES_MAX }>,
+    /// The hooks of what is tracked.
+    pub track_hooks: Vec<TrackHook, { limits::TRACK_HOOKS_MAX }>,
     /// What hosts are told of their router, in the order of the instances.
     pub router_adverts: Vec<RouterAdvert, { limits::RA_MAX }>,
     /// The networks that they are told of.
@@ -603,6 +633,7 @@ impl Config {
             targets: Vec::new(),
             default_routes: Vec::new(),
             files: Vec::new(),
+            track_hooks: Vec::new(),
             router_adverts: Vec::new(),
             prefixes: Vec::new(),
             name_servers: Vec::new(),
@@ -626,6 +657,9 @@ impl Config {
         self.targets.clear();
         self.default_routes.clear();
         self.files.clear();
+        if cfg!(feature = "track-hooks") {
+            self.track_hooks.clear();
+        }
         if cfg!(feature = "ra") {
             self.router_adverts.clear();
             self.prefixes.clear();

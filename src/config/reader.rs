@@ -81,6 +81,8 @@ pub(super) struct Reader<'d, 'r> {
     pub(super) route_sections: Vec<u16, { limits::TRACKED_ROUTES_MAX }>,
     /// The section of each of the configuration's files.
     pub(super) file_sections: Vec<u16, { limits::FILES_MAX }>,
+    /// The section of each of the hooks of what is tracked.
+    pub(super) hook_sections: Vec<u16, { limits::TRACK_HOOKS_MAX }>,
 }
 
 impl<'d> Reader<'d, '_> {
@@ -199,9 +201,15 @@ impl<'d> Reader<'d, '_> {
 
     /// The path of a hook script; empty if there is none.
     pub(super) fn path(&mut self, section: Section<'d>, name: &str) -> Text {
-        let Some(value) = self.scalar(section, name) else {
-            return Text::default();
-        };
+        match self.script_path(section, name) {
+            Some(value) => self.keep(value.line, value.text),
+            None => Text::default(),
+        }
+    }
+
+    /// The same, without keeping it.
+    pub(super) fn script_path(&mut self, section: Section<'d>, name: &str) -> Option<Value<'d>> {
+        let value = self.scalar(section, name)?;
         if !value::is_path(value.text) {
             self.error_with(
                 value.line,
@@ -210,9 +218,9 @@ impl<'d> Reader<'d, '_> {
                 &[name.as_bytes(), value.text],
                 [limits::PATH_BYTES_MAX as i32, 0],
             );
-            return Text::default();
+            return None;
         }
-        self.keep(value.line, value.text)
+        Some(value)
     }
 
     pub(super) fn name(&mut self, value: Value<'d>, option: &str) -> Text {

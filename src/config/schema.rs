@@ -55,6 +55,7 @@ pub fn read(
         probe_sections: Vec::new(),
         route_sections: Vec::new(),
         file_sections: Vec::new(),
+        hook_sections: Vec::new(),
     };
     if let Some(line) = document.dropped_line() {
         reader.warn(
@@ -201,6 +202,9 @@ impl<'d> Reader<'d, '_> {
                 continue;
             }
             self.check_name(section);
+            if cfg!(feature = "track-hooks") && matches!(kind, Some(2 | 3 | 5 | 6)) {
+                self.defined_hook(section);
+            }
             match kind {
                 Some(0) => drop(self.defined_address(section)),
                 Some(1) => drop(self.defined_peer(section)),

@@ -35,6 +35,13 @@ static DELAYS: [Numeric; 2] =
 pub(super) static WEIGHT: [Numeric; 1] = [Numeric::whole("weight", WEIGHTS, 0)];
 static FILE_WEIGHT: [Numeric; 1] = [Numeric::whole("weight", FILE_WEIGHTS, 1)];
 
+/// Sections that are in vain if nothing listens to them.
+const LISTENED_TO: &str = if cfg!(feature = "track-hooks") {
+    "vrrp_script probe track_file track_interface"
+} else {
+    "vrrp_script probe track_file"
+};
+
 /// An option that lists things to track.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -91,7 +98,11 @@ impl<'d> Reader<'d, '_> {
                 let section = self.resolve("track_interface", word.text);
                 match section {
                     Some(section) if self.silently(|reader| reader.is_route(section)) => {
-                        self.track_route(word.line, section, words)
+                        let track = self.track_route(word.line, section, words);
+                        if let Some(track) = track.filter(|_| cfg!(feature = "track-hooks")) {
+                            self.enter_hook(section, track.what);
+                        }
+                        track
                     }
                     Some(_) | None => self.track_link(word, section, words),
                 }
@@ -102,7 +113,9 @@ impl<'d> Reader<'d, '_> {
                 let found = self.tracked_script(word);
                 let manner = found.map_or(Manner::PLAIN, |(_, manner)| manner);
                 let manner = self.manner(word.line, words, WEIGHTS, manner);
-                let probe = self.enter_probe(word.line, found?.0)?;
+                let (section, _) = found?;
+                let probe = self.enter_probe(word.line, section)?;
+                self.enter_hook(section, Tracked::Probe(probe));
                 Some(manner.of(Tracked::Probe(probe)))
             }
             Kind::Probe => {
@@ -114,7 +127,9 @@ impl<'d> Reader<'d, '_> {
                     self.silently(|reader| reader.manner_of(section, &WEIGHT))
                 });
                 let manner = self.manner(word.line, words, WEIGHTS, manner);
-                let probe = self.enter_probe(word.line, section?)?;
+                let section = section?;
+                let probe = self.enter_probe(word.line, section)?;
+                self.enter_hook(section, Tracked::Probe(probe));
                 Some(manner.of(Tracked::Probe(probe)))
             }
             Kind::File => {
@@ -126,7 +141,9 @@ impl<'d> Reader<'d, '_> {
                     self.silently(|reader| reader.manner_of(section, &FILE_WEIGHT))
                 });
                 let manner = self.manner(word.line, words, FILE_WEIGHTS, manner);
-                let file = self.enter_file(word.line, section?)?;
+                let section = section?;
+                let file = self.enter_file(word.line, section)?;
+                self.enter_hook(section, Tracked::File(file));
                 Some(manner.of(Tracked::File(file)))
             }
         }
@@ -148,6 +165,7 @@ impl<'d> Reader<'d, '_> {
         if let Some(section) = section {
             let delays = self.silently(|reader| reader.delays(section));
             self.set_delays(section.line(), interface, delays);
+            self.enter_hook(section, Tracked::Link(interface));
         }
         Some(manner.of(Tracked::Link(interface)))
     }
@@ -359,9 +377,13 @@ impl<'d> Reader<'d, '_> {
     /// A section that is not switched off, and that nothing listens to.
     pub(super) fn warn_of_untracked(&mut self) {
         for section in self.document.sections() {
-            let known: &[u16] = match value::choice(section.kind(), "vrrp_script probe track_file") {
+            let known: &[u16] = match value::choice(section.kind(), LISTENED_TO) {
                 Some(0 | 1) if cfg!(feature = "probe") => &self.probe_sections,
                 Some(2) if cfg!(feature = "files") => &self.file_sections,
+                // A link or a route may be there for others to name it, but not to tell of it.
+                Some(3) if cfg!(feature = "track-hooks") && first(section, "notify").is_some() => {
+                    &self.hook_sections
+                }
                 Some(_) | None => continue,
             };
             if self.is_enabled(section) && !known.contains(&section.index()) {

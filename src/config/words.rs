@@ -7,6 +7,12 @@
 const ROUTER_ADVERT: &str =
     "router_advert ra_prefix ra_lifetime ra_maxinterval ra_mininterval ra_flags ra_preference ra_mtu dns";
 
+/// Sections with `notify` in a build that has hooks for what is tracked.
+const HOOKED: &str = "probe vrrp_script track_file track_interface";
+
+/// Some options are known in some builds only.
+const BY_FEATURE: bool = cfg!(feature = "ra") || cfg!(feature = "track-hooks");
+
 /// What is known of a section type.
 pub(crate) struct SectionWords {
     /// The type.
@@ -208,7 +214,7 @@ impl SectionWords {
     /// What becomes of an option of this section; `None` if it is unknown.
     pub(crate) fn option(&self, name: &[u8]) -> Option<Standing> {
         let has = |words: &'static str| split(words).any(|word| word == name);
-        if has(self.built) || (cfg!(feature = "ra") && has(self.built_by_feature())) {
+        if has(self.built) || (BY_FEATURE && has(self.built_by_feature())) {
             return Some(Standing::Built);
         }
         if has(self.later) {
@@ -219,14 +225,22 @@ impl SectionWords {
     }
 
     fn built_by_feature(&self) -> &'static str {
-        if cfg!(feature = "ra") && self.kind == "vrrp_instance" { ROUTER_ADVERT } else { "" }
+        if cfg!(feature = "ra") && self.kind == "vrrp_instance" {
+            ROUTER_ADVERT
+        } else if cfg!(feature = "track-hooks")
+            && super::value::choice(self.kind.as_bytes(), HOOKED).is_some()
+        {
+            "notify"
+        } else {
+            ""
+        }
     }
 
     /// The option that is spelled most like this one.
     pub(super) fn nearest_option(&self, name: &[u8]) -> Option<&'static [u8]> {
         let idle = self.idle.iter().flat_map(|(words, _)| split(words));
         let found = nearest(name, split(self.built).chain(split(self.later)).chain(idle));
-        if cfg!(feature = "ra") && found.is_none() {
+        if BY_FEATURE && found.is_none() {
             return nearest(name, split(self.built_by_feature()));
         }
         found

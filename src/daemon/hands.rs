@@ -7,7 +7,9 @@ use heapless::Vec;
 
 use super::tries::Tries;
 use crate::config::ProbeId;
-use crate::limits::{FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX, SCRIPT_WORDS_MAX};
+use crate::limits::{
+    FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX, SCRIPT_WORDS_MAX, TRACK_HOOKS_MAX,
+};
 use crate::linux::batch::{Inbox, Packets};
 use crate::linux::hook::Environment;
 use crate::linux::launcher::Launcher;
@@ -21,7 +23,7 @@ use crate::say::{error, warn};
 use crate::wire::{Full, IfIndex};
 
 /// Scripts that could not even be asked for.
-pub(super) type Unstarted = Vec<Job, { INSTANCES_MAX + GROUPS_MAX + PROBES_MAX }>;
+pub(super) type Unstarted = Vec<Job, { INSTANCES_MAX + GROUPS_MAX + TRACK_HOOKS_MAX + PROBES_MAX }>;
 
 /// How many seconds a hook may run.
 const HOOK_SECS_MAX: u16 = 60;
@@ -187,7 +189,7 @@ impl Hands<'_> {
             Job::Hook(ticket) => match self.router.owner_of(ticket).and_then(|owner| self.router.hook(owner))
             {
                 Some(hook) => warn!("hook {hook}: {}: {trouble}", hook.script),
-                None => warn!("the hook of an instance that was taken out: {trouble}"),
+                None => warn!("the hook of something that was taken out: {trouble}"),
             },
             Job::Try(ticket) => say_trouble_of_try(self.router, ticket, &trouble),
         }
@@ -298,13 +300,22 @@ fn launch(launcher: &Launcher, hook: Option<Hook<'_>>, ticket: Ticket) -> bool {
 fn environment(hook: &Hook<'_>) -> Result<Environment, Full> {
     let state = hook.standing.name();
     let mut environment = Environment::new();
-    environment.set("ACTION", format_args!("NOTIFY_{state}"))?;
-    environment.set("PRIORITY", format_args!("{}", hook.priority))?;
-    environment.set("REASON", format_args!("{}", hook.cause))?;
+    if cfg!(feature = "track-hooks")
+        && let Some(number) = hook.number
+    {
+        environment.set("ACTION", format_args!("NOTIFY"))?;
+        environment.set("STATE", format_args!("{number}"))?;
+    } else {
+        environment.set("ACTION", format_args!("NOTIFY_{state}"))?;
+        environment.set("STATE", format_args!("{state}"))?;
+    }
+    if let Some(cause) = hook.cause {
+        environment.set("PRIORITY", format_args!("{}", hook.priority))?;
+        environment.set("REASON", format_args!("{cause}"))?;
+    }
     for (name, value) in [
         ("TYPE", hook.kind),
         ("NAME", hook.name),
-        ("STATE", state),
         ("PREVIOUS", hook.previous.name()),
         ("INTERFACE", hook.interface),
     ] {

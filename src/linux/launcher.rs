@@ -17,7 +17,7 @@ use super::hook::{self, ARGUMENTS_MAX, ENVIRONMENT_BYTES_MAX, Environment, Pid, 
 use super::poll::{self, Waiting};
 use super::signals::Signals;
 use super::{Errno, Error, clock, socket};
-use crate::limits::{GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX};
+use crate::limits::{GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX, TRACK_HOOKS_MAX};
 use crate::time::Instant;
 
 /// Bytes before the strings of a request: the job, how many seconds it may take, how many arguments there are.
@@ -142,7 +142,7 @@ struct Script {
 }
 
 /// Those of probes that a reload has taken out may go on for a while beside those of the new ones.
-type Scripts = Vec<Script, { INSTANCES_MAX + GROUPS_MAX + 2 * PROBES_MAX }>;
+type Scripts = Vec<Script, { INSTANCES_MAX + GROUPS_MAX + TRACK_HOOKS_MAX + 2 * PROBES_MAX }>;
 
 /// How long who was killed may take to end, before it is killed again.
 const KILL_PAUSE: Duration = Duration::from_secs(1);

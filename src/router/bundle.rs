@@ -16,6 +16,8 @@ use crate::wire::vrrp::PRIORITY_OWNER;
 impl Router {
     /// Looks at what every virtual router needs, and lets it begin or halt accordingly.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        // Whatever turns comes by here.
+        self.moved |= cfg!(feature = "track-hooks");
         let mut faulty = [false; limits::VIRTUAL_ROUTERS_MAX];
         let mut all_owners = [true; limits::VIRTUAL_ROUTERS_MAX];
         for member in &self.members {

@@ -5,20 +5,21 @@
 
 use core::fmt;
 
+use super::track_hooks::track_hook;
 use super::{Effect, HookOwner, Router, Ticket, Turn};
-use crate::config::{Config, Text};
+use crate::config::{Config, Text, TrackHook};
 use crate::limits;
 use crate::vrrp::{Cause, Fault, State, VirtualRouter};
 
 /// What was last said for every owner.
 #[derive(Debug, Clone)]
 pub(super) struct Reports {
-    /// The instances, then the groups; see [`HookOwner::place`].
+    /// The instances, then the groups, then what is tracked; see [`HookOwner::place`].
     all: [Report; OWNERS_MAX],
     last_ticket: u16,
 }
 
-const OWNERS_MAX: usize = limits::INSTANCES_MAX + limits::GROUPS_MAX;
+const OWNERS_MAX: usize = limits::INSTANCES_MAX + limits::GROUPS_MAX + limits::TRACK_HOOKS_MAX;
 
 impl HookOwner {
     /// Where it stands in a table of all owners.
@@ -26,16 +27,25 @@ impl HookOwner {
         match self {
             Self::Instance(index) => index as usize,
             Self::Group(index) => limits::INSTANCES_MAX + index as usize,
+            Self::Thing(index) if cfg!(feature = "track-hooks") => {
+                limits::INSTANCES_MAX + limits::GROUPS_MAX + index as usize
+            }
+            Self::Thing(_) => OWNERS_MAX,
         }
     }
 
     /// Who stands there; `None`: nobody in this configuration.
     fn at(place: usize, config: &Config) -> Option<Self> {
-        match place.checked_sub(limits::INSTANCES_MAX) {
-            // Both casts lose nothing: `limits` bounds the counts.
-            Some(group) => (group < config.groups.len()).then_some(Self::Group(group as u8)),
-            None => (place < config.instances.len()).then_some(Self::Instance(place as u16)),
+        // The casts lose nothing: `limits` bounds the counts.
+        let Some(group) = place.checked_sub(limits::INSTANCES_MAX) else {
+            return (place < config.instances.len()).then_some(Self::Instance(place as u16));
+        };
+        if cfg!(feature = "track-hooks")
+            && let Some(thing) = group.checked_sub(limits::GROUPS_MAX)
+        {
+            return (thing < config.track_hooks.len()).then_some(Self::Thing(thing as u8));
         }
+        (group < config.groups.len()).then_some(Self::Group(group as u8))
     }
 
     /// Its name and its script; empty: it has no script of its own.
@@ -49,6 +59,10 @@ impl HookOwner {
                 let group = config.groups.get(usize::from(index))?;
                 Some((group.name, group.notify))
             }
+            Self::Thing(index) => {
+                let hook = track_hook(config, index)?;
+                Some((hook.name, hook.notify))
+            }
         }
     }
 
@@ -58,28 +72,32 @@ impl HookOwner {
 
     /// FNV-1a of kind and name, hardly ever 0: two owners that agree in it would share their script's runs.
     fn hash(self, config: &Config) -> u32 {
-        let mut hash = 0x811c_9dc5 ^ u32::from(self.is_group());
-        for byte in self.name(config).bytes() {
-            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let mut hash: u32 = 0x811c_9dc5;
+        for text in [self.kind(config), self.name(config)] {
+            for byte in text.bytes() {
+                hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+            }
         }
         hash
     }
 
-    const fn is_group(self) -> bool {
+    /// TYPE of its script; no kind begins with another one.
+    fn kind(self, config: &Config) -> &'static str {
         match self {
-            Self::Instance(_) => false,
-            Self::Group(_) => true,
+            Self::Instance(_) => "INSTANCE",
+            Self::Group(_) => "GROUP",
+            Self::Thing(index) => track_hook(config, index).map_or("", TrackHook::kind),
         }
     }
 }
 
 /// What was last said for one owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Report {
+pub(super) struct Report {
     /// Hash of the owner's name; 0: the entry is free.
     owner: u32,
-    said: Standing,
-    before: Standing,
+    pub(super) said: Standing,
+    pub(super) before: Standing,
     run: Run,
 }
 
@@ -91,7 +109,7 @@ enum Run {
     Outdated(Ticket),
 }
 
-/// Where an instance or group stands, as users of hooks see it; the worse, the greater.
+/// Where an instance or group stands, as users of hooks see it; the worse, the greater. Or where what is tracked does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Nothing was said yet. The first, so that a table of these is all zeros.
@@ -106,10 +124,16 @@ pub enum Standing {
     Stop,
     /// No state: master, and about to claim the addresses.
     Claim,
+    /// Of what is tracked.
+    Up,
+    /// Of what is tracked.
+    Down,
+    /// Of a tracked file: it has a number, which [`Hook::number`] tells.
+    Number,
 }
 
 impl Standing {
-    /// `MASTER`, `BACKUP`, `FAULT`, `STOP`, `CLAIM`; empty if nothing was said.
+    /// `MASTER`, `BACKUP`, `FAULT`, `STOP`, `CLAIM`, `UP`, `DOWN`; empty if nothing was said, or a number.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -119,6 +143,9 @@ impl Standing {
             Self::Fault => "FAULT",
             Self::Stop => "STOP",
             Self::Claim => "CLAIM",
+            Self::Up => "UP",
+            Self::Down => "DOWN",
+            Self::Number => "",
         }
     }
 }
@@ -181,25 +208,31 @@ impl Reports {
 pub struct Hook<'a> {
     /// Path of the script.
     pub script: &'a str,
-    /// TYPE: `INSTANCE` or `GROUP`.
+    /// TYPE: `INSTANCE` or `GROUP`, or what [`TrackHook::kind`] says.
     pub kind: &'static str,
     /// NAME.
     pub name: &'a str,
     /// STATE, and ACTION with `NOTIFY_` before it.
     pub standing: Standing,
+    /// STATE of a tracked file, whose ACTION is `NOTIFY`.
+    pub number: Option<i32>,
     /// PREVIOUS: the standing that was said before.
     pub previous: Standing,
-    /// REASON: why the state was entered.
-    pub cause: Cause,
+    /// REASON: why the state was entered. `None`: it is that of something tracked, which has no priority either.
+    pub cause: Option<Cause>,
     /// PRIORITY at the moment, with tracked weights.
     pub priority: u8,
-    /// INTERFACE; empty for a group.
+    /// INTERFACE; empty for a group, and for what is tracked and no link.
     pub interface: &'a str,
 }
 
 impl fmt::Display for Hook<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.kind, self.name, self.standing.name())
+        write!(f, "{} {} {}", self.kind, self.name, self.standing.name())?;
+        match self.number {
+            Some(number) if cfg!(feature = "track-hooks") => write!(f, "{number}"),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
@@ -220,6 +253,11 @@ impl Router {
     /// A hook of this owner, as it stands.
     pub(super) fn hook_of<'a>(&'a self, owner: HookOwner, script: &'a str) -> Option<Hook<'a>> {
         let report = self.reports.all.get(owner.place())?;
+        if cfg!(feature = "track-hooks")
+            && let HookOwner::Thing(thing) = owner
+        {
+            return self.hook_of_thing(thing, script, report);
+        }
         // Who moves only because others do has nothing to tell.
         let is_first_mover = |slot| {
             let cause = self.virtual_router(slot).map(VirtualRouter::cause);
@@ -237,15 +275,16 @@ impl Router {
         let view = self.view(slot)?;
         Some(Hook {
             script,
-            kind: if owner.is_group() { "GROUP" } else { "INSTANCE" },
+            kind: owner.kind(&self.config),
             name: owner.name(&self.config),
             standing: report.said,
+            number: None,
             previous: report.before,
-            cause: view.virtual_router().cause(),
+            cause: Some(view.virtual_router().cause()),
             priority: view.rules.priority,
             interface: match owner {
                 HookOwner::Instance(_) => self.config.interface_name(view.instance.interface),
-                HookOwner::Group(_) => "",
+                HookOwner::Group(_) | HookOwner::Thing(_) => "",
             },
         })
     }
@@ -285,10 +324,15 @@ impl Router {
             Some(standing) => standing,
             None => return,
         };
+        self.tell(turn, owner, standing, false);
+    }
+
+    /// Says where an owner stands, if that is news or the same `again`.
+    pub(super) fn tell(&mut self, turn: &mut Turn<'_>, owner: HookOwner, standing: Standing, again: bool) {
         let has_script = self.script(owner).is_some();
         let Reports { all, last_ticket } = &mut self.reports;
         let Some(report) = all.get_mut(owner.place()) else { return };
-        if report.said == standing {
+        if report.said == standing && !again {
             return;
         }
         *last_ticket = last_ticket.wrapping_add(1);
@@ -307,6 +351,11 @@ impl Router {
 
     /// Where an owner stands; `None` while that cannot be said yet.
     fn standing(&self, owner: HookOwner) -> Option<Standing> {
+        if cfg!(feature = "track-hooks")
+            && let HookOwner::Thing(thing) = owner
+        {
+            return self.standing_of_thing(thing);
+        }
         let mut standing = None;
         for slot in self.slots().filter(|slot| self.belongs_to(*slot, owner)) {
             let this = match self.virtual_router(slot)?.state() {
@@ -326,7 +375,13 @@ impl Router {
 
     fn script(&self, owner: HookOwner) -> Option<&str> {
         let (_, own) = owner.texts(&self.config)?;
-        let script = if own.is_empty() { self.config.globals.notify } else { own };
+        let script = match owner {
+            HookOwner::Thing(_) if cfg!(feature = "track-hooks") => own,
+            HookOwner::Instance(_) | HookOwner::Group(_) | HookOwner::Thing(_) if own.is_empty() => {
+                self.config.globals.notify
+            }
+            HookOwner::Instance(_) | HookOwner::Group(_) | HookOwner::Thing(_) => own,
+        };
         (!script.is_empty()).then(|| self.config.text(script))
     }
 
@@ -338,6 +393,7 @@ impl Router {
                 let group = self.instance_of(member).and_then(|instance| instance.group);
                 group.is_some_and(|group| group.0 == index)
             }
+            HookOwner::Thing(_) => false,
         }
     }
 }

@@ -93,7 +93,11 @@ impl Links {
     }
 
     pub(super) fn is_running(&self, interface: InterfaceId) -> bool {
-        self.0.get(usize::from(interface.0)).is_some_and(|link| link.standing == Standing::Up)
+        self.standing(interface) == Standing::Up
+    }
+
+    pub(super) fn standing(&self, interface: InterfaceId) -> Standing {
+        self.0.get(usize::from(interface.0)).map_or(Standing::Unknown, |link| link.standing)
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {

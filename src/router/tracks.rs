@@ -67,10 +67,12 @@ impl Router {
         let (Some(entry), Some(config)) = (self.files.get_mut(place), self.config.files.get(place)) else {
             return;
         };
-        if core::mem::replace(entry, number) != number {
+        let changed = core::mem::replace(entry, number) != number;
+        if changed {
             info!("file {}: {number}", self.config.text(config.name));
             self.settle(turn);
         }
+        self.tell_of_file(turn, file, changed);
     }
 
     /// Puts the numbers into the order of another configuration: a file stays the same by its name.

@@ -296,6 +296,46 @@ fn a_file_is_tracked_by_name() {
     assert_eq!(paths, ["/tmp/load", "/run/b"]);
 }
 
+/// Each section's own, once however many listen; a link that is tracked by its own name has no section.
+#[cfg(feature = "track-hooks")]
+#[test]
+fn what_is_tracked_has_the_script_of_its_section() {
+    let config = accept(
+        "config globals\n\toption notify '/sbin/all'\n\
+         config track_interface 'wan'\n\toption value 'eth1'\n\toption notify '/sbin/wan'\n\
+         config track_interface 'same'\n\toption value 'eth1'\n\toption notify '/sbin/same'\n\
+         config track_interface 'silent'\n\toption value 'eth2'\n\
+         config track_interface 'uplink'\n\toption type 'route'\n\toption notify '/sbin/route'\n\
+         config vrrp_script 'isp'\n\toption script '/bin/true'\n\toption notify '/sbin/isp'\n\
+         config track_script 'old'\n\toption value 'isp'\n\
+         config probe 'far'\n\toption type 'ping'\n\toption address '192.0.2.9'\n\toption notify '/sbin/far'\n\
+         config track_file 'x'\n\toption name 'load'\n\toption file '/run/load'\n\toption notify '/sbin/load'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.1/24\n\toption track_interface 'wan silent uplink eth3'\n\
+         \tlist track_script 'old'\n\tlist track_probe 'far'\n\
+         config vrrp_instance 'b'\n\toption interface eth0\n\toption virtual_router_id 2\n\
+         \tlist virtual_ipaddress 192.0.2.2/24\n\toption track_interface 'same'\n\
+         \toption track_script 'isp'\n\tlist track_file 'load'\n",
+    );
+    let hooks: Vec<_> = config
+        .track_hooks
+        .iter()
+        .map(|hook| (hook.kind(), config.text(hook.name), config.text(hook.notify)))
+        .collect();
+    assert_eq!(
+        hooks,
+        [
+            ("INTERFACE", "wan", "/sbin/wan"),
+            ("ROUTE", "uplink", "/sbin/route"),
+            ("SCRIPT", "isp", "/sbin/isp"),
+            ("PROBE", "far", "/sbin/far"),
+            ("INTERFACE", "same", "/sbin/same"),
+            ("FILE", "load", "/sbin/load"),
+        ]
+    );
+    assert_eq!(config.track_hooks[0].what, config.track_hooks[4].what, "one link, and two who tell of it");
+}
+
 /// The delays are the device's, for all who look at it: the package's own section says so, and the options of an
 /// instance and of a tracked link are other ways to say it.
 #[test]

@@ -132,6 +132,60 @@ fn addresses_wait_for_the_claim_script_and_for_one_that_hangs_not_long() {
     }
 }
 
+/// A link that flaps faster than the script runs, a probe whose goal goes away, and a file.
+#[test]
+fn what_is_tracked_has_hooks_of_its_own() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let workspace = Workspace::new();
+    let (path, record) = script(&workspace, "0.4");
+    let (flag, load) = (workspace.write("flag", ""), workspace.write("load", "5\n"));
+    let check = workspace.write("check", &format!("#!/bin/sh\ntest -e {}\n", flag.display()));
+    fs::set_permissions(&check, fs::Permissions::from_mode(0o755)).unwrap();
+    let notify = notify(&path);
+    let tracking = format!(
+        "\tlist track_interface 'uplink weight -10'\n\tlist track_script 'isp weight -20'\n\
+         \tlist track_probe 'self weight -30'\n\tlist track_file 'load'\n\
+         config track_interface 'uplink'\n\toption value 'eth0'\n{notify}\
+         config vrrp_script 'isp'\n\toption script '{}'\n{notify}\
+         config probe 'self'\n\toption type 'ping'\n\toption address '10.0.0.1'\n{notify}\
+         config track_file 'load'\n\toption file '{}'\n{notify}",
+        check.display(),
+        load.display()
+    );
+    let lone = Lone::start(&(config(200, &["10.0.0.100/24"]) + &tracking));
+    lone.wait_master("10.0.0.100");
+    let last = |of: &str, what: &str| {
+        eventually(&format!("{of}: {what}"), SECOND * 8, || {
+            let mut of_it = begins(&record).into_iter().filter(|line| line.contains(of));
+            let last = of_it.next_back()?;
+            last.starts_with(&format!("begin {what}")).then_some(1 + of_it.count())
+        })
+    };
+    last(" self ", "NOTIFY_UP PROBE self UP was= prio= on= why=");
+    last(" isp ", "NOTIFY_UP SCRIPT isp UP was= prio= on= why=");
+    last(" load ", "NOTIFY FILE load 5 was= prio= on= why=");
+    let before = last(" uplink ", "NOTIFY_UP INTERFACE uplink UP was= prio= on=eth0 why=");
+    for _ in 0..5 {
+        lone.port.unplug();
+        thread::sleep(SECOND / 10);
+        lone.port.plug();
+        thread::sleep(SECOND / 10);
+    }
+    lone.port.unplug();
+    let after = last(" uplink ", "NOTIFY_DOWN INTERFACE uplink DOWN was=UP prio= on=eth0 why=");
+    assert!(after < before + 11, "what was overtaken is not said: {:#?}", begins(&record));
+    lone.port.plug();
+    last(" uplink ", "NOTIFY_UP INTERFACE uplink UP was=DOWN");
+    fs::remove_file(&flag).unwrap();
+    last(" isp ", "NOTIFY_DOWN SCRIPT isp DOWN was=UP");
+    lone.host.ip("addr del 10.0.0.1/24 dev eth0");
+    last(" self ", "NOTIFY_DOWN PROBE self DOWN was=UP");
+    for number in 6..=9 {
+        workspace.write("load", &format!("{number}\n"));
+    }
+    last(" load ", "NOTIFY FILE load 9 was=");
+}
+
 #[test]
 fn a_sync_group_has_hooks_of_its_own() {
     let Some(_bench) = Bench::take(Load::Light, &[]) else { return };

@@ -306,6 +306,10 @@ fn there_is_a_jail_where_there_are_jails_and_no_scripts() {
         "config vrrp_script\n\toption script '/x'\n",
         "config track_file\n\toption file '/x'\n",
         "config probe\n\toption script '/x'\n",
+        "config probe\n\toption type 'ping'\n\toption notify '/x'\n",
+        "config vrrp_script\n\toption notify '/x'\n",
+        "config track_file\n\toption notify '/x'\n",
+        "config track_interface\n\toption notify '/x'\n",
         "config real_server\n\toption misc_path '/x'\n",
         "config virtual_server\n\toption quorum_up '/x'\n",
     ] {

@@ -34,6 +34,24 @@ fn keepalived_users_scripts_have_exactly_the_environment_that_they_had() {
     assert_eq!(root.take("tmp/said"), AS_KEEPALIVED.repeat(2));
 }
 
+/// To them UP and DOWN are a server's, whatever TYPE says.
+#[test]
+fn keepalived_users_scripts_hear_nothing_of_what_is_tracked() {
+    let Some(root) = Root::install() else { return };
+    root.write("etc/hotplug.d/keepalived/50-mine", TELL);
+    root.write("etc/keepalived.user", TELL);
+    root.write("etc/vipd.user", TELL);
+    for (kind, action, state) in
+        [("PROBE", "NOTIFY_DOWN", "DOWN"), ("INTERFACE", "NOTIFY_UP", "UP"), ("FILE", "NOTIFY", "7")]
+    {
+        let event = format!("env -i PATH=$PATH ACTION={action} TYPE={kind} NAME=isp STATE={state} PREVIOUS=");
+        root.succeed(&format!("{event} INTERFACE= /sbin/hotplug-call vipd"));
+        let said = root.take("tmp/said");
+        assert!(said.contains("HOTPLUG_TYPE=vipd\n") && said.contains(&format!("STATE={state}\n")), "{said}");
+        assert_eq!(said.matches(".\n").count(), 1, "{said}");
+    }
+}
+
 #[test]
 fn startup_and_shutdown_have_an_action_and_nothing_else() {
     let Some(root) = Root::install() else { return };

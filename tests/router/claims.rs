@@ -5,8 +5,9 @@ use std::time::Duration;
 use vipd::config::Config;
 use vipd::router::{Effect, Event, HookOwner, Slot, Ticket};
 use vipd::vrrp::Phase;
+use vipd::wire::rtnl::Message;
 
-use crate::bench::{Bench, ETH0, Spec, config, sent};
+use crate::bench::{Bench, ETH0, OUR_V4, Spec, config, kernel_address, sent};
 
 const SECOND: Duration = Duration::from_secs(1);
 const NEVER_SOONER: Duration = Duration::from_millis(10);
@@ -94,6 +95,23 @@ fn nothing_is_put_back_or_announced_before_it_was_claimed() {
     bench.hear(7, 0, "10.0.0.9");
     let effects = bench.run_for(SECOND * 3);
     assert!(!effects.iter().any(|(_, effect)| claims(effect)), "{effects:?}");
+}
+
+/// That the kernel has refused the address, for whatever reason, is none to claim it before its time.
+#[test]
+fn an_address_that_is_refused_meanwhile_is_not_claimed_by_the_next_look() {
+    let (mut bench, ticket) = taking_over(waiting(10));
+    let address = Some(kernel_address(ETH0, "10.0.0.1", true));
+    bench.handle(Event::Kernel(Message::Refused { sequence: 0, errno: 12, address }));
+    while !bench.effects.iter().any(|effect| matches!(effect, Effect::DumpLinks(_))) {
+        bench.now = bench.router.poll_at().unwrap();
+        bench.handle(Event::Timer);
+        assert!(!bench.effects.iter().any(claims), "{:?}", bench.effects);
+    }
+    bench.answer_dumps(&[(ETH0, "eth0", true, &[OUR_V4])]);
+    assert!(!bench.effects.iter().any(claims), "{:?}", bench.effects);
+    bench.handle(Event::HookEnded(ticket));
+    assert!(claimed(&bench.effects), "{:?}", bench.effects);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn notified(bench: &Bench) -> Vec<Ticket> {
 
 fn told(bench: &Bench) -> (String, &'static str, String) {
     let hook = bench.router.hook(OWNER).unwrap();
-    (hook.to_string(), hook.previous.name(), hook.cause.to_string())
+    (hook.to_string(), hook.previous.name(), hook.cause.unwrap().to_string())
 }
 
 #[test]

@@ -41,5 +41,7 @@ mod reload;
 mod secondaries;
 mod strangers;
 mod timers;
+#[cfg(feature = "track-hooks")]
+mod track_hooks;
 #[cfg(feature = "vmac")]
 mod vmac;

@@ -275,7 +275,9 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
     let tracks_start = config.tracks.len();
     for &(link, weight) in &plan.tracks {
         let interface = config.interface(LINK_NAMES[link]).unwrap();
-        config.tracks.push(Track { what: Tracked::Link(interface), weight, is_reversed: false }).unwrap();
+        let what = Tracked::Link(interface);
+        config.tracks.push(Track { what, weight, is_reversed: false }).unwrap();
+        things::hook(config, what);
     }
     for &(thing, weight) in &plan.things {
         let track = things::track(config, thing, weight);

@@ -1,6 +1,6 @@
 //! What routers track beside links: a probe, a file and a default route, one of each for every node, and how they are.
 
-use vipd::config::{Config, DefaultRoute, File, Probe, Text, Track, Tracked};
+use vipd::config::{Config, DefaultRoute, File, Probe, Text, Track, TrackHook, Tracked};
 use vipd::config::{FileId, ProbeId, RouteId};
 
 use crate::clock::{MS, Nanos, SEC};
@@ -128,7 +128,23 @@ pub fn track(config: &mut Config, thing: Thing, weight: i16) -> Track {
             Tracked::Route(RouteId(0))
         }
     };
+    hook(config, what);
     Track { what, weight, is_reversed: false }
+}
+
+/// Lets a script be told of something tracked, once, and by its own name.
+pub fn hook(config: &mut Config, what: Tracked) {
+    if config.track_hooks.iter().any(|hook| hook.what == what) {
+        return;
+    }
+    let name = match what {
+        Tracked::Link(device) => config.interfaces[usize::from(device.0)],
+        Tracked::Probe(probe) => config.probes[usize::from(probe.0)].name,
+        Tracked::Route(route) => config.default_routes[usize::from(route.0)].name,
+        Tracked::File(file) => config.files[usize::from(file.0)].name,
+    };
+    let notify = config.keep_text("/etc/vipd.hook").unwrap();
+    config.track_hooks.push(TrackHook { name, notify, what, is_script: false }).unwrap();
 }
 
 /// When a try that begins now ends, and how. One that hangs is ended by its timeout, by another clock than the router's.

@@ -43,7 +43,8 @@ const CONFIGS: [&str; 7] = [
      list virtual_ipaddress fe80::1/64\nlist virtual_ipaddress 2001:db8::1/64\noption router_advert 1\n\
      list ra_prefix 2001:db8::/64\noption ra_maxinterval 30\nlist track_interface 'eth1 weight -60'\n\
      list track_script 'isp dns weight 9'\n\
-     list track_file 'load'\nconfig track_file load\noption file /run/load\nconfig vrrp_script isp\noption script /bin/true\noption fall 2\n\
+     list track_file 'load'\nconfig track_file load\noption file /run/load\noption notify /bin/true\n\
+     config vrrp_script isp\noption script /bin/true\noption fall 2\noption notify /bin/true\n\
      config vrrp_script dns\noption script /bin/false\noption interval 3\noption timeout 9\n",
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption nopreempt 1\n\
      option auth_type PASS\noption auth_pass 1111\noption notify /bin/true\n\
@@ -52,11 +53,14 @@ const CONFIGS: [&str; 7] = [
      list virtual_routes '10.9.0.0/16 via 10.0.0.254 default dev eth1 fd00::/8 via fe80::9 dev eth0'\n\
      list virtual_rules 'from 10.9.0.0/16 iif eth1 table 9 priority 9'\n\
      list track_interface 'uplink six weight -30'\nlist track_probe 'far weight 20 web'\n\
-     config track_interface uplink\noption type route\nconfig track_interface six\noption type route\n\
+     config track_interface uplink\noption type route\noption notify /bin/true\n\
+     config track_interface six\noption type route\n\
      option family ipv6\noption value eth1\nconfig probe far\noption type ping\noption address fe80::9\n\
-     option interface eth0\nconfig probe web\noption type http\noption address 10.0.0.9\noption init_fail 1\n\
+     option interface eth0\nconfig probe web\noption type http\noption address 10.0.0.9\noption init_fail 1\noption notify /bin/true\n\
      config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption preempt_delay 3\n\
-     list virtual_ipaddress 10.0.2.1/24\nlist track_interface eth0\n\
+     list virtual_ipaddress 10.0.2.1/24\nlist track_interface 'near isp'\n\
+     config track_interface near\noption value eth0\noption notify /bin/true\n\
+     config track_interface isp\noption value eth1\noption notify /bin/false\n\
      config vrrp_sync_group g\nlist group a\nlist group b\noption notify /bin/false\n",
     "config vrrp_instance b\noption interface eth1\noption virtual_router_id 8\noption priority 255\n\
      option garp_master_refresh 2\noption garp_interval 0.2\nlist virtual_ipaddress 10.0.0.11/24\n\
@@ -424,6 +428,7 @@ impl Bench {
         let bound = self.router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX
             + self.router.config().addresses.len()
             + self.router.config().probes.len()
+            + self.router.config().track_hooks.len()
             + 2 * self.router.config().router_adverts.len()
             + self.router.config().virtual_routes.len()
             + self.router.config().virtual_rules.len()
@@ -453,11 +458,12 @@ impl Bench {
             }
             Effect::Notify(owner, ticket) => {
                 // Its script may have gone with a reload: then there is nothing to start, and it has ended at once.
-                let name = self.router.hook(owner).map(|hook| hook.name);
-                let whose = match (name, owner) {
+                let hook = self.router.hook(owner);
+                let whose = match (hook, owner) {
                     (None, _) => format!("nobody {}", ticket.0),
-                    (Some(name), HookOwner::Instance(_)) => format!("instance {name}"),
-                    (Some(name), HookOwner::Group(_)) => format!("group {name}"),
+                    (Some(hook), HookOwner::Instance(_)) => format!("instance {}", hook.name),
+                    (Some(hook), HookOwner::Group(_)) => format!("group {}", hook.name),
+                    (Some(hook), HookOwner::Thing(_)) => format!("{} {}", hook.kind, hook.name),
                 };
                 assert!(self.hooks.iter().all(|(_, other)| *other != whose), "hooks of {whose} overlap");
                 self.hooks.push((ticket, whose));
@@ -505,8 +511,9 @@ impl Bench {
     /// Whom a reload takes out is forgotten while its script runs.
     fn forget_taken_out(&mut self, new: &Config) {
         let instances = new.instances.iter().map(|it| format!("instance {}", new.text(it.name)));
-        let names: Vec<_> =
-            instances.chain(new.groups.iter().map(|it| format!("group {}", new.text(it.name)))).collect();
+        let groups = new.groups.iter().map(|it| format!("group {}", new.text(it.name)));
+        let things = new.track_hooks.iter().map(|it| format!("{} {}", it.kind(), new.text(it.name)));
+        let names: Vec<_> = instances.chain(groups).chain(things).collect();
         self.hooks.retain(|(_, whose)| names.contains(whose) || whose.starts_with("nobody"));
     }
 

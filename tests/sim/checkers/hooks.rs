@@ -1,9 +1,12 @@
 //! Hooks never overlap for one owner, and the newest state is always delivered.
 
+use vipd::config::Tracked;
 use vipd::router::{Hook, Ticket};
 use vipd::vrrp::Phase;
 
+use crate::clock::Nanos;
 use crate::node::Node;
+use crate::things::Mood;
 
 /// One hook script that runs, or ran last, for an owner.
 #[derive(Debug, Clone)]
@@ -14,7 +17,7 @@ struct Run {
     ticket: Ticket,
     runs: bool,
     /// STATE, as the script was told.
-    told: &'static str,
+    told: String,
 }
 
 /// What every owner was told.
@@ -29,7 +32,7 @@ impl Hooks {
     /// A script is started.
     pub fn started(&mut self, node: usize, ticket: Ticket, hook: Option<&Hook<'_>>) {
         let hook = hook.unwrap_or_else(|| panic!("node {node} runs a hook that says nothing"));
-        let told = hook.standing.name();
+        let told = hook.number.map_or_else(|| hook.standing.name().into(), |number| number.to_string());
         self.epoch += 1;
         let same = |run: &&mut Run| (run.node, run.kind, &*run.name) == (node, hook.kind, hook.name);
         if let Some(run) = self.runs.iter_mut().find(same) {
@@ -70,6 +73,38 @@ impl Hooks {
         }
     }
 
+    /// And so was that of everything tracked, as soon as the router can know how it is.
+    pub fn things_are_told(&self, now: Nanos, node: &Node) {
+        let Some(router) = node.router() else { return };
+        if !node.takes_part() || !node.is_quiescent(now) || now < node.things.known_at {
+            return;
+        }
+        let config = router.config();
+        for hook in &config.track_hooks {
+            let is_up = match hook.what {
+                Tracked::Link(device) => {
+                    let name = config.interface_name(device);
+                    Some(node.kernel.links.iter().any(|link| link.name == name && link.running()))
+                }
+                Tracked::Probe(_) => Some(node.things.probe == Mood::Good),
+                Tracked::Route(_) => Some(node.kernel.has_default_route),
+                Tracked::File(_) => None,
+            };
+            let expected = match is_up {
+                Some(true) => "UP".into(),
+                Some(false) => "DOWN".into(),
+                None => node.things.number(&node.plans).to_string(),
+            };
+            let name = config.text(hook.name);
+            let run = self.last(node.number, hook.kind(), name);
+            assert!(
+                run.is_some_and(|run| run.runs || run.told == expected),
+                "{now}: node {}: {name} is {expected} and was told last by {run:?}",
+                node.number
+            );
+        }
+    }
+
     fn last(&self, node: usize, kind: &str, name: &str) -> Option<&Run> {
         self.runs.iter().find(|run| (run.node, run.kind, &*run.name) == (node, kind, name))
     }
@@ -89,7 +124,7 @@ fn delivered(node: usize, name: &str, run: Option<&Run>, phases: impl Iterator<I
         // While the daemon knows of no link yet there is nothing to say.
         None => assert!(expected != ["MASTER"], "node {node} is master and {name} was never told"),
         Some(run) => assert!(
-            run.runs || expected.contains(&run.told),
+            run.runs || expected.contains(&&*run.told),
             "node {node}: {name} was last told {} and is {expected:?}",
             run.told
         ),

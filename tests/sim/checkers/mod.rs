@@ -202,6 +202,7 @@ impl Checkers {
     pub fn turn_ended(&mut self, now: Nanos, node: &Node) {
         self.sleepers.turn_ended(node.number);
         tracked::turn_ended(now, node);
+        self.hooks.things_are_told(now, node);
         let has_moved = self.note_phases(now, node);
         if has_moved {
             self.timers.turn_ended(node, node.clock.local(now));

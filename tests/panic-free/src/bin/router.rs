@@ -108,8 +108,8 @@ panic_free::prove!(|bytes| {
                 hop_limit: black_box(255),
                 message: bytes,
             }),
-            12 => Event::RouteGone,
-            13 => Event::Prepare(black_box(&*config)),
+            13 => Event::RouteGone,
+            14 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
         none_is_missing(&event);
