@@ -423,10 +423,17 @@ fn version(command: &Command<'_>) -> Exit {
 
 /// What `--version --verbose` tells of the build.
 const FEATURES: &[(&str, bool)] = &[
+    (" claim-hook", cfg!(feature = "claim-hook")),
     (" files", cfg!(feature = "files")),
+    (" import", cfg!(feature = "import")),
     (" no-accept", cfg!(feature = "no-accept")),
     (" probe", cfg!(feature = "probe")),
+    (" probe-network", cfg!(feature = "probe-network")),
     (" prometheus", cfg!(feature = "prometheus")),
+    (" ra", cfg!(feature = "ra")),
+    (" routes", cfg!(feature = "routes")),
+    (" track-hooks", cfg!(feature = "track-hooks")),
+    (" track-route", cfg!(feature = "track-route")),
     (" vmac", cfg!(feature = "vmac")),
     (" watch", cfg!(feature = "watch")),
 ];

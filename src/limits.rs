@@ -159,7 +159,7 @@ pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_
     + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
-pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 98_304);
+pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 106_496);
 
 /// Control connections (`vipd status`) that are served at the same time; a further one takes the place of
 /// the oldest.
