@@ -19,6 +19,7 @@ const MANY_GATEWAYS: &str = "a route has one gateway in this release of vipd: it
 const WAY_OUT: &str = "a rule looks at where packets come in (iif), not where they go out: it is left out";
 const NETWORKS: &str = "a route has one network: it is left out";
 const NOTHING_ALIKE: &str = "there is nothing like it in this release of vipd: the line is left out";
+const NO_WORD: &str = "this is not one word: the line is left out";
 const PROTOCOL: &str = "vipd marks its own with protocol 112, to know them again";
 const NO_TRACK: &str = "vipd puts back what somebody removes";
 
@@ -36,9 +37,10 @@ impl Translation<'_, '_, '_> {
         let option = block.word(0);
         for line in self.block(block) {
             let mut entry = Entry::new();
-            let written = match option {
-                b"virtual_routes" => self.route(&line, &mut entry),
-                _ => self.rule(&line, &mut entry),
+            let written = match (line.words().find(|word| !is_one_word(word)), option) {
+                (Some(word), _) => Err((word, NO_WORD)),
+                (None, b"virtual_routes") => self.route(&line, &mut entry),
+                (None, _) => self.rule(&line, &mut entry),
             };
             match written {
                 Ok(()) => self.draft.list((line.place, Need::Wish), option, entry.iter().copied()),
@@ -125,6 +127,11 @@ impl Translation<'_, '_, '_> {
 
 fn add<'w>(entry: &mut Entry<'w>, word: &'w [u8], behind: Option<&'w [u8]>) -> Result<(), Lost<'w>> {
     entry.extend_from_slice(&[word, behind.unwrap_or(&[])]).map_err(|_| (word, NOTHING_ALIKE))
+}
+
+/// Whether it would be one word of an entry too: quotes can hold more together, or nothing.
+fn is_one_word(word: &[u8]) -> bool {
+    !word.is_empty() && !word.iter().any(|byte| *byte == b' ' || byte.is_ascii_control())
 }
 
 /// Whether a word stands where a network could; `check` says whether it is one.
