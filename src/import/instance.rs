@@ -109,7 +109,7 @@ impl Translation<'_, '_, '_> {
                 Fate::Needless => {}
                 Fate::Lost(reason) => self.lose(statement, reason),
             },
-            b"virtual_routes" | b"virtual_rules" => self.lose(statement, "not in this release of vipd"),
+            b"virtual_routes" | b"virtual_rules" => self.routes(statement),
             b"unicast_peer" => self.peers(statement),
             b"track_interface" | b"track_script" | b"track_file" | b"track_bfd" => {
                 self.track("vrrp_instance", statement, traits.ignores_weights);

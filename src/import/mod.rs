@@ -20,6 +20,7 @@ mod globals;
 mod hooks;
 mod instance;
 mod macros;
+mod routes;
 mod sections;
 mod tracks;
 mod translate;

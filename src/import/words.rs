@@ -22,7 +22,8 @@ const REALTIME: &str = "write option realtime '1' in the globals, to run ahead o
 const BUFFERS: &str = "buffers are of fixed size";
 const SERVERS: &str = "there are no virtual servers, nor checks of real ones, in this release of vipd";
 const SNMP: &str = "vipd status --json and --prometheus tell what there is to know";
-const FIREWALL: &str = "vipd leaves the firewall alone";
+const FIREWALL: &str =
+    "no_accept alone writes rules of a firewall, in nftables' tables of its own, with nothing to set";
 const LOWER: &str = "a lower advert is answered at once, and once more when it is over";
 const STRICT: &str = "there is no strict mode";
 const FILES: &str = "vipd writes no such files";
@@ -67,7 +68,8 @@ const GLOBALS: Reasons = &[
         SNMP,
     ),
     ("nftables nftables_priority nftables_counters nftables_ifindex vrrp_iptables vrrp_ipsets", FIREWALL),
-    ("namespace_with_ipsets disable_local_igmp", FIREWALL),
+    ("namespace_with_ipsets", FIREWALL),
+    ("disable_local_igmp", "set net.ipv4.igmp_link_local_mcast_reports to 0 with sysctl"),
     ("vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat vrrp_lower_prio_no_advert", LOWER),
     ("vrrp_down_timer_adverts", "a backup waits for three intervals and the skew, as the RFCs say"),
     ("vrrp_garp_extra_if", "write option garp_master_refresh in the instances"),

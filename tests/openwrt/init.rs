@@ -165,6 +165,72 @@ config track_interface
     root.succeed("/etc/init.d/vipd check");
 }
 
+/// The reader knows aliases wherever it takes a device; each such place has a network of its own
+/// here.
+#[test]
+fn routes_rules_groups_probes_and_delays_may_name_logical_networks_too() {
+    let config = format!(
+        "{LAN}\
+\tlist virtual_routes '10.0.0.0/8 via 192.168.1.254 dev network_on_route metric 5'
+\tlist virtual_routes 'far'
+\tlist virtual_rules 'from 192.168.1.0/24 iif network_on_rule table 100'
+\tlist virtual_rules 'near'
+\tlist track_probe 'gateway'
+\tlist track_interface 'up'
+
+config vrrp_sync_group
+\tlist group 'lan'
+\tlist track_interface 'network_on_group weight -5'
+
+config route 'far'
+\toption address '10.1.0.0/16'
+\toption device 'network_on_route_section'
+
+config rule 'near'
+\toption device 'network_on_rule_section'
+\toption table '100'
+
+config probe 'gateway'
+\toption type 'arp'
+\toption address '192.168.1.254'
+\toption interface 'network_on_probe'
+
+config track_interface 'up'
+\toption type 'route'
+\toption value 'network_on_track'
+
+config interface_up_down_delays
+\toption device 'network_on_delays'
+\toption up_delay '5'
+"
+    );
+    let Some(root) = Root::configured(&config) else { return };
+    let mut network = root.read("etc/config/network");
+    let names = [
+        "network_on_delays",
+        "network_on_group",
+        "network_on_probe",
+        "network_on_route",
+        "network_on_route_section",
+        "network_on_rule",
+        "network_on_rule_section",
+        "network_on_track",
+    ];
+    let mut expected = vec!["--alias lan=br-lan".to_owned()];
+    for (number, name) in names.iter().enumerate() {
+        network += &format!("config interface '{name}'\n\toption device 'br{number}'\n");
+        expected.push(format!("--alias {name}=br{number}"));
+    }
+    root.write("etc/config/network", &network);
+    let told = root.init("start");
+    let mut aliases = those(&told, "append command");
+    aliases.sort_unstable();
+    assert_eq!(aliases, expected);
+    assert_eq!(those(&told, "reload_interface_trigger").len(), expected.len());
+    // No device has names that are so long.
+    root.succeed("/etc/init.d/vipd check");
+}
+
 /// An alias is part of the command, and another command is a restart: mastership would go for nothing.
 #[test]
 fn a_network_that_goes_down_keeps_its_alias() {

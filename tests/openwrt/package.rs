@@ -38,10 +38,29 @@ fn the_package_has_the_version_of_the_crate_and_keeps_what_users_write() {
     let Some(root) = Root::install() else { return };
     let said = root.make(&["say"]);
     assert!(said.contains(&format!("version {}\n", env!("CARGO_PKG_VERSION"))), "{said}");
-    assert!(said.contains("vars\n"), "the defaults of limits.rs: {said}");
     assert!(said.contains("conffiles /etc/config/vipd /etc/vipd.user\n"), "{said}");
-    let said = root.make(&["say", "CONFIG_VIPD_LARGE=y"]);
-    assert!(said.contains("vars VIPD_VIRTUAL_ROUTERS=255 "), "{said}");
+}
+
+/// The default features are a host's: with `import`, which no board needs.
+#[test]
+fn the_package_is_built_with_the_features_and_capacities_of_a_board() {
+    let Some(root) = Root::install() else { return };
+    for (choice, board, capacity) in [
+        ("CONFIG_VIPD_GENERIC=y", include_str!("../../board/generic.env"), None),
+        ("CONFIG_VIPD_TINY=y", include_str!("../../board/tiny.env"), Some("VIPD_VIRTUAL_ROUTERS=16")),
+        ("CONFIG_VIPD_LARGE=y", include_str!("../../board/large.env"), Some("VIPD_VIRTUAL_ROUTERS=255")),
+    ] {
+        let said = root.make(&["say", choice]);
+        let line = |word: &str| said.lines().find_map(|line| line.strip_prefix(word)).unwrap().trim();
+        let features = board.lines().find_map(|line| line.strip_prefix("FEATURES=")).unwrap();
+        assert_eq!(line("features"), features, "{choice}");
+        assert!(!features.split(',').any(|feature| feature == "import"), "{choice}");
+        assert_eq!(line("args"), "--no-default-features", "{choice}");
+        let capacities: Vec<_> = board.lines().filter(|line| line.starts_with("VIPD_")).collect();
+        assert_eq!(line("vars"), capacities.join(" "), "{choice}");
+        assert!(capacity.is_none_or(|capacity| capacities.contains(&capacity)), "{choice}");
+    }
+    assert_eq!(root.make(&["say"]), root.make(&["say", "CONFIG_VIPD_GENERIC=y"]), "the default");
 }
 
 /// The tree sets fields of `release` through CARGO_PROFILE_RELEASE_*; what a profile inherits is overridden with it.

@@ -98,7 +98,8 @@ impl Root {
         for (name, text) in [
             ("rules.mk", fs::read_to_string(Path::new(STAND_INS).join("openwrt.mk")).unwrap()),
             ("include/package.mk", String::new()),
-            ("feeds/packages/lang/rust/rust-package.mk", String::new()),
+            // What was said before it is included is forgotten.
+            ("feeds/packages/lang/rust/rust-package.mk", "CARGO_PKG_VARS=\nCARGO_PKG_ARGS=\n".to_owned()),
         ] {
             fs::create_dir_all(top.join(name).parent().unwrap()).unwrap();
             fs::write(top.join(name), text).unwrap();

@@ -19,5 +19,7 @@ say:
 	@echo version $(PKG_VERSION)
 	@echo profile $(CARGO_PKG_PROFILE)
 	@echo vars $(CARGO_PKG_VARS)
+	@echo args $(CARGO_PKG_ARGS)
+	@echo features $(RUST_PKG_FEATURES)
 	@echo conffiles $(strip $(Package/$(1)/conffiles))
 endef
