@@ -80,11 +80,16 @@ struct House {
 
 impl House {
     fn new() -> Self {
+        Self::of(with_advert)
+    }
+
+    /// What the router of this priority is told.
+    fn of(text: fn(u8) -> String) -> Self {
         let lan = Segment::new();
         let capture = lan.capture();
         let (first, first_port) = router(&lan, "first", "2001:db8:1::2/64");
         let (second, second_port) = router(&lan, "second", "2001:db8:1::3/64");
-        let daemons = [Vipd::start(&first, &with_advert(200)), Vipd::start(&second, &with_advert(100))];
+        let daemons = [Vipd::start(&first, &text(200)), Vipd::start(&second, &text(100))];
         capture.wait_advert(&first_port, VRID, Duration::ZERO, SECOND * 5);
         let (user, _) = user(&lan);
         wait_configured(&user);
@@ -308,5 +313,58 @@ fn ad06_wireshark_reads_every_option() {
     for ((field, expected), value) in JUDGED.into_iter().zip(values) {
         let is_true = value.replace("True", "1").replace("False", "0");
         assert_eq!(is_true, expected, "{field}");
+    }
+}
+
+/// The link-layer address in an advertisement's option of that name.
+#[cfg(feature = "vmac")]
+fn told_mac(frame: &Frame) -> Option<&[u8]> {
+    let mut options = frame.bytes.get(70..)?;
+    while let [kind, eights, ..] = *options {
+        let (option, rest) = options.split_at_checked(usize::from(eights) * 8)?;
+        if kind == 1 {
+            return option.get(2..8);
+        }
+        options = rest;
+    }
+    None
+}
+
+/// RFC 9568 §8.2.3: hosts are told of the virtual MAC alone, so their neighbour cache and their route outlive the master.
+#[cfg(feature = "vmac")]
+#[test]
+fn ad06_with_a_virtual_mac_a_host_is_told_of_no_other_one_and_keeps_its_route_over_a_failover() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let mac = [0, 0, 0x5e, 0, 2, VRID];
+    let mut house = House::of(|priority| with_advert(priority) + "\toption use_vmac '1'\n");
+    let from_virtual_mac = |frame: &Frame| frame.bytes[6..12] == mac && told_mac(frame) == Some(&mac[..]);
+    let neighbour = |house: &House| house.user.ip("-6 neighbour show fe80::1 dev eth0");
+    thread::sleep(SECOND * 3);
+    let plugged = now();
+    let (other, other_port) = user(&house.lan);
+    let asked = house.capture.wait("a question", plugged, SECOND * 4, |frame| {
+        (is_question(frame) && frame.port == other_port.index()).then_some(frame.at)
+    });
+    let answered =
+        house.capture.wait("the answer", asked, SECOND * 4, |frame| lifetime(frame).map(|_| frame.at));
+    let room = Noise::observer().worst(asked, answered);
+    assert!(answered - asked < SECOND / 2 + room, "answered after {:?}", answered - asked);
+    wait_configured(&other);
+
+    let client = house.ping();
+    assert!(neighbour(&house).contains("00:00:5e:00:02:07 router"), "{}", neighbour(&house));
+    let killed = house.daemons[0].process().kill();
+    house.ports[0].unplug();
+    let taken = house.wait_second(killed);
+    thread::sleep(SECOND);
+    let pings = client.stop();
+    assert_eq!(pings.lost(taken + SECOND / 2, now() - SECOND / 5), 0, "the second one forwards");
+    assert!(neighbour(&house).contains("00:00:5e:00:02:07 router"), "{}", neighbour(&house));
+    house.kept_its_route();
+    let told: Vec<_> = house.capture.frames().into_iter().filter(|frame| lifetime(frame).is_some()).collect();
+    for (port, from) in [(&house.ports[0], Duration::ZERO), (&house.ports[1], taken)] {
+        let its = told.iter().filter(|frame| frame.port == port.index() && frame.at >= from);
+        assert!(its.clone().count() > 0);
+        its.for_each(|frame| assert!(from_virtual_mac(frame), "{:02x?}", frame.bytes));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::bench::{Bench, Load};
@@ -23,6 +23,11 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn start(tracking: &str) -> Self {
+        Self::prepared(200, tracking, |_| {})
+    }
+
+    /// The same with another priority of the first; `prepare` is done to its host before anything starts.
+    fn prepared(priority: u8, tracking: &str, prepare: impl FnOnce(&Host)) -> Self {
         let lan = Segment::new();
         let capture = lan.capture();
         let hosts = [Host::new("first"), Host::new("second")];
@@ -30,7 +35,8 @@ impl Pair {
             lan.attach_with(&hosts[0], "eth0", &["10.0.0.1/24", "fd00::1/64", "fe80::11/64"]),
             lan.attach_with(&hosts[1], "eth0", &["10.0.0.2/24"]),
         ];
-        let first = Vipd::start(&hosts[0], &(config(200, &["10.0.0.100/24"]) + tracking));
+        prepare(&hosts[0]);
+        let first = Vipd::start(&hosts[0], &(config(priority, &["10.0.0.100/24"]) + tracking));
         let second = Vipd::start(&hosts[1], &config(150, &["10.0.0.100/24"]));
         Self { first, _second: second, hosts, ports, capture, lan }
     }
@@ -213,4 +219,98 @@ fn a_flapping_link_with_delays_does_not_flap_the_mastership() {
     pair.wait_master(1, 150);
     uplink.plug();
     pair.wait_master(0, 200);
+}
+
+/// What becomes of a thing that is tracked, and is undone again.
+#[derive(Clone, Copy)]
+enum Blow {
+    /// The other end of the link `wan` is switched off, so that it has no carrier.
+    Cable,
+    /// The link `wan` itself is switched off.
+    Switch,
+    /// There is 80 in the file, and not 0. The script that looks into it wants 0.
+    File,
+}
+
+impl Blow {
+    fn strike(self, pair: &Pair, file: &Path, is_back: bool) {
+        let state = if is_back { "up" } else { "down" };
+        match self {
+            Self::Cable => drop(pair.hosts[0].ip(&format!("link set wan-end {state}"))),
+            Self::Switch => drop(pair.hosts[0].ip(&format!("link set wan {state}"))),
+            Self::File => fs::write(file, if is_back { "0" } else { "80" }).unwrap(),
+        }
+    }
+}
+
+/// What the first router tracks: an option, and whether its group has it and not its instance.
+struct Way(&'static str, bool, Blow);
+
+const SECTIONS: &str = "config vrrp_script 'check'\n\toption script 'SCRIPT FILE'\n\
+    config probe 'look'\n\toption type 'script'\n\toption script 'SCRIPT FILE'\n\
+    config track_file 'load'\n\toption file 'FILE'\n";
+
+impl Way {
+    fn start(&self, priority: u8, script: &Path, file: &Path) -> Pair {
+        let Self(track, is_by_group, _) = self;
+        let (option, value) = track.split_once(' ').unwrap();
+        let track = format!("\tlist {option} '{value}'\n");
+        let group = "config vrrp_sync_group 'all'\n\tlist group 'lan'\n";
+        let tracking = if *is_by_group { format!("{group}{track}") } else { track };
+        let sections = SECTIONS.replace("SCRIPT", script.to_str().unwrap());
+        let tracking = tracking + &sections.replace("FILE", file.to_str().unwrap());
+        Pair::prepared(priority, &tracking, |host| {
+            host.add_idle_device("wan");
+            fs::write(file, "0").unwrap();
+        })
+    }
+}
+
+/// The master is who it is to be when the first router has this priority; `None`: when it is in fault.
+fn wait_winner(pair: &Pair, priority: Option<u8>) {
+    match priority {
+        Some(priority) if priority > 150 => pair.wait_master(0, priority),
+        Some(_) | None => pair.wait_master(1, 150),
+    }
+    let status = pair.first.status();
+    let first = &status["instances"][0];
+    match priority {
+        Some(priority) => assert_eq!(first["priority"], priority, "{first}"),
+        None => assert_eq!(first["state"], "initialize", "{first}"),
+    }
+}
+
+/// By weights of either sign, in reverse, by a fault; by what the instance tracks and what its group does.
+#[test]
+fn every_way_to_track_moves_the_mastership_and_back() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let workspace = Workspace::new();
+    let script = script(&workspace, "test \"$(cat \"$1\")\" = 0");
+    let ways: [(u8, Way, [Option<u8>; 2]); 15] = [
+        (200, Way("track_interface wan weight -60", false, Blow::Cable), [Some(200), Some(140)]),
+        (120, Way("track_interface wan weight 60", false, Blow::Cable), [Some(180), Some(120)]),
+        (120, Way("track_interface wan weight -60 reverse", false, Blow::Cable), [Some(120), Some(180)]),
+        (200, Way("track_interface wan weight 60 reverse", false, Blow::Cable), [Some(140), Some(200)]),
+        (200, Way("track_interface wan reverse", false, Blow::Cable), [None, Some(200)]),
+        (200, Way("track_interface wan", false, Blow::Switch), [Some(200), None]),
+        (200, Way("track_interface wan weight -60", false, Blow::Switch), [Some(200), Some(140)]),
+        (200, Way("track_interface wan", true, Blow::Cable), [Some(200), None]),
+        (200, Way("track_interface wan weight -60", true, Blow::Cable), [Some(200), Some(140)]),
+        (200, Way("track_script check weight -60", true, Blow::File), [Some(200), Some(140)]),
+        (200, Way("track_probe look weight -60", true, Blow::File), [Some(200), Some(140)]),
+        (200, Way("track_file load weight -1", true, Blow::File), [Some(200), Some(120)]),
+        (200, Way("track_probe look weight -60", false, Blow::File), [Some(200), Some(140)]),
+        (200, Way("track_probe look", false, Blow::File), [Some(200), None]),
+        (120, Way("track_script check weight 60", false, Blow::File), [Some(180), Some(120)]),
+    ];
+    for (number, (priority, way, [before, after])) in ways.iter().enumerate() {
+        let file = workspace.path(&format!("file{number}"));
+        eprintln!("{}, by the group: {}", way.0, way.1);
+        let pair = way.start(*priority, &script, &file);
+        wait_winner(&pair, *before);
+        way.2.strike(&pair, &file, false);
+        wait_winner(&pair, *after);
+        way.2.strike(&pair, &file, true);
+        wait_winner(&pair, *before);
+    }
 }

@@ -9,7 +9,13 @@ use vipd::perform::{Outlet, Unsent, perform};
 use vipd::router::{Effect, Event, Packet, Slot};
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
+#[cfg(feature = "vmac")]
+use vipd::wire::Mac;
+#[cfg(feature = "vmac")]
+use vipd::wire::link::Details;
 use vipd::wire::ra::{AUTONOMOUS, ON_LINK, Prefix};
+#[cfg(feature = "vmac")]
+use vipd::wire::rtnl::{Link, Message};
 
 use crate::bench::{Bench, ETH0, ETH1, Spec, config};
 
@@ -386,4 +392,49 @@ fn while_the_claim_waits_for_its_script_hosts_are_told_nothing() {
     let told = moment(|effect| *effect == SAID);
     assert!(moment(|effect| matches!(effect, Effect::Advertise { .. })) < claimed);
     assert!(claimed < told && effects[claimed].0 == effects[told].0);
+}
+
+#[cfg(feature = "vmac")]
+const VMAC: IfIndex = IfIndex(9);
+#[cfg(feature = "vmac")]
+const MAC: Mac = Mac([0, 0, 0x5e, 0, 2, 7]);
+
+/// The kernel tells of the virtual MAC's device, and lists it if it is asked.
+#[cfg(feature = "vmac")]
+fn told_of_device(bench: &mut Bench, is_on: bool) {
+    let details = Details { macvlan_on: Some(ETH0), is_on, ..Details::NONE };
+    let link = Link { index: VMAC, name: "vrrp6.7", mac: Some(MAC), running: true, details };
+    bench.handle(Event::Kernel(Message::Link(link)));
+    while let Some(Effect::DumpLinks(sequence)) =
+        bench.effects.iter().copied().find(|it| matches!(it, Effect::DumpLinks(_)))
+    {
+        bench.link(ETH0, "eth0", true);
+        bench.handle(Event::Kernel(Message::Link(link)));
+        bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
+        let Effect::DumpAddresses(sequence) = bench.effects[0] else { panic!("{:?}", bench.effects) };
+        bench.address(ETH0, crate::bench::OUR_V6, false);
+        bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
+    }
+}
+
+/// RFC 9568 §8.2.3: from the device of the virtual MAC, which is named in the option too; and whoever asks there is heard.
+#[cfg(feature = "vmac")]
+#[test]
+fn ad06_with_a_virtual_mac_it_leaves_from_there_and_names_it() {
+    let mut bench = Bench::new(&[]);
+    reload(&mut bench, with_advert(&[Spec { has_vmac: true, ..spec() }]));
+    told_of_device(&mut bench, false);
+    assert_eq!(bench.phase(0), Phase::Backup);
+    let _ = bench.run_for(SECOND * 4);
+    assert_eq!(bench.phase(0), Phase::Master);
+    told_of_device(&mut bench, true);
+    let mut tap = Tap::default();
+    perform(&bench.router, SAID, &mut tap).unwrap();
+    let [(VMAC, frame)] = &tap.frames[..] else { panic!("{:?}", tap.frames) };
+    assert_eq!(frame[6..12], MAC.0);
+    let named = [[1, 1].as_slice(), &MAC.0].concat();
+    assert!(frame[70..].chunks_exact(8).any(|option| option == named), "{frame:02x?}");
+    assert_eq!(tap.joined, [(VMAC, "ff02::2".parse().unwrap())]);
+    ask(&mut bench, VMAC);
+    assert_eq!(said(&mut bench, SECOND * 4).len(), 1);
 }
