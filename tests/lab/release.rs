@@ -12,8 +12,11 @@ use crate::lone::{SECOND, VRID, announced, config};
 const V4: &str = "10.0.0.100";
 const V6: &str = "2001:db8::100";
 
+/// About the takeover, in which a stall of a few milliseconds costs as many pings.
+const MOMENT: Duration = Duration::from_millis(30);
+
 /// How often a round is tried for the ones that count.
-const TRIES_MAX: usize = 12;
+const TRIES_MAX: usize = 16;
 
 /// The exit code, and what was printed.
 fn ask(daemon: &Vipd, words: &[&str]) -> (Option<i32>, String) {
@@ -105,7 +108,8 @@ impl Scene {
         self.wait_holder(0, trial);
         thread::sleep(SECOND / 5);
         let may_be = if trial.waits_for_device { 2 + claim.as_millis() as usize } else { 1 };
-        stall.is_zero().then_some((lost, may_be))
+        let is_quiet = Noise::observer().is_quiet(taken - MOMENT, taken + MOMENT);
+        (stall.is_zero() && is_quiet).then_some((lost, may_be))
     }
 }
 

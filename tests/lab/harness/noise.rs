@@ -11,6 +11,8 @@ use super::now;
 
 const PERIOD: Duration = Duration::from_millis(4);
 const NOTABLE: Duration = Duration::from_millis(10);
+/// What is too much where each millisecond counts.
+const SLIGHT: Duration = Duration::from_millis(2);
 
 /// Watches every processor of the machine for as long as the process runs.
 pub(crate) struct Noise {
@@ -37,7 +39,7 @@ impl Noise {
         let stalls = self.stalls.lock().expect("no observer panics");
         stalls
             .iter()
-            .filter(|(began, length)| *began + *length >= from && *began <= to)
+            .filter(|(began, length)| *began + *length >= from && *began <= to && *length >= NOTABLE + PERIOD)
             .map(|(_, length)| *length)
             .max()
             .unwrap_or_default()
@@ -47,8 +49,16 @@ impl Noise {
     /// processors are watched one by one, so what stops them all counts for each.
     pub(crate) fn total(&self, from: Duration, to: Duration) -> Duration {
         let stalls = self.stalls.lock().expect("no observer panics");
-        let inside = stalls.iter().filter(|(began, length)| *began + *length >= from && *began <= to);
+        let notable = stalls.iter().filter(|(_, length)| *length >= NOTABLE + PERIOD);
+        let inside = notable.filter(|(began, length)| *began + *length >= from && *began <= to);
         inside.map(|(_, length)| *length).sum()
+    }
+
+    /// Whether nobody was woken 2 ms late or more between two moments.
+    #[allow(dead_code)] // Not the emulated boards'.
+    pub(crate) fn is_quiet(&self, from: Duration, to: Duration) -> bool {
+        let stalls = self.stalls.lock().expect("no observer panics");
+        !stalls.iter().any(|(began, length)| *began + *length >= from && *began <= to)
     }
 
     /// For how long, since the machine started, somebody has been waiting for a processor (PSI).
@@ -65,7 +75,7 @@ impl Noise {
             let due = Instant::now() + PERIOD;
             thread::sleep(PERIOD);
             let late = Instant::now().saturating_duration_since(due);
-            if late >= NOTABLE {
+            if late >= SLIGHT {
                 let mut stalls = self.stalls.lock().expect("no observer panics");
                 stalls.push((began, late + PERIOD));
             }
