@@ -20,8 +20,8 @@ pub struct Answer {
     pub records: Vec<Record, VIRTUAL_ROUTERS_MAX>,
     /// Counts of packets that belong to none, in the order of [`Discard::ALL`].
     pub stray: [u32; Discard::ALL.len()],
-    /// What the instances track.
-    pub tracks: Vec<Track, { 2 * TRACKS_MAX }>,
+    /// What is tracked, in the order of the configuration's table: so it has room for all.
+    pub tracks: Vec<Track, TRACKS_MAX>,
     /// Who is refused.
     pub strangers: Vec<Stranger, STRANGERS_MAX>,
 }
@@ -36,6 +36,11 @@ impl Answer {
             stray: [0; Discard::ALL.len()],
             strangers: Vec::new(),
         }
+    }
+
+    /// What a virtual router's instance tracks, then what its group does.
+    pub fn tracks_of(&self, record: &Record) -> impl Iterator<Item = &Track> {
+        record.tracks.into_iter().flat_map(|span| span.of(&self.tracks))
     }
 }
 
@@ -57,11 +62,7 @@ pub fn status(socket: &CStr, instance: Option<&str>, answer: &mut Answer) -> Res
                 let _ = answer.records.push(record);
             }
         }
-        Reply::Track(track) => {
-            if instance.is_none_or(|name| name == track.instance) {
-                let _ = answer.tracks.push(track);
-            }
-        }
+        Reply::Track(track) => drop(answer.tracks.push(track)),
         Reply::Stray(counts) => answer.stray = counts,
         Reply::Stranger(stranger) => drop(answer.strangers.push(stranger)),
         Reply::File(_) | Reply::Problem { .. } | Reply::Reloaded(_) | Reply::Known(_) | Reply::End => {}

@@ -5,6 +5,7 @@ use core::fmt::{Display, Write};
 use heapless::{String, Vec};
 
 use super::{Daemon, Trouble, load};
+use crate::config::Instance;
 use crate::config::problem::{Problem, Severity};
 use crate::limits::CONTROL_CLIENTS_MAX;
 use crate::linux::Errno;
@@ -30,8 +31,8 @@ struct Client {
 #[derive(Clone, Copy)]
 enum Next {
     Record(Slot),
-    /// What the instance of this slot tracks, by place.
-    Track(Slot, u16),
+    /// What is tracked, by place.
+    Track(u16),
     Stranger(u8),
     Reloaded(bool),
     Known(bool),
@@ -128,10 +129,16 @@ impl Daemon<'_> {
         answer(self.hands.router, client)
     }
 
-    /// Hands in what concerns the instance of this name; `false`: there is none.
+    /// Hands in what concerns the instance of this name, or the group, since what concerns one of its instances concerns
+    /// all; `false`: there is none.
     fn act_on(&mut self, name: &str, event: fn(u16) -> Event<'static>) -> bool {
         let config = self.hands.router.config();
-        let found = config.instances.iter().position(|instance| config.text(instance.name) == name);
+        let group = config.groups.iter().position(|group| config.text(group.name) == name);
+        let is_in_group =
+            |instance: &Instance| instance.group.is_some_and(|it| Some(usize::from(it.0)) == group);
+        let instances = &config.instances;
+        let called = instances.iter().position(|instance| config.text(instance.name) == name);
+        let found = called.or_else(|| instances.iter().position(is_in_group));
         let Some(index) = found else { return false };
         self.hands.act(event(index as u16));
         true
@@ -170,21 +177,21 @@ fn answer(router: &Router, client: &mut Client) -> bool {
         let mut reply = match next {
             Next::Record(slot) => match router.status(clock::now(), slot) {
                 Some(record) => {
-                    following = Some(Next::Track(slot, 0));
+                    following = Some(Next::Record(Slot(slot.0.saturating_add(1))));
                     Reply::Record(record)
                 }
                 None => {
-                    following = Some(Next::Stranger(0));
+                    following = Some(Next::Track(0));
                     Reply::Stray(*router.stray().discards())
                 }
             },
-            Next::Track(slot, place) => match router.status_of_track(slot, place) {
+            Next::Track(place) => match router.status_of_track(place) {
                 Some(track) => {
-                    following = Some(Next::Track(slot, place.saturating_add(1)));
+                    following = Some(Next::Track(place.saturating_add(1)));
                     Reply::Track(track)
                 }
                 None => {
-                    client.next = Some(Next::Record(Slot(slot.0.saturating_add(1))));
+                    client.next = Some(Next::Stranger(0));
                     continue;
                 }
             },
