@@ -38,9 +38,14 @@ impl Answer {
         }
     }
 
-    /// What a virtual router's instance tracks, then what its group does.
-    pub fn tracks_of(&self, record: &Record) -> impl Iterator<Item = &Track> {
-        record.tracks.into_iter().flat_map(|span| span.of(&self.tracks))
+    /// Shows everything that a virtual router's instance tracks, then what its group does.
+    #[inline(never)]
+    pub fn each_track(&self, record: &Record, show: &mut dyn FnMut(&Track)) {
+        for span in &record.tracks {
+            for track in span.of(&self.tracks) {
+                show(track);
+            }
+        }
     }
 }
 

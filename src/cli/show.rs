@@ -128,7 +128,7 @@ fn why(record: &Record, out: &mut Output) {
 fn tracks(record: &Record, answer: &Answer, out: &mut Output) {
     let mut lead = "  tracks: ";
     let mut sum = i32::from(record.base_priority);
-    for track in answer.tracks_of(record) {
+    answer.each_track(record, &mut |track| {
         sum = sum.saturating_add(track.adds);
         out.text(lead);
         lead = ", ";
@@ -146,7 +146,7 @@ fn tracks(record: &Record, answer: &Answer, out: &mut Output) {
             signed(track.adds, out);
             out.text(")");
         }
-    }
+    });
     if lead == ", " {
         out.text("; base priority ");
         out.number(record.base_priority.into());
@@ -173,7 +173,7 @@ fn signed(number: i32, out: &mut Output) {
 fn json_tracks(record: &Record, answer: &Answer, out: &mut Output) {
     json_name(out, ",", "tracks");
     let mut lead = "[{\"name\":";
-    for track in answer.tracks_of(record) {
+    answer.each_track(record, &mut |track| {
         out.text(lead);
         lead = "},{\"name\":";
         quoted(&track.name, out);
@@ -187,7 +187,7 @@ fn json_tracks(record: &Record, answer: &Answer, out: &mut Output) {
         json_name(out, ",", "adds");
         signed(track.adds, out);
         json_flag(out, "fault", track.is_fault);
-    }
+    });
     out.text(if lead.starts_with('}') { "}]" } else { "[]" });
 }
 
@@ -486,29 +486,28 @@ mod prometheus {
         }
     }
 
-    /// What is tracked and has a number, or has none. What an instance and its group both track is told once.
+    /// What is tracked and has a number, or has none. An instance and its group may track the same thing.
     #[inline(never)]
     fn tracked(answer: &Answer, name: &str, meaning: &str, has_number: bool, out: &mut Output) {
         head(out, name, "", meaning, "gauge");
         for record in &answer.records {
-            for (place, track) in answer.tracks_of(record).enumerate() {
-                let is_it = |other: &Track| other.kind == track.kind && other.name == track.name;
-                if (track.kind == Track::FILE) != has_number
-                    || answer.tracks_of(record).take(place).any(is_it)
-                {
-                    continue;
+            let mut by = ",by=\"instance\",kind=";
+            for span in &record.tracks {
+                for track in span.of(&answer.tracks) {
+                    if (track.kind == Track::FILE) != has_number {
+                        continue;
+                    }
+                    labels(out, name, "", Some(record));
+                    out.text(by);
+                    quoted(word(&Track::KINDS, track.kind), out);
+                    out.text(",name=");
+                    quoted(&track.name, out);
+                    out.text("} ");
+                    let up = i32::from(track.state == Standing::Up as u8);
+                    signed(if has_number { track.number } else { up }, out);
+                    out.text("\n");
                 }
-                labels(out, name, "", Some(record));
-                out.text(",kind=");
-                quoted(word(&Track::KINDS, track.kind), out);
-                out.text(",name=");
-                quoted(&track.name, out);
-                out.text("} ");
-                signed(
-                    if has_number { track.number } else { (track.state == Standing::Up as u8).into() },
-                    out,
-                );
-                out.text("\n");
+                by = ",by=\"group\",kind=";
             }
         }
     }
@@ -652,7 +651,7 @@ mod tests {
 
     #[cfg(feature = "prometheus")]
     #[test]
-    fn prometheus_has_what_is_tracked_once_and_what_the_priority_is_made_of() {
+    fn prometheus_has_what_is_tracked_and_what_the_priority_is_made_of() {
         let [link, ping, file] = good_and_bad();
         let mut answer = answer(250, 254, &[link.clone(), ping, file, link]);
         answer.records[0].is_released = true;
@@ -662,14 +661,15 @@ mod tests {
             ("priority", "", "254"),
             ("base_priority", "", "250"),
             ("released", "", "1"),
-            ("tracked_up", r#",kind="link",name="link""#, "1"),
-            ("tracked_up", r#",kind="ping",name="ping""#, "0"),
-            ("tracked_value", r#",kind="file",name="file""#, "-300"),
+            ("tracked_up", r#",by="instance",kind="link",name="link""#, "1"),
+            ("tracked_up", r#",by="group",kind="link",name="link""#, "1"),
+            ("tracked_up", r#",by="group",kind="ping",name="ping""#, "0"),
+            ("tracked_value", r#",by="group",kind="file",name="file""#, "-300"),
         ] {
             let sample = std::format!("\nvipd_{name}{{{labels}{more}}} {value}\n");
             assert_eq!(text.matches(&sample).count(), 1, "{sample} in {text}");
         }
-        assert_eq!(text.matches("vipd_tracked_").count(), 3 + 2 * 2, "with HELP and TYPE of two");
+        assert_eq!(text.matches("vipd_tracked_").count(), 4 + 2 * 2, "with HELP and TYPE of two");
         let reasons = text.lines().filter(|line| line.starts_with("vipd_dropped_total{instance"));
         assert!(reasons.clone().count() > 0 && reasons.clone().all(|line| line.contains(",reason=\"")));
         assert!(text.contains("\nvipd_stray_total{reason=\""));

@@ -5,7 +5,6 @@ use core::fmt::{Display, Write};
 use heapless::{String, Vec};
 
 use super::{Daemon, Trouble, load};
-use crate::config::Instance;
 use crate::config::problem::{Problem, Severity};
 use crate::limits::CONTROL_CLIENTS_MAX;
 use crate::linux::Errno;
@@ -133,12 +132,18 @@ impl Daemon<'_> {
     /// all; `false`: there is none.
     fn act_on(&mut self, name: &str, event: fn(u16) -> Event<'static>) -> bool {
         let config = self.hands.router.config();
-        let group = config.groups.iter().position(|group| config.text(group.name) == name);
-        let is_in_group =
-            |instance: &Instance| instance.group.is_some_and(|it| Some(usize::from(it.0)) == group);
-        let instances = &config.instances;
-        let called = instances.iter().position(|instance| config.text(instance.name) == name);
-        let found = called.or_else(|| instances.iter().position(is_in_group));
+        let is_it = |text| config.text(text) == name;
+        let mut found = None;
+        for (index, instance) in config.instances.iter().enumerate() {
+            if is_it(instance.name) {
+                found = Some(index);
+                break;
+            }
+            let group = instance.group.and_then(|group| config.groups.get(usize::from(group.0)));
+            if found.is_none() && group.is_some_and(|group| is_it(group.name)) {
+                found = Some(index);
+            }
+        }
         let Some(index) = found else { return false };
         self.hands.act(event(index as u16));
         true

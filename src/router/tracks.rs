@@ -9,7 +9,8 @@ use crate::vrrp::Fault;
 impl Router {
     /// Everything that an instance listens to: its own, then its group's.
     pub(crate) fn tracks_of(&self, instance: &Instance) -> impl Iterator<Item = &Track> {
-        self.spans_of(instance).into_iter().flat_map(|span| span.of(&self.config.tracks))
+        let [own, group] = self.spans_of(instance);
+        own.of(&self.config.tracks).iter().chain(group.of(&self.config.tracks))
     }
 
     /// Where in the configuration's table its own tracks are, and where its group's.
