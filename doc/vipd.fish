@@ -32,7 +32,7 @@ complete -c vipd -n "__fish_vipd_needs_command" -f -a "import" -d 'a keepalived.
 complete -c vipd -n "__fish_vipd_needs_command" -f -a "status" -d 'show every virtual router: state, since when and why, master, counters, and what is tracked'
 complete -c vipd -n "__fish_vipd_needs_command" -f -a "watch" -d 'show transitions and the adverts of everybody on every device, as they happen'
 complete -c vipd -n "__fish_vipd_needs_command" -f -a "reload" -d 'read the configuration again, as SIGHUP does; a bad one is refused and the old one goes on'
-complete -c vipd -n "__fish_vipd_needs_command" -f -a "release" -d 'let another router be master, without a gap, and keep away until reclaim or a restart'
+complete -c vipd -n "__fish_vipd_needs_command" -f -a "release" -d 'let another router be master, without a gap, or nobody after four intervals; until reclaim or a restart'
 complete -c vipd -n "__fish_vipd_needs_command" -f -a "reclaim" -d 'take part again'
 complete -c vipd -n "__fish_vipd_using_subcommand run" -s c -d 'the configuration; /etc/config/vipd if it is not said' -r -F
 complete -c vipd -n "__fish_vipd_using_subcommand run" -l socket -d 'where the daemon is to be asked; /var/run/vipd.sock if it is not said' -r -F

@@ -345,13 +345,13 @@ fn status(command: &Command<'_>) -> Exit {
         return unreachable_daemon(command, &error);
     }
     if let Some(name) = command.instance.filter(|_| answer.records.is_empty()) {
-        return unknown_instance(name);
+        return unknown("", name);
     }
     print(|out| match command.format {
         Format::Table => show::table(answer, out),
         Format::Json => show::json(answer, linux::clock::time_of_day().0, out),
         #[cfg(feature = "prometheus")]
-        Format::Prometheus => show::prometheus(&answer.records, &answer.stray, out),
+        Format::Prometheus => show::prometheus(answer, out),
     })
 }
 
@@ -391,13 +391,13 @@ fn tell<'a>(command: &Command<'a>, request: fn(&'a str) -> Request<'a>) -> Exit 
     let name = command.instance.unwrap_or("");
     match ask::tell(command.socket, request(name)) {
         Ok(true) => Exit::Done,
-        Ok(false) => unknown_instance(name),
+        Ok(false) => unknown("or group ", name),
         Err(error) => unreachable_daemon(command, &error),
     }
 }
 
-fn unknown_instance(name: &str) -> Exit {
-    complain(&["there is no instance '", name, "'"]);
+fn unknown(or_what: &str, name: &str) -> Exit {
+    complain(&["there is no instance ", or_what, "'", name, "'"]);
     Exit::Wrong
 }
 

@@ -650,6 +650,12 @@ impl<'a> View<'a> {
         &self.member.virtual_router
     }
 
+    /// Whether it keeps away by hand, or will when its successor is there.
+    #[must_use]
+    pub const fn is_released(&self) -> bool {
+        self.member.released
+    }
+
     /// Its virtual addresses, also those that it does not advertise, each with its index in [`Config::addresses`].
     pub fn addresses(&self) -> impl Iterator<Item = (usize, &'a VirtualAddress)> + Clone + use<'a> {
         self.positions().zip(self.family().addresses.of(&self.config.addresses))

@@ -11,7 +11,7 @@ use core::net::IpAddr;
 use heapless::String;
 use heapless::string::StringView;
 
-use crate::config::{self, Tracked};
+use crate::config::{self, Span, Tracked};
 use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX};
 use crate::probe::Standing;
 use crate::router::{self, Router, Slot};
@@ -22,7 +22,7 @@ use crate::wire::{Full, Writer, ip};
 
 /// Stands first in every packet. It changes with the format, so that a client of another release is told nothing
 /// rather than something wrong.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// Bytes of the longest packet on the control socket.
 pub const PACKET_BYTES_MAX: usize = 512;
@@ -30,8 +30,8 @@ pub const PACKET_BYTES_MAX: usize = 512;
 /// What a client asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// A [`Reply::Record`] for every virtual router, each first one of an instance with its [`Reply::Track`]s,
-    /// [`Reply::Stray`], then a [`Reply::Stranger`] for each.
+    /// A [`Reply::Record`] for every virtual router, [`Reply::Stray`], a [`Reply::Track`] for each entry of
+    /// [`Config::tracks`](config::Config::tracks), then a [`Reply::Stranger`] for each.
     Status,
     /// Read the configuration again. [`Reply::File`], [`Reply::Problem`]s, then [`Reply::Reloaded`].
     Reload,
@@ -49,7 +49,7 @@ pub enum Request<'a> {
 pub enum Reply {
     /// One virtual router.
     Record(Record),
-    /// Something that an instance tracks.
+    /// Something that an instance or a group tracks.
     Track(Track),
     /// Packets that belong to none, by reason, in the order of [`Discard::ALL`].
     Stray([u32; Discard::ALL.len()]),
@@ -114,8 +114,13 @@ pub struct Record {
     pub peer_checksum_is_rfc9568: bool,
     /// Milliseconds since a router was heard last.
     pub heard_ms: Option<u32>,
-    /// Milliseconds until the next deadline: the next advert of a master, the takeover of a backup.
+    /// Milliseconds until the next deadline: the next advert of a master, the departure of one that is released, the
+    /// takeover of a backup.
     pub deadline_ms: Option<u32>,
+    /// It keeps away by hand, or as a master will when its successor is there.
+    pub is_released: bool,
+    /// What its instance and its group track: places among the [`Reply::Track`]s.
+    pub tracks: [Span; 2],
     /// Counts since the daemon started.
     pub counters: Counters,
 }
@@ -123,13 +128,11 @@ pub struct Record {
 /// Something that is tracked, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
-    /// The name of the instance that tracks it.
-    pub instance: String<NAME_BYTES_MAX>,
-    /// Its own name.
+    /// Its name.
     pub name: String<NAME_BYTES_MAX>,
     /// A place in [`Track::KINDS`].
     pub kind: u8,
-    /// A place in [`Track::STATES`].
+    /// A place in [`Track::STATES`]; says nothing of a file.
     pub state: u8,
     /// What stands in a file.
     pub number: i32,
@@ -172,17 +175,12 @@ impl Router {
         })
     }
 
-    /// What may be seen of something that an instance tracks, by its place among all that it does; told of the first
-    /// virtual router of an instance alone.
+    /// What may be seen of something that is tracked, by its place in [`Config::tracks`](config::Config::tracks): once,
+    /// however many instances a group has.
     #[must_use]
-    pub fn status_of_track(&self, slot: Slot, place: u16) -> Option<Track> {
-        let instance = self.view(slot)?.instance;
-        let before = slot.0.checked_sub(1).and_then(|before| self.view(Slot(before)));
-        if before.is_some_and(|before| core::ptr::eq(before.instance, instance)) {
-            return None;
-        }
-        let track = self.tracks_of(instance).nth(usize::from(place))?;
+    pub fn status_of_track(&self, place: u16) -> Option<Track> {
         let config = self.config();
+        let track = config.tracks.get(usize::from(place))?;
         let text = |text: Option<config::Text>| text.map_or("", |text| config.text(text));
         let (kind, name, number) = match track.what {
             Tracked::Link(interface) => (0, config.interface_name(interface), 0),
@@ -199,7 +197,6 @@ impl Router {
         };
         let adds = self.weigh(track);
         Some(Track {
-            instance: cut(config.text(instance.name)),
             name: cut(name),
             kind,
             state: self.standing_of(track.what) as u8,
@@ -250,6 +247,8 @@ impl Router {
                 && heard.is_some_and(|heard| heard.checksum == ChecksumForm::MessageOnly),
             heard_ms: heard.map(|heard| millis(now.since(heard.at))),
             deadline_ms: deadline.map(|at| millis(at.since(now))),
+            is_released: view.is_released(),
+            tracks: self.spans_of(view.instance),
             counters: virtual_router.counters,
         })
     }
@@ -383,7 +382,8 @@ impl Reply {
 }
 
 impl Record {
-    const EMPTY: Self = Self {
+    /// To be filled by [`Reply::parse`].
+    pub(crate) const EMPTY: Self = Self {
         name: String::new(),
         interface: String::new(),
         vrid: 0,
@@ -403,6 +403,8 @@ impl Record {
         peer_checksum_is_rfc9568: false,
         heard_ms: None,
         deadline_ms: None,
+        is_released: false,
+        tracks: [Span { start: 0, len: 0 }; 2],
         counters: Counters::new(),
     };
 
@@ -416,6 +418,7 @@ impl Record {
         fields.u8(&mut self.base_priority);
         fields.flag(&mut self.is_ipv6);
         fields.flag(&mut self.peer_checksum_is_rfc9568);
+        fields.flag(&mut self.is_released);
         fields.u16(&mut self.interval_centis);
         fields.u16(&mut self.addresses);
         for address in [&mut self.source, &mut self.address, &mut self.master] {
@@ -433,6 +436,10 @@ impl Record {
         fields.optional(&mut self.deadline_ms);
         self.master_priority = priority.map(|priority| priority as u8);
         fields.u32(&mut self.since_secs);
+        for Span { start, len } in &mut self.tracks {
+            fields.u16(start);
+            fields.u16(len);
+        }
         self.counters.each(&mut |count| fields.u32(count));
     }
 }
@@ -448,18 +455,9 @@ impl Track {
     pub const FILE: u8 = 2;
 
     /// To be filled by [`Reply::parse`].
-    const EMPTY: Self = Self {
-        instance: String::new(),
-        name: String::new(),
-        kind: 0,
-        state: 0,
-        number: 0,
-        adds: 0,
-        is_fault: false,
-    };
+    const EMPTY: Self = Self { name: String::new(), kind: 0, state: 0, number: 0, adds: 0, is_fault: false };
 
     fn exchange(&mut self, fields: &mut Fields<'_>) {
-        fields.text(&mut self.instance);
         fields.text(&mut self.name);
         fields.u8(&mut self.kind);
         fields.u8(&mut self.state);
@@ -614,6 +612,8 @@ mod tests {
             peer_checksum_is_rfc9568: true,
             heard_ms: Some(u32::MAX),
             deadline_ms: Some(u32::MAX),
+            is_released: true,
+            tracks: [Span { start: 1, len: u16::MAX }, Span { start: u16::MAX, len: 2 }],
             counters,
         }
     }
@@ -670,7 +670,6 @@ mod tests {
             Reply::Stranger(Stranger::EMPTY),
             Reply::Track(Track::EMPTY),
             Reply::Track(Track {
-                instance: cut(&"i".repeat(NAME_BYTES_MAX)),
                 name: cut(&"n".repeat(NAME_BYTES_MAX)),
                 kind: 2,
                 state: 1,
@@ -717,10 +716,10 @@ mod tests {
         assert_eq!(Request::parse(&[FORMAT + 1, 0]), None);
         assert_eq!(Request::parse(&[FORMAT, 99]), None);
         assert_eq!(Request::parse(&[FORMAT, 0, 0]), None);
-        // An address of five bytes: the third field after three texts, four numbers, two flags and two more.
+        // An address of five bytes: the third field after three texts, four numbers, three flags and two more.
         let mut record = Record::EMPTY;
         let len = Reply::Record(record.clone()).emit(&mut buffer).unwrap();
-        let at = 2 + 3 + 4 + 2 + 4;
+        let at = 2 + 3 + 4 + 3 + 4;
         assert_eq!(buffer[at], 0);
         buffer[at] = 5;
         assert_eq!(Reply::parse(&buffer[..len]), None);

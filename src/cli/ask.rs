@@ -20,8 +20,8 @@ pub struct Answer {
     pub records: Vec<Record, VIRTUAL_ROUTERS_MAX>,
     /// Counts of packets that belong to none, in the order of [`Discard::ALL`].
     pub stray: [u32; Discard::ALL.len()],
-    /// What the instances track.
-    pub tracks: Vec<Track, { 2 * TRACKS_MAX }>,
+    /// What is tracked, in the order of the configuration's table: so it has room for all.
+    pub tracks: Vec<Track, TRACKS_MAX>,
     /// Who is refused.
     pub strangers: Vec<Stranger, STRANGERS_MAX>,
 }
@@ -35,6 +35,16 @@ impl Answer {
             tracks: Vec::new(),
             stray: [0; Discard::ALL.len()],
             strangers: Vec::new(),
+        }
+    }
+
+    /// Shows everything that a virtual router's instance tracks, then what its group does.
+    #[inline(never)]
+    pub fn each_track(&self, record: &Record, show: &mut dyn FnMut(&Track)) {
+        for span in &record.tracks {
+            for track in span.of(&self.tracks) {
+                show(track);
+            }
         }
     }
 }
@@ -57,11 +67,7 @@ pub fn status(socket: &CStr, instance: Option<&str>, answer: &mut Answer) -> Res
                 let _ = answer.records.push(record);
             }
         }
-        Reply::Track(track) => {
-            if instance.is_none_or(|name| name == track.instance) {
-                let _ = answer.tracks.push(track);
-            }
-        }
+        Reply::Track(track) => drop(answer.tracks.push(track)),
         Reply::Stray(counts) => answer.stray = counts,
         Reply::Stranger(stranger) => drop(answer.strangers.push(stranger)),
         Reply::File(_) | Reply::Problem { .. } | Reply::Reloaded(_) | Reply::Known(_) | Reply::End => {}

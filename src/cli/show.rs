@@ -30,7 +30,7 @@ pub fn table(answer: &Answer, out: &mut Output) {
     for record in &answer.records {
         row(record, out);
         why(record, out);
-        tracks(record, &answer.tracks, out);
+        tracks(record, answer, out);
         dropped(out, "dropped", record.counters.discards());
     }
     dropped(out, "packets for nobody here", &answer.stray);
@@ -103,9 +103,14 @@ fn row(record: &Record, out: &mut Output) {
 fn why(record: &Record, out: &mut Output) {
     out.text("\n  ");
     out.text(&record.cause);
+    if record.is_released && record.cause != Fault::Released.name() {
+        out.text("; ");
+        out.text(Fault::Released.name());
+    }
     let sentence = match record.phase {
         Phase::Initialize => ["", ""],
         Phase::Backup => ["; takes over in ", " ms unless the master is heard"],
+        Phase::Master if record.is_released => ["; goes in ", " ms, or when another master is heard"],
         Phase::Master => ["; next advert in ", " ms"],
     };
     if let ([before, behind], Some(ms)) = (sentence, record.deadline_ms) {
@@ -120,9 +125,11 @@ fn why(record: &Record, out: &mut Output) {
 }
 
 /// What it tracks, and what each makes of its priority.
-fn tracks(record: &Record, all: &[Track], out: &mut Output) {
+fn tracks(record: &Record, answer: &Answer, out: &mut Output) {
     let mut lead = "  tracks: ";
-    for track in all.iter().filter(|track| track.instance == record.name) {
+    let mut sum = i32::from(record.base_priority);
+    answer.each_track(record, &mut |track| {
+        sum = sum.saturating_add(track.adds);
         out.text(lead);
         lead = ", ";
         out.text(&track.name);
@@ -139,8 +146,15 @@ fn tracks(record: &Record, all: &[Track], out: &mut Output) {
             signed(track.adds, out);
             out.text(")");
         }
-    }
+    });
     if lead == ", " {
+        out.text("; base priority ");
+        out.number(record.base_priority.into());
+        // The owner's never changes, and that of others stays between 1 and 254.
+        if sum != i32::from(record.priority) {
+            out.text(", kept at ");
+            out.number(record.priority.into());
+        }
         out.text("\n");
     }
 }
@@ -156,24 +170,24 @@ fn signed(number: i32, out: &mut Output) {
     out.number(number.unsigned_abs());
 }
 
-fn json_tracks(record: &Record, all: &[Track], out: &mut Output) {
+fn json_tracks(record: &Record, answer: &Answer, out: &mut Output) {
     json_name(out, ",", "tracks");
     let mut lead = "[{\"name\":";
-    for track in all.iter().filter(|track| track.instance == record.name) {
+    answer.each_track(record, &mut |track| {
         out.text(lead);
         lead = "},{\"name\":";
         quoted(&track.name, out);
         json_text(out, "kind", word(&Track::KINDS, track.kind));
-        json_text(out, "state", word(&Track::STATES, track.state));
         if track.kind == Track::FILE {
             json_name(out, ",", "number");
             signed(track.number, out);
+        } else {
+            json_text(out, "state", word(&Track::STATES, track.state));
         }
         json_name(out, ",", "adds");
         signed(track.adds, out);
-        json_name(out, ",", "fault");
-        out.text(if track.is_fault { "true" } else { "false" });
-    }
+        json_flag(out, "fault", track.is_fault);
+    });
     out.text(if lead.starts_with('}') { "}]" } else { "[]" });
 }
 
@@ -221,7 +235,7 @@ pub fn json(answer: &Answer, now_secs: u32, out: &mut Output) {
     for (position, record) in answer.records.iter().enumerate() {
         out.text(if position > 0 { ",{" } else { "{" });
         json_record(record, out);
-        json_tracks(record, &answer.tracks, out);
+        json_tracks(record, answer, out);
         out.text("}");
     }
     out.text("],\"stray\":{");
@@ -270,6 +284,7 @@ fn json_record(record: &Record, out: &mut Output) {
     json_text(out, "family", family(record));
     json_text(out, "state", record.phase.name());
     json_text(out, "reason", &record.cause);
+    json_flag(out, "released", record.is_released);
     json_text(out, "peer_checksum", if record.peer_checksum_is_rfc9568 { "rfc9568" } else { "rfc5798" });
     let values = [
         record.vrid.into(),
@@ -316,6 +331,11 @@ pub(super) fn json_numbers(out: &mut Output, comma: &str, names: &[&str], values
 pub(super) fn json_text(out: &mut Output, name: &str, text: &str) {
     json_name(out, ",", name);
     quoted(text, out);
+}
+
+fn json_flag(out: &mut Output, name: &str, flag: bool) {
+    json_name(out, ",", name);
+    out.text(if flag { "true" } else { "false" });
 }
 
 #[inline(never)]
@@ -392,15 +412,18 @@ pub use prometheus::prometheus;
 /// Prometheus' text format, for node-exporter's textfile collector.
 #[cfg(feature = "prometheus")]
 mod prometheus {
-    use super::{COUNTERS, REASONS, Stray, counters, family, quoted};
+    use super::{Answer, COUNTERS, REASONS, counters, family, quoted, signed, word};
     use crate::linux::output::Output;
-    use crate::status::Record;
+    use crate::probe::Standing;
+    use crate::status::{Record, Track};
 
     /// What there is beside the counters: name and meaning.
-    const GAUGES: [[&str; 2]; 3] = [
+    const GAUGES: [[&str; 2]; 5] = [
         ["state", "0 initialize, 1 backup, 2 master"],
         ["state_seconds", "Time in the state"],
         ["priority", "Priority at the moment"],
+        ["base_priority", "Priority without what is tracked"],
+        ["released", "1 from release to reclaim"],
     ];
 
     /// The meaning of [`COUNTERS`].
@@ -419,14 +442,23 @@ mod prometheus {
     ];
 
     /// All of it.
-    pub fn prometheus(records: &[Record], stray: &Stray, out: &mut Output) {
+    pub fn prometheus(answer: &Answer, out: &mut Output) {
+        let records = &answer.records;
         for (position, [name, meaning]) in GAUGES.into_iter().enumerate() {
             head(out, name, "", meaning, "gauge");
             for record in records {
-                let values = [record.phase as u32, record.since_secs, record.priority.into()];
+                let values = [
+                    record.phase as u32,
+                    record.since_secs,
+                    record.priority.into(),
+                    record.base_priority.into(),
+                    record.is_released.into(),
+                ];
                 sample(out, name, "", Some(record), "", values.get(position));
             }
         }
+        tracked(answer, "tracked_up", "1 if it is up, 0 if it is down or not tried yet", false, out);
+        tracked(answer, "tracked_value", "Number in a file", true, out);
         for (position, (name, meaning)) in COUNTERS.iter().zip(MEANINGS).enumerate() {
             head(out, name, "_total", meaning, "counter");
             for record in records {
@@ -440,7 +472,7 @@ mod prometheus {
             }
         }
         head(out, "stray", "_total", "Packets for nobody here, by reason", "counter");
-        for (reason, count) in REASONS.iter().zip(stray) {
+        for (reason, count) in REASONS.iter().zip(&answer.stray) {
             sample(out, "stray", "_total", None, reason, Some(count));
         }
     }
@@ -454,15 +486,35 @@ mod prometheus {
         }
     }
 
+    /// What is tracked and has a number, or has none. An instance and its group may track the same thing.
     #[inline(never)]
-    fn sample(
-        out: &mut Output,
-        name: &str,
-        suffix: &str,
-        record: Option<&Record>,
-        reason: &str,
-        value: Option<&u32>,
-    ) {
+    fn tracked(answer: &Answer, name: &str, meaning: &str, has_number: bool, out: &mut Output) {
+        head(out, name, "", meaning, "gauge");
+        for record in &answer.records {
+            let mut by = ",by=\"instance\",kind=";
+            for span in &record.tracks {
+                for track in span.of(&answer.tracks) {
+                    if (track.kind == Track::FILE) != has_number {
+                        continue;
+                    }
+                    labels(out, name, "", Some(record));
+                    out.text(by);
+                    quoted(word(&Track::KINDS, track.kind), out);
+                    out.text(",name=");
+                    quoted(&track.name, out);
+                    out.text("} ");
+                    let up = i32::from(track.state == Standing::Up as u8);
+                    signed(if has_number { track.number } else { up }, out);
+                    out.text("\n");
+                }
+                by = ",by=\"group\",kind=";
+            }
+        }
+    }
+
+    /// The beginning of a sample.
+    #[inline(never)]
+    fn labels(out: &mut Output, name: &str, suffix: &str, record: Option<&Record>) {
         for part in ["vipd_", name, suffix, "{"] {
             out.text(part);
         }
@@ -475,9 +527,22 @@ mod prometheus {
             quoted(family(record), out);
             out.text(",vrid=\"");
             out.number(record.vrid.into());
-            out.text(if reason.is_empty() { "\"" } else { "\"," });
+            out.text("\"");
         }
+    }
+
+    #[inline(never)]
+    fn sample(
+        out: &mut Output,
+        name: &str,
+        suffix: &str,
+        record: Option<&Record>,
+        reason: &str,
+        value: Option<&u32>,
+    ) {
+        labels(out, name, suffix, record);
         if !reason.is_empty() {
+            out.text(if record.is_some() { "," } else { "" });
             out.text("reason=");
             quoted(reason, out);
         }
@@ -490,7 +555,10 @@ mod prometheus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Span;
     use crate::linux::output::written;
+    use crate::probe::Standing;
+    use crate::status::cut;
 
     #[test]
     fn an_age_is_as_precise_as_it_is_short() {
@@ -500,6 +568,111 @@ mod tests {
         assert_eq!(shown(11_220), "    3h07m");
         assert_eq!(shown(792_000), "    9d04h");
         assert_eq!(shown(u32::MAX), "49710d06h");
+    }
+
+    /// An answer with one virtual router of this base priority and priority, which tracks the first of these by itself and
+    /// the others by its group.
+    fn answer(base_priority: u8, priority: u8, tracks: &[Track]) -> Answer {
+        let mut answer = Answer::new();
+        let spans = [Span { start: 0, len: 1 }, Span { start: 1, len: tracks.len() as u16 - 1 }];
+        let name = cut("lan");
+        let record = Record { name, base_priority, priority, tracks: spans, ..Record::EMPTY };
+        answer.records.push(record).unwrap();
+        answer.tracks.extend(tracks.iter().cloned());
+        answer
+    }
+
+    fn track(kind: &str, state: Standing, number: i32, adds: i32) -> Track {
+        let kind_place = Track::KINDS.iter().position(|word| *word == kind).unwrap() as u8;
+        Track { name: cut(kind), kind: kind_place, state: state as u8, number, adds, is_fault: false }
+    }
+
+    fn good_and_bad() -> [Track; 3] {
+        [
+            track("link", Standing::Up, 0, 20),
+            track("ping", Standing::Down, 0, -7),
+            track("file", Standing::Down, -300, 253),
+        ]
+    }
+
+    #[test]
+    fn a_table_says_what_a_priority_is_made_of_and_where_it_is_kept() {
+        let lines = |answer: &Answer| {
+            let text = written(|out| table(answer, out));
+            text.lines().skip(3).map(std::borrow::ToOwned::to_owned).collect::<std::vec::Vec<_>>()
+        };
+        let tracks = "  tracks: link up (+20), ping down (-7), file -300 (+253); base priority";
+        for (base, priority, behind) in [(250, 254, " 250, kept at 254"), (255, 255, " 255, kept at 255")] {
+            let shown = lines(&answer(base, priority, &good_and_bad()));
+            assert_eq!(shown, [std::format!("{tracks}{behind}")]);
+        }
+        let few = good_and_bad();
+        let shown = lines(&answer(100, 113, &few[..2]));
+        assert_eq!(shown, ["  tracks: link up (+20), ping down (-7); base priority 100"]);
+        let mut none = answer(100, 100, &few);
+        none.records[0].tracks = [Span::default(); 2];
+        assert!(lines(&none).is_empty());
+    }
+
+    #[test]
+    fn a_file_has_a_number_where_everything_else_has_a_state() {
+        let answer = answer(250, 254, &good_and_bad());
+        let text = written(|out| json_tracks(&answer.records[0], &answer, out));
+        let [link, ping, file] = [
+            r#"{"name":"link","kind":"link","state":"up","adds":20,"fault":false}"#,
+            r#"{"name":"ping","kind":"ping","state":"down","adds":-7,"fault":false}"#,
+            r#"{"name":"file","kind":"file","number":-300,"adds":253,"fault":false}"#,
+        ];
+        assert_eq!(text, std::format!(",\"tracks\":[{link},{ping},{file}]"));
+    }
+
+    #[test]
+    fn a_release_by_hand_is_told_in_every_state_and_as_what_comes_of_it() {
+        let mut answer = answer(100, 100, &good_and_bad()[..1]);
+        for (phase, is_released, cause, told) in [
+            (Phase::Master, false, "silence", "silence; next advert in 7 ms"),
+            (
+                Phase::Master,
+                true,
+                "silence",
+                "silence; released by hand; goes in 7 ms, or when another master is heard",
+            ),
+            (Phase::Initialize, true, "released by hand", "released by hand"),
+            (Phase::Initialize, true, "starting", "starting; released by hand"),
+        ] {
+            let deadline_ms = (phase == Phase::Master).then_some(7);
+            let record = &mut answer.records[0];
+            *record = Record { phase, is_released, cause: cut(cause), deadline_ms, ..record.clone() };
+            assert_eq!(written(|out| why(&answer.records[0], out)), std::format!("\n  {told}\n"));
+            let json = written(|out| json_record(&answer.records[0], out));
+            assert!(json.contains(&std::format!(",\"released\":{is_released},")), "{json}");
+        }
+    }
+
+    #[cfg(feature = "prometheus")]
+    #[test]
+    fn prometheus_has_what_is_tracked_and_what_the_priority_is_made_of() {
+        let [link, ping, file] = good_and_bad();
+        let mut answer = answer(250, 254, &[link.clone(), ping, file, link]);
+        answer.records[0].is_released = true;
+        let text = written(|out| prometheus(&answer, out));
+        let labels = r#"instance="lan",interface="",family="ipv4",vrid="0""#;
+        for (name, more, value) in [
+            ("priority", "", "254"),
+            ("base_priority", "", "250"),
+            ("released", "", "1"),
+            ("tracked_up", r#",by="instance",kind="link",name="link""#, "1"),
+            ("tracked_up", r#",by="group",kind="link",name="link""#, "1"),
+            ("tracked_up", r#",by="group",kind="ping",name="ping""#, "0"),
+            ("tracked_value", r#",by="group",kind="file",name="file""#, "-300"),
+        ] {
+            let sample = std::format!("\nvipd_{name}{{{labels}{more}}} {value}\n");
+            assert_eq!(text.matches(&sample).count(), 1, "{sample} in {text}");
+        }
+        assert_eq!(text.matches("vipd_tracked_").count(), 4 + 2 * 2, "with HELP and TYPE of two");
+        let reasons = text.lines().filter(|line| line.starts_with("vipd_dropped_total{instance"));
+        assert!(reasons.clone().count() > 0 && reasons.clone().all(|line| line.contains(",reason=\"")));
+        assert!(text.contains("\nvipd_stray_total{reason=\""));
     }
 
     #[test]

@@ -57,10 +57,10 @@ pub static VERBS: &[VerbWord] = &[
     verb(
         "release",
         Verb::Release,
-        "INSTANCE",
-        "let another router be master, without a gap, and keep away until reclaim or a restart",
+        "INSTANCE|GROUP",
+        "let another router be master, without a gap, or nobody after four intervals; until reclaim or a restart",
     ),
-    verb("reclaim", Verb::Reclaim, "INSTANCE", "take part again"),
+    verb("reclaim", Verb::Reclaim, "INSTANCE|GROUP", "take part again"),
     verb("--help", Verb::Help, "", "show this text"),
     verb(
         "--version",

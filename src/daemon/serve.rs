@@ -30,8 +30,8 @@ struct Client {
 #[derive(Clone, Copy)]
 enum Next {
     Record(Slot),
-    /// What the instance of this slot tracks, by place.
-    Track(Slot, u16),
+    /// What is tracked, by place.
+    Track(u16),
     Stranger(u8),
     Reloaded(bool),
     Known(bool),
@@ -128,10 +128,22 @@ impl Daemon<'_> {
         answer(self.hands.router, client)
     }
 
-    /// Hands in what concerns the instance of this name; `false`: there is none.
+    /// Hands in what concerns the instance of this name, or the group, since what concerns one of its instances concerns
+    /// all; `false`: there is none.
     fn act_on(&mut self, name: &str, event: fn(u16) -> Event<'static>) -> bool {
         let config = self.hands.router.config();
-        let found = config.instances.iter().position(|instance| config.text(instance.name) == name);
+        let is_it = |text| config.text(text) == name;
+        let mut found = None;
+        for (index, instance) in config.instances.iter().enumerate() {
+            if is_it(instance.name) {
+                found = Some(index);
+                break;
+            }
+            let group = instance.group.and_then(|group| config.groups.get(usize::from(group.0)));
+            if found.is_none() && group.is_some_and(|group| is_it(group.name)) {
+                found = Some(index);
+            }
+        }
         let Some(index) = found else { return false };
         self.hands.act(event(index as u16));
         true
@@ -170,21 +182,21 @@ fn answer(router: &Router, client: &mut Client) -> bool {
         let mut reply = match next {
             Next::Record(slot) => match router.status(clock::now(), slot) {
                 Some(record) => {
-                    following = Some(Next::Track(slot, 0));
+                    following = Some(Next::Record(Slot(slot.0.saturating_add(1))));
                     Reply::Record(record)
                 }
                 None => {
-                    following = Some(Next::Stranger(0));
+                    following = Some(Next::Track(0));
                     Reply::Stray(*router.stray().discards())
                 }
             },
-            Next::Track(slot, place) => match router.status_of_track(slot, place) {
+            Next::Track(place) => match router.status_of_track(place) {
                 Some(track) => {
-                    following = Some(Next::Track(slot, place.saturating_add(1)));
+                    following = Some(Next::Track(place.saturating_add(1)));
                     Reply::Track(track)
                 }
                 None => {
-                    client.next = Some(Next::Record(Slot(slot.0.saturating_add(1))));
+                    client.next = Some(Next::Stranger(0));
                     continue;
                 }
             },

@@ -9,9 +9,14 @@ use crate::vrrp::Fault;
 impl Router {
     /// Everything that an instance listens to: its own, then its group's.
     pub(crate) fn tracks_of(&self, instance: &Instance) -> impl Iterator<Item = &Track> {
+        let [own, group] = self.spans_of(instance);
+        own.of(&self.config.tracks).iter().chain(group.of(&self.config.tracks))
+    }
+
+    /// Where in the configuration's table its own tracks are, and where its group's.
+    pub(crate) fn spans_of(&self, instance: &Instance) -> [Span; 2] {
         let group = instance.group.and_then(|group| self.config.groups.get(usize::from(group.0)));
-        let spans = [instance.tracks, group.map_or(Span::default(), |group| group.tracks)];
-        spans.into_iter().flat_map(|span| span.of(&self.config.tracks))
+        [instance.tracks, group.map_or(Span::default(), |group| group.tracks)]
     }
 
     /// The number in a tracked file.

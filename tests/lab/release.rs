@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::bench::{Bench, Load};
 use crate::harness::{Capture, Client, Host, Noise, Port, Segment, Vipd, eventually, now};
-use crate::lone::{SECOND, VRID, announced, config};
+use crate::lone::{Lone, SECOND, VRID, announced, config};
 
 const V4: &str = "10.0.0.100";
 const V6: &str = "2001:db8::100";
@@ -194,5 +194,28 @@ fn the_release_of_an_instance_that_is_not_there_is_refused() {
     eventually("it answers", SECOND * 3, || daemon.try_status());
     let (code, text) = ask(&daemon, &["release", "nobody"]);
     assert_eq!(code, Some(1));
-    assert!(text.contains("there is no instance 'nobody'"), "{text}");
+    assert!(text.contains("there is no instance or group 'nobody'"), "{text}");
+}
+
+/// The name of its group does, too; and with nobody to follow, the addresses go after four intervals.
+#[test]
+fn a_released_group_without_a_successor_says_when_it_goes_and_comes_back_when_it_is_reclaimed() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let text = config(200, &["10.0.0.100/24"]).replace("'0.1'", "'1'");
+    let lone = Lone::start(&(text + "\nconfig vrrp_sync_group 'house'\n\tlist group 'lan'\n"));
+    lone.wait_master(V4);
+    assert_eq!(ask(&lone.vipd, &["release", "house"]), (Some(0), String::new()));
+    let (_, table) = ask(&lone.vipd, &["status"]);
+    assert!(table.contains("; released by hand; goes in "), "{table}");
+    let record = || lone.vipd.status()["instances"][0].take();
+    let leaving = record();
+    assert_eq!((&leaving["state"], &leaving["released"]), (&"master".into(), &true.into()), "{leaving}");
+    let (_, metrics) = ask(&lone.vipd, &["status", "--prometheus"]);
+    assert!(metrics.contains("\nvipd_released{instance=\"lan\","), "{metrics}");
+    eventually("it has gone", SECOND * 6, || (!lone.host.has("eth0", V4)).then_some(()));
+    let gone = record();
+    assert_eq!((&gone["state"], &gone["released"]), (&"initialize".into(), &true.into()), "{gone}");
+    assert_eq!(ask(&lone.vipd, &["reclaim", "house"]), (Some(0), String::new()));
+    eventually("it is back", SECOND * 6, || lone.host.has("eth0", V4).then_some(()));
+    assert_eq!(record()["released"], false);
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bench::{Bench, Load};
-use crate::harness::{Capture, Flooder, Forged, Host, Noise, Port, Segment, Sum, Vipd, eventually, now};
+use crate::harness::{
+    Capture, Flooder, Forged, Host, Noise, Port, Segment, Sum, Vipd, Workspace, eventually, now,
+};
 use crate::lone::{INTERVAL, SECOND, VRID, config};
 
 struct Pair {
@@ -115,4 +117,49 @@ fn rx22_a_backup_counts_every_bad_packet_by_its_reason() {
     assert_eq!(after["counters"]["became_master"], before["counters"]["became_master"]);
     assert_eq!(after["state"], "backup");
     assert!(after["since_s"].as_u64() > before["since_s"].as_u64(), "it has stayed what it was");
+}
+
+/// One thing for each of the numbers: eight files for a group of twelve instances.
+#[test]
+fn every_instance_of_a_group_shows_everything_that_the_group_tracks() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let workspace = Workspace::new();
+    let mut text = String::from("config vrrp_sync_group 'all'\n");
+    for thing in 1..=8 {
+        let path = workspace.write(&format!("file{thing}"), &format!("{thing}\n"));
+        text.push_str(&format!("\tlist track_file 'f{thing} weight 2'\n"));
+        text.insert_str(0, &format!("config track_file 'f{thing}'\n\toption file '{}'\n\n", path.display()));
+    }
+    for vrid in 1..=12 {
+        text.push_str(&format!("\tlist group 'v{vrid}'\n"));
+    }
+    for vrid in 1..=12 {
+        text.push_str(&format!(
+            "\nconfig vrrp_instance 'v{vrid}'\n\toption interface 'eth0'\n\toption virtual_router_id '{vrid}'\n\
+             \toption priority '200'\n\tlist virtual_ipaddress '10.0.0.{}/24'\n",
+            100 + vrid
+        ));
+    }
+    let lan = Segment::new();
+    let host = Host::new("router");
+    lan.attach_with(&host, "eth0", &["10.0.0.1/24"]);
+    let vipd = Vipd::start(&host, &text);
+    // 200 and 2 * (1 + .. + 8), but 254 at the most.
+    eventually("every file is read", SECOND * 5, || (record(&vipd)["priority"] == 254).then_some(()));
+    let status = vipd.status();
+    let instances = status["instances"].as_array().unwrap();
+    assert_eq!(instances.len(), 12);
+    for instance in instances {
+        let numbers = instance["tracks"].as_array().unwrap().iter().map(|track| track["number"].as_i64());
+        assert!(numbers.eq((1..=8).map(Some)), "{instance}");
+        assert_eq!(instance["base_priority"], 200);
+    }
+    let shown = |words: &[&str]| String::from_utf8(vipd.ask(words).stdout).unwrap();
+    let line = (1..=8).map(|thing| format!("f{thing} {thing} (+{})", 2 * thing)).collect::<Vec<_>>();
+    let line = format!("\n  tracks: {}; base priority 200, kept at 254\n", line.join(", "));
+    for (words, count) in [(&["status"][..], 12), (&["status", "v12"], 1)] {
+        let table = shown(words);
+        assert_eq!(table.matches(&line).count(), count, "{table}");
+    }
+    assert_eq!(shown(&["status", "--prometheus"]).matches("\nvipd_tracked_value{").count(), 12 * 8);
 }

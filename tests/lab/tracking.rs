@@ -166,7 +166,7 @@ fn a_file_moves_the_mastership_however_it_is_changed() {
     assert_eq!(status["instances"][0]["tracks"][0]["number"], 10);
     let table = pair.first.ask(&["status"]).stdout;
     let table = String::from_utf8(table).unwrap();
-    assert!(table.contains("\n  tracks: load 10 (-20)\n"), "{table}");
+    assert!(table.contains("\n  tracks: load 10 (-20); base priority 200\n"), "{table}");
     // Replaced by rename.
     fs::write(folder.join("fresh"), "30\n").unwrap();
     fs::rename(folder.join("fresh"), &file).unwrap();
