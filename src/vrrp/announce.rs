@@ -20,7 +20,8 @@ pub struct Timetable {
     /// The second burst after mastership.
     second_at: Option<Instant>,
     refresh_at: Option<Instant>,
-    provoked_at: Option<Instant>,
+    /// Others have provoked a burst: it goes at `quiet_until`.
+    is_provoked: bool,
     /// Before this, nobody provokes another burst.
     quiet_until: Instant,
 }
@@ -29,7 +30,7 @@ impl Timetable {
     /// Nothing is to be announced yet.
     #[must_use]
     pub const fn idle(now: Instant) -> Self {
-        Self { rest: 0, rest_at: now, second_at: None, refresh_at: None, provoked_at: None, quiet_until: now }
+        Self { rest: 0, rest_at: now, second_at: None, refresh_at: None, is_provoked: false, quiet_until: now }
     }
 
     /// The timetable of a router that has just become master, and how many announcements go out at once.
@@ -41,7 +42,7 @@ impl Timetable {
             rest_at: now,
             second_at: after(plan.delay_secs),
             refresh_at: after(plan.refresh_secs),
-            provoked_at: None,
+            is_provoked: false,
             quiet_until: now,
         };
         let first = timetable.burst(plan, plan.repeat, now);
@@ -52,7 +53,8 @@ impl Timetable {
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
         let rest_at = (self.rest > 0).then_some(self.rest_at);
-        let burst_at = earlier(self.second_at, self.provoked_at);
+        let provoked_at = self.is_provoked.then_some(self.quiet_until);
+        let burst_at = earlier(self.second_at, provoked_at);
         earlier(burst_at, earlier(rest_at, self.refresh_at))
     }
 
@@ -68,8 +70,8 @@ impl Timetable {
             self.refresh_at = (plan.refresh_secs > 0).then(|| next_due(at, period, now));
             burst = burst.max(plan.refresh_repeat);
         }
-        if self.provoked_at.is_some_and(|at| at <= now) {
-            self.provoked_at = None;
+        if self.is_provoked && self.quiet_until <= now {
+            self.is_provoked = false;
             self.quiet_until = now + PROVOKED_MIN;
             burst = burst.max(plan.repeat);
         }
@@ -87,15 +89,16 @@ impl Timetable {
         self.rest = 0;
         self.second_at = None;
         self.refresh_at = None;
-        self.provoked_at = None;
+        self.is_provoked = false;
     }
 
     /// Others gave hosts a reason to believe something else: announce again at `at`, or a second after the last time
     /// that this was done if that is later. So those who took over together are corrected as soon as one of them has
     /// won. A burst that is already asked for is not put off.
     pub fn provoke(&mut self, at: Instant) {
-        if self.provoked_at.is_none() {
-            self.provoked_at = Some(at.max(self.quiet_until));
+        if !self.is_provoked {
+            self.is_provoked = true;
+            self.quiet_until = self.quiet_until.max(at);
         }
     }
 
