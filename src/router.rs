@@ -261,8 +261,8 @@ struct Member {
     family: Family,
     /// The first member of those that move together: the same instance, or the same sync group.
     bundle: Slot,
-    /// The next member with the same VRID.
-    next: Option<Slot>,
+    /// The next member with the same VRID; the last one is its own.
+    next: Slot,
     /// Where adverts come from.
     source: Option<IpAddr>,
     /// While addresses are being listed: the best source so far, and whether the present one was seen.
@@ -492,7 +492,7 @@ impl Router {
             interval: instance.interval,
             preempt: instance.preempt || instance.priority == PRIORITY_OWNER,
             preempt_delay: instance.preempt_delay,
-            claim_wait: instance.claim_wait,
+            claim_wait: Span::from_secs(instance.claim_wait_secs.into()),
             password,
             announcements: instance.announcements,
             lifetime_secs: instance.lifetime_secs,

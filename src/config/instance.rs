@@ -117,14 +117,13 @@ impl<'d> Reader<'d, '_> {
         let tracks = self.tracks(section);
         self.delay_links(section, interface, tracks);
         let notify = self.path(section, "notify");
-        let (claim_script, claim_wait) = self.claim_hook(section);
+        let (claim_script, claim_wait_secs) = self.claim_hook(section);
         self.check_version(section, &halves);
         #[cfg(feature = "ra")]
         self.router_advert(section, &halves);
 
         let (Some(interface), Some(vrid)) = (interface, vrid) else { return };
-        let sends_from_base =
-            self.vmacs(section, interface, vrid, (from_base != 0, priority == PRIORITY_OWNER), &mut halves);
+        self.vmacs(section, interface, vrid, (from_base != 0, priority == PRIORITY_OWNER), &mut halves);
         let instance = Instance {
             name,
             interface,
@@ -151,10 +150,9 @@ impl<'d> Reader<'d, '_> {
             lifetime_secs: lifetime_secs as u16,
             promotes_secondaries: promotes_secondaries != 0,
             claim_script,
-            claim_wait,
+            claim_wait_secs,
             tracks,
             ignores_link: ignores_link != 0,
-            sends_from_base,
             acceptance,
             group: None,
             notify,
@@ -178,7 +176,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// The script that the claim waits for, and for how long.
-    fn claim_hook(&mut self, section: Section<'d>) -> (Text, time::Span) {
+    fn claim_hook(&mut self, section: Section<'d>) -> (Text, u8) {
         let script = self.path(section, "claim_script");
         let [wait_secs] = self.numbers(section, &CLAIM_WAIT);
         if let Some(value) = first(section, "claim_script").filter(|_| !cfg!(feature = "claim-hook")) {
@@ -193,9 +191,9 @@ impl<'d> Reader<'d, '_> {
                     &"claim_wait has no effect without claim_script: name a script, or remove it",
                 );
             }
-            return (script, time::Span::ZERO);
+            return (script, 0);
         }
-        (script, time::Span::from_secs(wait_secs as u16))
+        (script, wait_secs as u8)
     }
 
     fn instance_device(&mut self, section: Section<'d>) -> Option<InterfaceId> {

@@ -138,22 +138,28 @@ pub struct FamilyConfig {
     pub vmac: Vmac,
 }
 
-/// `use_vmac`: the device of a virtual router's own Ethernet address. In a build without the feature `vmac` it takes no
-/// room.
+/// `use_vmac`: the device of a virtual router's own Ethernet address; `vmac_xmit_base`. In a build without the feature
+/// `vmac` it takes no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Vmac([Option<InterfaceId>; limits::VMACS_MAX]);
+pub struct Vmac([Option<(InterfaceId, bool)>; limits::VMACS_MAX]);
 
 impl Vmac {
-    /// On this device.
+    /// On this device; `sends_from_base`: adverts carry the Ethernet address of the instance's device all the same.
     #[must_use]
-    pub const fn on(device: InterfaceId) -> Self {
-        Self([Some(device); limits::VMACS_MAX])
+    pub const fn on(device: InterfaceId, sends_from_base: bool) -> Self {
+        Self([Some((device, sends_from_base)); limits::VMACS_MAX])
     }
 
     /// The device; `None`: the Ethernet address is that of the instance's device.
     #[must_use]
     pub fn device(self) -> Option<InterfaceId> {
-        self.0.first().copied().flatten()
+        self.0.first().copied().flatten().map(|(device, _)| device)
+    }
+
+    /// `vmac_xmit_base`.
+    #[must_use]
+    pub fn sends_from_base(self) -> bool {
+        self.0.first().copied().flatten().is_some_and(|(_, sends_from_base)| sends_from_base)
     }
 }
 
@@ -218,14 +224,12 @@ pub struct Instance {
     pub promotes_secondaries: bool,
     /// `claim_script`: what has to end before the addresses are claimed; empty: nothing.
     pub claim_script: Text,
-    /// `claim_wait`: how long that may take; zero without a script.
-    pub claim_wait: time::Span,
+    /// `claim_wait`: the seconds that it may take, 1 to 10; 0 without a script.
+    pub claim_wait_secs: u8,
     /// What it tracks: a span of [`Config::tracks`].
     pub tracks: Span,
     /// `dont_track_primary`: the link state of its own interface does not matter.
     pub ignores_link: bool,
-    /// `vmac_xmit_base`: adverts carry the Ethernet address of its interface in spite of a virtual MAC.
-    pub sends_from_base: bool,
     /// `no_accept`, except with priority 255: the owner of the addresses accepts.
     pub acceptance: Acceptance,
     /// The sync group that it belongs to.

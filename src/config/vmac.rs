@@ -16,7 +16,7 @@ type Name = String<{ limits::INTERFACE_NAME_BYTES_MAX }>;
 
 impl<'d> Reader<'d, '_> {
     /// Gives each family of an instance that asks for it the device of its virtual MAC, and puts there the addresses that
-    /// would be on the instance's own. The answer is whether adverts leave from the latter all the same.
+    /// would be on the instance's own.
     pub(super) fn vmacs(
         &mut self,
         section: Section<'d>,
@@ -24,22 +24,22 @@ impl<'d> Reader<'d, '_> {
         vrid: Vrid,
         (from_base, is_owner): (bool, bool),
         halves: &mut Halves,
-    ) -> bool {
+    ) {
         let asked = self.scalar(section, "use_vmac").filter(|value| value::is_asking(value.text));
         let Some(asked) = asked else {
             if !cfg!(feature = "vmac") {
-                return false;
+                return;
             }
             if let Some(base) = first(section, "vmac_xmit_base").filter(|_| from_base) {
                 self.idle(&base, &"vmac_xmit_base has no effect without use_vmac: remove it");
             }
-            return false;
+            return;
         };
         if !cfg!(feature = "vmac") {
             self.error(asked.line, "use_vmac is not in this build of vipd: remove it", &[]);
-            return false;
+            return;
         }
-        let Some(name) = self.vmac_name(asked) else { return false };
+        let Some(name) = self.vmac_name(asked) else { return };
         if is_owner {
             self.warn(
                 asked.line,
@@ -58,14 +58,13 @@ impl<'d> Reader<'d, '_> {
                 continue;
             }
             let Some(device) = self.vmac_device(asked, name, vrid, family, is_alone) else { continue };
-            half.vmac = Vmac::on(device);
+            half.vmac = Vmac::on(device, from_base);
             for address in self.config.addresses.get_mut(half.addresses.range()).unwrap_or(&mut []) {
                 if address.interface == interface {
                     address.interface = device;
                 }
             }
         }
-        from_base
     }
 
     /// The name that the file gives; empty: none. keepalived takes an Ethernet address behind it.

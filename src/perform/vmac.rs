@@ -18,7 +18,8 @@ pub(super) fn sender(router: &Router, slot: Slot, priority: u8) -> Option<Mac> {
     if priority != PRIORITY_RESIGN && view.virtual_router().phase() != Phase::Master {
         return None;
     }
-    router.vmac(slot).filter(|_| !view.instance.sends_from_base).map(|vmac| vmac.mac)
+    let sends_from_base = view.instance.family(view.rules.family).vmac.sends_from_base();
+    router.vmac(slot).filter(|_| !sends_from_base).map(|vmac| vmac.mac)
 }
 
 /// Makes the device, switched off. A bridge that still takes the address for its own would keep from the segment what

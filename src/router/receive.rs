@@ -125,7 +125,7 @@ impl Router {
             if member.family == family && self.links.is(instance.interface, interface) {
                 return Some(slot);
             }
-            next = member.next;
+            next = Some(member.next).filter(|next| *next != slot);
         }
         None
     }

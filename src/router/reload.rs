@@ -216,7 +216,7 @@ impl Router {
             let Some(view) = self.view(slot) else { continue };
             let vrid = usize::from(view.instance.vrid.get());
             let Some(head) = self.by_vrid.get_mut(vrid) else { continue };
-            let next = head.replace(slot);
+            let next = head.replace(slot).unwrap_or(slot);
             if let Some(member) = self.member_mut(slot) {
                 member.next = next;
             }
@@ -244,7 +244,7 @@ impl Member {
             instance: 0,
             family,
             bundle: Slot(0),
-            next: None,
+            next: Slot(0),
             source: None,
             candidate: None,
             source_seen: false,

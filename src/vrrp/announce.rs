@@ -30,7 +30,14 @@ impl Timetable {
     /// Nothing is to be announced yet.
     #[must_use]
     pub const fn idle(now: Instant) -> Self {
-        Self { rest: 0, rest_at: now, second_at: None, refresh_at: None, is_provoked: false, quiet_until: now }
+        Self {
+            rest: 0,
+            rest_at: now,
+            second_at: None,
+            refresh_at: None,
+            is_provoked: false,
+            quiet_until: now,
+        }
     }
 
     /// The timetable of a router that has just become master, and how many announcements go out at once.

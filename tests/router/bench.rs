@@ -44,7 +44,7 @@ pub(crate) struct Spec {
     pub(crate) has_vmac: bool,
     pub(crate) no_accept: bool,
     /// Of a script that the claim waits for; 0: there is none.
-    pub(crate) claim_secs: u16,
+    pub(crate) claim_secs: u8,
 }
 
 impl Default for Spec {
@@ -181,7 +181,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
             FamilyConfig {
                 addresses: span(start, config.addresses.len() - start),
                 peers: span(peers_start, config.peers.len() - peers_start),
-                vmac: vmac.map_or_else(Default::default, Vmac::on),
+                vmac: vmac.map_or_else(Default::default, |device| Vmac::on(device, false)),
             }
         };
         let (v4, v6) = (family(Family::V4), family(Family::V6));
@@ -227,10 +227,9 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 lifetime_secs: spec.lifetime_secs,
                 promotes_secondaries: spec.promotes_secondaries,
                 claim_script,
-                claim_wait: time::Span::from_secs(spec.claim_secs),
+                claim_wait_secs: spec.claim_secs,
                 tracks,
                 ignores_link: false,
-                sends_from_base: false,
                 acceptance: if spec.no_accept { Acceptance::refused() } else { Acceptance::default() },
                 group: spec.group.map(GroupId),
                 notify,

@@ -12,7 +12,7 @@ use crate::bench::{Bench, ETH0, OUR_V4, Spec, config, kernel_address, sent};
 const SECOND: Duration = Duration::from_secs(1);
 const NEVER_SOONER: Duration = Duration::from_millis(10);
 
-fn waiting(secs: u16) -> Spec {
+fn waiting(secs: u8) -> Spec {
     Spec { claim_secs: secs, ..Spec::default() }
 }
 

@@ -303,10 +303,9 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         lifetime_secs: plan.lifetime_secs,
         promotes_secondaries: plan.promotes_secondaries,
         claim_script: Text::default(),
-        claim_wait: time::Span::ZERO,
+        claim_wait_secs: 0,
         tracks: span(tracks_start, config.tracks.len()),
         ignores_link: false,
-        sends_from_base: plan.sends_from_base,
         acceptance: Acceptance::default(),
         group: plan.group.map(GroupId),
         notify: Text::default(),
@@ -333,7 +332,7 @@ fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
     let mut vmac = Vmac::default();
     if let Some((_, name)) = plan.vmac_of(family).filter(|_| !plan.addresses(family).is_empty()) {
         interface = config.interface(&name).unwrap();
-        vmac = Vmac::on(interface);
+        vmac = Vmac::on(interface, plan.sends_from_base);
     }
     let (addresses_start, peers_start) = (config.addresses.len(), config.peers.len());
     for address in plan.addresses(family) {
