@@ -56,7 +56,8 @@ impl Scratch {
         Self { document: Document::new(), config: Config::new() }
     }
 
-    /// Empties it. The pages that it fills by itself go back to the system until it is used again.
+    /// Empties it. The pages that it fills by itself go back to the system until it is used again, and those of the
+    /// stack that reading has used: nothing goes deeper.
     pub fn give_back(&mut self) {
         let _ = self.document.buffer();
         self.config.clear();
@@ -64,6 +65,7 @@ impl Scratch {
         // SAFETY: `self` is empty now: bytes, numbers and lengths that any mixture with those of a new one leaves
         // valid, and records that no length covers.
         unsafe { free(pages.first, pages.count * pages.size) };
+        give_stack_back();
     }
 }
 
@@ -86,6 +88,22 @@ const CROWD_BYTES: usize = 4096;
 pub fn give_blank_pages_back(router: &mut Router) {
     // SAFETY: a new router is all zeros.
     unsafe { free_blank(&Pages::of(router)) };
+}
+
+/// How far below the loop the stack has been, at the most.
+const DEPTH_BYTES: usize = 65_536;
+
+/// Gives back what calls of before have used of the stack, and nobody uses now.
+#[inline(never)]
+fn give_stack_back() {
+    let here = 0_u8;
+    let size = getpagesize() as usize;
+    // A page is left for the calls from here.
+    let end = (&raw const here).addr().saturating_sub(size) & size.wrapping_neg();
+    let first = core::ptr::with_exposed_provenance_mut(end.saturating_sub(DEPTH_BYTES));
+    // SAFETY: below the frame of the innermost call lies nothing that is in use, and no signal has a handler that would
+    // run there. What is not mapped is left out by the kernel.
+    unsafe { free(first, DEPTH_BYTES) };
 }
 
 /// The pages that a value fills by itself.
