@@ -93,7 +93,7 @@ pub struct InterfaceId(pub u8);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProbeId(pub u8);
 
-/// Which tracked default route: an index into [`Config::routes`].
+/// Which tracked default route: an index into [`Config::default_routes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteId(pub u8);
 
