@@ -62,12 +62,12 @@ static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
 
 /// Everything that the daemon ever uses: there is no heap.
 ///
-/// In this order: before and behind the scratch, whose own pages are hardly ever there, lies what always is, and
-/// last what only a crowd of packets fills.
+/// In this order: first what may not be in use at all, beside the flag of [`memory::Once`], whose page the process that
+/// starts scripts can so go on sharing; then what always is; what only a crowd of packets fills; and last the scratch,
+/// whose own pages are hardly ever there: the first one is the inbox's too, and the last one that of the log, which
+/// follows.
 #[repr(C)]
 pub struct Memory {
-    /// For the configuration that is being read.
-    scratch: Scratch,
     unstarted: Unstarted,
     tries: Tries,
     clients: Clients,
@@ -75,6 +75,8 @@ pub struct Memory {
     effects: Effects,
     router: Router,
     inbox: Inbox,
+    /// For the configuration that is being read.
+    scratch: Scratch,
 }
 
 impl Memory {
@@ -85,7 +87,6 @@ impl Memory {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            scratch: Scratch::new(),
             unstarted: Unstarted::new(),
             tries: Tries::new(),
             clients: Clients::new(),
@@ -93,6 +94,7 @@ impl Memory {
             effects: Effects::new(),
             router: Router::new(),
             inbox: Inbox::new(),
+            scratch: Scratch::new(),
         }
     }
 

@@ -45,7 +45,7 @@ mod track_hooks;
 mod tracks;
 mod vmac;
 
-use addresses::Presence;
+use addresses::{Presence, Sighting};
 use default_routes::DefaultRoutes;
 pub use hook::Hook;
 use hook::Reports;
@@ -265,9 +265,7 @@ struct Member {
     next: Slot,
     /// Where adverts come from.
     source: Option<IpAddr>,
-    /// While addresses are being listed: the best source so far, and whether the present one was seen.
-    candidate: Option<IpAddr>,
-    source_seen: bool,
+    sighting: Sighting,
     /// Entered by a reload, and not looked at yet.
     fresh: bool,
     /// Keeps away by hand, over reloads.
@@ -480,8 +478,8 @@ impl Router {
         let instance = self.instance_of(member)?;
         let first = self.member(member.bundle)?;
         let (version, password) = match member.family {
-            Family::V4 => (instance.version, instance.password.as_ref()),
-            Family::V6 => (Version::V3, None),
+            Family::V4 => (instance.version, self.config.bytes(instance.password)),
+            Family::V6 => (Version::V3, &[][..]),
         };
         Some(Rules {
             name: self.config.text(instance.name),

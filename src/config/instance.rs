@@ -111,6 +111,7 @@ impl<'d> Reader<'d, '_> {
         let sources = self.sources(section, &halves);
         let interval = self.interval(section, version, &halves);
         self.check_lifetime(section, lifetime_secs, interval);
+        let source_v6 = sources.1.map_or(Text::EMPTY, |source| self.keep(section.line(), &source.octets()));
         let password = self.password(section, version, &halves);
         let checksum = self.checksum(section, version, &halves);
         self.routes(section, &halves);
@@ -137,7 +138,7 @@ impl<'d> Reader<'d, '_> {
             password,
             checksum,
             source_v4: sources.0,
-            source_v6: sources.1,
+            source_v6,
             v4: halves.v4,
             v6: halves.v6,
             announcements: Announcements {
@@ -339,7 +340,7 @@ impl<'d> Reader<'d, '_> {
     }
 
     /// PASS is all there is, in version 2 alone: RFC 3768 and its successors dropped authentication.
-    fn password(&mut self, section: Section<'d>, version: Version, halves: &Halves) -> Option<Password> {
+    fn password(&mut self, section: Section<'d>, version: Version, halves: &Halves) -> Text {
         let kind = self.scalar(section, "auth_type");
         let pass = self.scalar(section, "auth_pass");
         if let Some(kind) = kind {
@@ -360,7 +361,7 @@ impl<'d> Reader<'d, '_> {
                     "auth_type has no effect without auth_pass: write both, or remove it",
                     &[],
                 );
-                return None;
+                return Text::EMPTY;
             }
             (None, Some(pass)) => {
                 self.warn(
@@ -368,9 +369,9 @@ impl<'d> Reader<'d, '_> {
                     "auth_pass has no effect without auth_type: write option auth_type 'PASS'",
                     &[],
                 );
-                return None;
+                return Text::EMPTY;
             }
-            (None, None) => return None,
+            (None, None) => return Text::EMPTY,
         };
         if version == Version::V3 {
             self.error(
@@ -386,16 +387,16 @@ impl<'d> Reader<'d, '_> {
                 &[],
             );
         }
-        let password = Password::new(pass.text);
-        if password.is_none() {
+        if Password::new(pass.text).is_none() {
             // Never the password itself: this goes to logs.
             self.error(
                 pass.line,
                 "auth_pass must have 1 to 8 characters: keepalived cuts a longer one, so write its first 8",
                 &[],
             );
+            return Text::EMPTY;
         }
-        password
+        self.keep(pass.line, pass.text)
     }
 
     fn checksum(&mut self, section: Section<'d>, version: Version, halves: &Halves) -> ChecksumForm {

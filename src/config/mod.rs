@@ -16,7 +16,7 @@ use crate::limits;
 use crate::time::{self, Interval};
 use crate::wire::ra::Prefix;
 use crate::wire::route;
-use crate::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
+use crate::wire::vrrp::{ChecksumForm, Version, Vrid};
 
 pub mod problem;
 pub mod schema;
@@ -38,7 +38,8 @@ pub(crate) mod value;
 mod vmac;
 pub(crate) mod words;
 
-/// A name or path that the configuration keeps; read it with [`Config::text`]. Empty by default.
+/// A name, path or run of bytes that the configuration keeps; read it with [`Config::text`] or [`Config::bytes`].
+/// Empty by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Text {
     start: u16,
@@ -204,13 +205,13 @@ pub struct Instance {
     /// `state MASTER` was written. Only the owner starts as master; kept so that `check` can say so.
     pub wants_master: bool,
     /// `auth_pass` with `auth_type PASS` (RFC 2338 §5.3.6.2), version 2 only.
-    pub password: Option<Password>,
+    pub password: Text,
     /// Which checksum version 3 sends over IPv4 (`option checksum`).
     pub checksum: ChecksumForm,
     /// `unicast_src_ip` or `mcast_src_ip` of the IPv4 virtual router; otherwise the device's first address.
     pub source_v4: Option<Ipv4Addr>,
-    /// The same for IPv6; otherwise the device's link-local address.
-    pub source_v6: Option<Ipv6Addr>,
+    /// The same for IPv6; otherwise the device's link-local address. Read it with [`Config::source_v6`].
+    pub source_v6: Text,
     /// The IPv4 half.
     pub v4: FamilyConfig,
     /// The IPv6 half.
@@ -677,16 +678,32 @@ impl Config {
     /// The characters of a name or path.
     #[must_use]
     pub fn text(&self, text: Text) -> &str {
+        core::str::from_utf8(self.bytes(text)).unwrap_or("")
+    }
+
+    /// The bytes of what is kept.
+    #[must_use]
+    pub fn bytes(&self, text: Text) -> &[u8] {
         let start = usize::from(text.start);
-        let bytes = self.text.get(start..start + usize::from(text.len)).unwrap_or(&[]);
-        core::str::from_utf8(bytes).unwrap_or("")
+        self.text.get(start..start + usize::from(text.len)).unwrap_or(&[])
     }
 
     /// Keeps a name or path; `None` when the table of text is full or the piece is longer than 255 bytes.
     pub fn keep_text(&mut self, piece: &str) -> Option<Text> {
+        self.keep_bytes(piece.as_bytes())
+    }
+
+    /// Keeps bytes; `None` when the table of text is full or there are more than 255.
+    pub fn keep_bytes(&mut self, piece: &[u8]) -> Option<Text> {
         let text = Text { start: u16::try_from(self.text.len()).ok()?, len: u8::try_from(piece.len()).ok()? };
-        self.text.extend_from_slice(piece.as_bytes()).ok()?;
+        self.text.extend_from_slice(piece).ok()?;
         Some(text)
+    }
+
+    /// The configured source address of an instance's IPv6 virtual router.
+    #[must_use]
+    pub fn source_v6(&self, instance: &Instance) -> Option<Ipv6Addr> {
+        <[u8; 16]>::try_from(self.bytes(instance.source_v6)).ok().map(Ipv6Addr::from)
     }
 
     /// Where a probe goes; `None` if it is a script.

@@ -272,10 +272,9 @@ impl<'d> Reader<'d, '_> {
         Some(Value { text: device, line: value.line })
     }
 
-    /// Keeps a piece of text that has been checked to be UTF-8 of at most 255 bytes.
-    pub(super) fn keep(&mut self, line: u32, text: &[u8]) -> Text {
-        let text = core::str::from_utf8(text).unwrap_or("");
-        self.config.keep_text(text).unwrap_or_else(|| {
+    /// Keeps at most 255 bytes; if they are to be read as text, they have been checked to be UTF-8.
+    pub(super) fn keep(&mut self, line: u32, bytes: &[u8]) -> Text {
+        self.config.keep_bytes(bytes).unwrap_or_else(|| {
             self.full(line, "VIPD_TEXT_BYTES", limits::TEXT_BYTES_MAX);
             Text::default()
         })

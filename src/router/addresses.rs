@@ -26,7 +26,46 @@ pub(super) enum Presence {
     },
 }
 
+/// Whether the address that adverts of a virtual router come from is still there, by the lists of addresses.
+///
+/// The first address of a list that would do is not kept beside the present one. What a list does not mention goes on
+/// until the next one, which is asked for at once, and whose first address takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sighting {
+    /// The present list has not mentioned it.
+    Unseen,
+    /// It has.
+    Seen,
+    /// The list before this one has not mentioned it.
+    Missed,
+}
+
 impl Router {
+    /// All addresses are going to be listed.
+    pub(super) fn begin_addresses(&mut self) {
+        for member in &mut self.members {
+            if member.sighting == Sighting::Seen {
+                member.sighting = Sighting::Unseen;
+            }
+        }
+    }
+
+    /// All addresses have been listed. `true`: a source was not among them, and another list is to find the next one.
+    pub(super) fn end_addresses(&mut self) -> bool {
+        let mut is_missed = false;
+        for member in &mut self.members {
+            match member.sighting {
+                Sighting::Seen => {}
+                Sighting::Unseen => {
+                    member.sighting = Sighting::Missed;
+                    is_missed |= member.source.is_some();
+                }
+                Sighting::Missed => member.source = None,
+            }
+        }
+        is_missed
+    }
+
     pub(super) fn address(&mut self, turn: &mut Turn<'_>, address: &rtnl::Address) {
         let mut is_virtual = false;
         for position in 0..self.config.addresses.len() {
@@ -52,13 +91,13 @@ impl Router {
             if !can_be_source(config, links, member, address, is_virtual) {
                 continue;
             }
-            member.source_seen |= member.has_source(&address.address);
-            if member.candidate.is_none() {
-                member.candidate = Some(address.address);
-            }
-            if member.source.is_none() && !sync.is_running() {
+            let is_wanted = member.source.is_none() || member.sighting == Sighting::Missed;
+            if is_wanted && !sync.lists_links() {
                 member.source = Some(address.address);
-                found = true;
+                found |= !sync.is_running();
+            }
+            if member.has_source(&address.address) {
+                member.sighting = Sighting::Seen;
             }
         }
         if found {
@@ -194,7 +233,7 @@ fn can_be_source(
             Some(source) => return address == source,
             None => true,
         },
-        (Family::V6, IpAddr::V6(address)) => match instance.source_v6 {
+        (Family::V6, IpAddr::V6(address)) => match config.source_v6(instance) {
             Some(source) => return address == source,
             None => {
                 let peers = instance.v6.peers.of(&config.peers);

@@ -71,6 +71,11 @@ impl Sync {
         matches!(self.step, Step::Links | Step::Addresses)
     }
 
+    /// Links are being listed, and addresses will be.
+    pub(super) fn lists_links(&self) -> bool {
+        self.step == Step::Links
+    }
+
     /// Nothing is being listed.
     pub(super) fn is_idle(&self) -> bool {
         self.step == Step::Idle
@@ -204,10 +209,7 @@ impl Router {
                         Presence::Ours { seen } | Presence::Foreign { seen } => *seen = false,
                     }
                 }
-                for member in &mut self.members {
-                    member.candidate = None;
-                    member.source_seen = false;
-                }
+                self.begin_addresses();
                 let sequence = self.sync.begin(Step::Addresses);
                 turn.push(Effect::DumpAddresses(sequence));
             }
@@ -215,7 +217,7 @@ impl Router {
                 self.sync.step = Step::Idle;
                 let is_overtaken = core::mem::take(&mut self.sync.is_overtaken);
                 self.sync.retry_at = is_overtaken.then(|| turn.now + RETRY_PAUSE);
-                if core::mem::take(&mut self.sync.again) {
+                if core::mem::take(&mut self.sync.again) || self.end_addresses() {
                     self.synchronise(turn);
                     return;
                 }
@@ -237,9 +239,6 @@ impl Router {
         }
         self.links.all_known();
         for member in &mut self.members {
-            if !member.source_seen {
-                member.source = member.candidate;
-            }
             member.fresh = false;
         }
         self.filter_all(turn);

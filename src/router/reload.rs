@@ -4,7 +4,7 @@
 //! and its counters, whatever else has changed. This takes two events, because what goes is named in the words
 //! of the old configuration and what stays in those of the new one.
 
-use super::addresses::{Presence, push_withdrawal};
+use super::addresses::{Presence, Sighting, push_withdrawal};
 use super::no_accept::is_unfiltered;
 use super::{Effect, Member, Router, Slot, Turn, Verb};
 use crate::config::{Config, Family, Instance, Span, VirtualAddress};
@@ -246,8 +246,7 @@ impl Member {
             bundle: Slot(0),
             next: Slot(0),
             source: None,
-            candidate: None,
-            source_seen: false,
+            sighting: Sighting::Unseen,
             fresh: true,
             released: false,
         }

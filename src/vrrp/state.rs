@@ -10,7 +10,7 @@ use crate::wire::ip;
 /// Where a virtual router stands. A deadline lives in the state that waits for it, so no timer outlives
 /// its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)] // Numbered as `Phase` is, so that going from the one to the other is no code.
+#[repr(u8)] // Numbered as `Phase` is, so that going from the one to the other is no code. The flags lie beside the number.
 pub enum State {
     /// Not taking part (RFC 9568 §6.4.1).
     Initialize {
@@ -28,13 +28,13 @@ pub enum State {
     },
     /// Holding the addresses (RFC 9568 §6.4.3).
     Master {
-        /// When the next advertisement is due (Adver_Timer); if we are leaving, when we go at the latest.
-        advert_at: Instant,
         /// Asked to go: has resigned, and holds the addresses until a successor is heard, so that hosts are never
         /// without.
         leaving: bool,
         /// Something is done before the addresses are claimed; `put_back_at` is when they are at the latest.
         unclaimed: bool,
+        /// When the next advertisement is due (Adver_Timer); if we are leaving, when we go at the latest.
+        advert_at: Instant,
         /// Before this, no further answer is given to others' advertisements (law 11).
         answer_after: Instant,
         /// How far putting addresses back has run ahead of its mean rate.

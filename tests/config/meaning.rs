@@ -6,13 +6,13 @@ use core::net::{IpAddr, Ipv4Addr};
 use vipd::config::problem::Severity;
 use vipd::config::schema::Alias;
 use vipd::config::{
-    Announcements, Config, Family, GroupId, Instance, InterfaceId, Method, ProbeId, Span, Track, Tracked,
-    VirtualRoute, VirtualRule,
+    Announcements, Config, Family, GroupId, Instance, InterfaceId, Method, ProbeId, Span, Text, Track,
+    Tracked, VirtualRoute, VirtualRule,
 };
 use vipd::limits;
 use vipd::time::{self, Interval};
 use vipd::wire::route::{Network, Route};
-use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
+use vipd::wire::vrrp::{ChecksumForm, Version, Vrid};
 
 use super::{accept, read};
 
@@ -73,9 +73,9 @@ fn the_least_that_works_is_ipv4_and_ipv6_by_multicast() {
     assert_eq!(lan.interval, Interval::SECOND);
     assert!(lan.preempt && !lan.wants_master && !lan.ignores_link);
     assert_eq!(lan.preempt_delay, time::Span::ZERO);
-    assert_eq!((lan.password, lan.group), (None, None));
+    assert_eq!((lan.password, lan.group), (Text::EMPTY, None));
     assert_eq!(lan.checksum, ChecksumForm::PseudoHeader);
-    assert_eq!((lan.source_v4, lan.source_v6), (None, None));
+    assert_eq!((lan.source_v4, config.source_v6(lan)), (None, None));
     assert_eq!(lan.announcements, Announcements::default());
     assert_eq!(lan.lifetime_secs, 0);
     assert!(lan.promotes_secondaries);
@@ -218,7 +218,7 @@ fn the_backup_of_a_classic_pair_is_unicast_with_a_password() {
     );
     let one = only(&config);
     assert_eq!((one.priority, one.vrid), (50, Vrid::new(51).unwrap()));
-    assert_eq!(one.password, Password::new(b"1111"));
+    assert_eq!(config.bytes(one.password), b"1111");
     assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 168, 0, 2)));
     assert_eq!(addresses(&config, one.v4.addresses), ["192.168.0.3/32@eth0"]);
     let [peer] = one.v4.peers.of(&config.peers) else { panic!() };
@@ -512,7 +512,7 @@ fn one_option_with_blanks_is_a_list() {
     assert_eq!(one.v4.peers, Span { start: 0, len: 2 });
     assert_eq!(one.v6.peers, Span { start: 2, len: 1 });
     assert_eq!(one.source_v4, Some(Ipv4Addr::new(192, 0, 2, 7)));
-    assert_eq!(one.source_v6.unwrap().to_string(), "fe80::7");
+    assert_eq!(config.source_v6(one).unwrap().to_string(), "fe80::7");
     let tracks: Vec<_> = one.tracks.of(&config.tracks).iter().map(|track| tracked(&config, track)).collect();
     assert_eq!(tracks, [("eth1", -253, false), ("eth2", 0, true), ("eth3", 5, true), ("eth4", 0, false)]);
 }

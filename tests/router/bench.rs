@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vipd::config::{
     Acceptance, Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer,
-    Probe, ProbeId, Span, Track, Tracked, VirtualAddress, Vmac,
+    Probe, ProbeId, Span, Text, Track, Tracked, VirtualAddress, Vmac,
 };
 use vipd::perform::{Outlet, Unsent, perform};
 use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
@@ -13,7 +13,7 @@ use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
 use vipd::wire::link::Details;
 use vipd::wire::rtnl::{self, Message};
-use vipd::wire::vrrp::{ChecksumForm, Outgoing, Password, Version, Vrid};
+use vipd::wire::vrrp::{ChecksumForm, Outgoing, Version, Vrid};
 use vipd::wire::{IfIndex, Mac};
 
 pub(crate) const ETH0: IfIndex = IfIndex(2);
@@ -205,6 +205,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
             config.groups.push(Group { name, notify, tracks: Span::default() }).unwrap();
         }
         let tracks = span(tracks_start, config.tracks.len() - tracks_start);
+        let password = spec.password.map_or(Text::EMPTY, |text| config.keep_text(text).unwrap());
         config
             .instances
             .push(Instance {
@@ -217,10 +218,10 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 preempt: spec.preempt,
                 preempt_delay: time::Span::from_millis(spec.preempt_delay.as_millis() as u32),
                 wants_master: false,
-                password: spec.password.map(|text| Password::new(text.as_bytes()).unwrap()),
+                password,
                 checksum: ChecksumForm::PseudoHeader,
                 source_v4: None,
-                source_v6: None,
+                source_v6: Text::EMPTY,
                 v4,
                 v6,
                 announcements: Announcements::default(),

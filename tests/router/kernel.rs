@@ -142,6 +142,46 @@ fn a_source_address_that_is_replaced_does_not_cost_mastership() {
     assert_eq!(source(&bench), Some("10.0.0.6".parse().unwrap()));
 }
 
+/// Its removal is among messages that were lost: what takes its place is known when it is listed again.
+#[test]
+fn a_source_address_that_is_not_listed_any_more_goes_on_until_the_next_list_names_another() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.handle(Event::Overrun);
+    let interface = (ETH0, "eth0", true, ["10.0.0.6", "10.0.0.4"]);
+    let (index, name, running, addresses) = interface;
+    let mut lists = vec![];
+    while let Some(sequence) = bench.effects.iter().find_map(|effect| match effect {
+        Effect::DumpLinks(sequence) | Effect::DumpAddresses(sequence) => Some(*sequence),
+        _ => None,
+    }) {
+        bench.link(index, name, running);
+        addresses.iter().for_each(|text| bench.address(index, text, false));
+        bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
+        assert_eq!(bench.phase(0), Phase::Master);
+        lists.push(source(&bench).unwrap().to_string());
+    }
+    // Links, addresses, and once more links, addresses.
+    assert_eq!(lists, [OUR_V4, OUR_V4, OUR_V4, "10.0.0.6"]);
+}
+
+/// Without news of its removal, too.
+#[test]
+fn a_source_address_that_is_not_listed_any_more_and_has_no_successor_is_a_fault() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.handle(Event::Overrun);
+    seen_again(&mut bench, &[]);
+    assert_eq!(fault(&bench), Fault::NoSource);
+    assert_eq!(source(&bench), None);
+}
+
+#[test]
+fn a_source_address_that_is_still_listed_stays_wherever_it_stands_in_the_list() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    bench.handle(Event::Overrun);
+    seen_again(&mut bench, &["10.0.0.6", OUR_V4]);
+    assert_eq!(source(&bench), Some(OUR_V4.parse().unwrap()));
+}
+
 #[test]
 fn a_source_address_that_is_gone_for_good_is_a_fault() {
     let mut bench = Bench::master(&[Spec::default()]);

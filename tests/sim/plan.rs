@@ -12,7 +12,7 @@ use vipd::config::{
 use vipd::time::{self, Interval};
 use vipd::wire::Mac;
 use vipd::wire::route::{Kind, MAIN_TABLE, Network, Route};
-use vipd::wire::vrrp::{ChecksumForm, Password, Version, Vrid};
+use vipd::wire::vrrp::{ChecksumForm, Version, Vrid};
 
 use crate::clock::{MS, Nanos, SEC};
 use crate::things::{self, Thing};
@@ -293,10 +293,10 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         preempt: plan.preempt,
         preempt_delay: time::Span::from_millis(plan.preempt_delay.as_millis() as u32),
         wants_master: false,
-        password: plan.password.map(|text| Password::new(text).unwrap()),
+        password: plan.password.map_or(Text::EMPTY, |text| config.keep_bytes(text).unwrap()),
         checksum: plan.checksum,
         source_v4: None,
-        source_v6: None,
+        source_v6: Text::EMPTY,
         v4: family(config, plan, Family::V4),
         v6: family(config, plan, Family::V6),
         announcements: plan.announcements,

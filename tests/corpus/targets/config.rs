@@ -10,7 +10,7 @@ use vipd::config::{Config, Family, Span};
 use vipd::limits;
 use vipd::router::{Effects, Event, Router};
 use vipd::time::Instant;
-use vipd::wire::vrrp::Version;
+use vipd::wire::vrrp::{Password, Version};
 
 const ALIASES: [Alias<'_>; 2] =
     [Alias { name: "lan", device: "br-lan" }, Alias { name: "wan", device: "eth1" }];
@@ -85,7 +85,9 @@ fn check(config: &Config) {
         if instance.version == Version::V2 && !instance.v4.addresses.is_empty() {
             assert!(instance.interval.whole_secs().is_some());
         }
-        assert!(instance.password.is_none() || (instance.version == Version::V2 && families == 1));
+        let password = Password::new(config.bytes(instance.password));
+        assert_eq!(password.is_none(), instance.password.is_empty());
+        assert!(password.is_none() || (instance.version == Version::V2 && families == 1));
         assert!(instance.group.is_none_or(|group| usize::from(group.0) < config.groups.len()));
         assert!(instance.announcements.repeat > 0);
     }
