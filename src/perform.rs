@@ -11,7 +11,7 @@ use crate::vrrp::Rules;
 use crate::wire::frame::{self, FRAME_BYTES_MAX};
 use crate::wire::link;
 use crate::wire::rtnl::{self, NewAddress};
-use crate::wire::vrrp::{Outgoing, Password};
+use crate::wire::vrrp::Outgoing;
 use crate::wire::{Full, IfIndex, Mac, route};
 
 mod no_accept;
@@ -179,7 +179,7 @@ fn advertise_to(
         vrid: rules.vrid,
         priority,
         interval: rules.interval,
-        password: Password::new(rules.password),
+        password: rules.password,
         checksum: view.instance.checksum,
         source: *source,
         destination,

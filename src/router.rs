@@ -24,7 +24,7 @@ use crate::say::warn;
 use crate::time::{Instant, Span, earlier};
 use crate::vrrp::counters::count;
 use crate::vrrp::{self, Action, Counters, Fault, Rules, State, VirtualRouter};
-use crate::wire::vrrp::{Advert, PRIORITY_OWNER, Version};
+use crate::wire::vrrp::{Advert, PRIORITY_OWNER, Password, Version};
 use crate::wire::{IfIndex, Mac, ip, rtnl};
 
 mod addresses;
@@ -478,8 +478,8 @@ impl Router {
         let instance = self.instance_of(member)?;
         let first = self.member(member.bundle)?;
         let (version, password) = match member.family {
-            Family::V4 => (instance.version, self.config.bytes(instance.password)),
-            Family::V6 => (Version::V3, &[][..]),
+            Family::V4 => (instance.version, Password::new(self.config.bytes(instance.password))),
+            Family::V6 => (Version::V3, None),
         };
         Some(Rules {
             name: self.config.text(instance.name),

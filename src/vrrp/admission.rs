@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use super::Rules;
 use crate::config::Peer;
 use crate::wire::ip;
-use crate::wire::vrrp::{Advert, Authentication, Discard, Password, TTL, Version};
+use crate::wire::vrrp::{Advert, Authentication, Discard, TTL, Version};
 
 /// The outside of a received message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ fn check_envelope(
 
 /// RFC 3768 §7.1 with RFC 2338 §5.3.6: authentication (RX14, RX15), then the interval (RX17).
 fn check_v2(rules: &Rules<'_>, advert: &Advert<'_>) -> Result<(), Discard> {
-    match (Password::new(rules.password), advert.authentication) {
+    match (rules.password, advert.authentication) {
         (None, Authentication::None) => {}
         (Some(ours), Authentication::Pass(theirs)) if ours == theirs => {}
         (Some(_), Authentication::Pass(_)) => return Err(Discard::Password),

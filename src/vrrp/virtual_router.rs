@@ -16,7 +16,7 @@ use crate::config::{Announcements, Family};
 use crate::say::info;
 use crate::time::{Instant, Interval, Span, earlier, next_due};
 use crate::wire::ip;
-use crate::wire::vrrp::{Advert, ChecksumForm, PRIORITY_OWNER, PRIORITY_RESIGN, Version, Vrid};
+use crate::wire::vrrp::{Advert, ChecksumForm, PRIORITY_OWNER, PRIORITY_RESIGN, Password, Version, Vrid};
 
 /// The shortest time between two answers to others' advertisements (law 11).
 pub const ANSWER_PAUSE: Span = Span::from_millis(10);
@@ -50,8 +50,8 @@ pub struct Rules<'a> {
     pub preempt: bool,
     /// How long it is suffered before that.
     pub preempt_delay: Span,
-    /// Version 2: the password; empty: none.
-    pub password: &'a [u8],
+    /// Version 2: the password.
+    pub password: Option<Password>,
     /// When addresses are announced.
     pub announcements: Announcements,
     /// Seconds after which the kernel drops an address that we do not renew; 0: never.

@@ -70,7 +70,7 @@ impl Flags {
             interval: Interval::SECOND,
             preempt: self.preempt != "nopreempt",
             preempt_delay: Span::from_secs(if self.preempt == "delay" { 10 } else { 0 }),
-            password: &[],
+            password: None,
             announcements: Announcements { refresh_secs: 60, ..Announcements::default() },
             lifetime_secs: 2,
             claim_wait: Span::ZERO,

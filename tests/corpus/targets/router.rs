@@ -247,10 +247,12 @@ impl Bench {
                 1 => Interval::from_centis(choices.number() % 4096).unwrap_or(Interval::SECOND),
                 _ => view.rules.interval,
             },
-            password: Password::new(view.rules.password)
+            password: view
+                .rules
+                .password
                 .filter(|_| choices.below(8) != 1)
                 .or(Password::new(b"x"))
-                .filter(|_| !view.rules.password.is_empty() || choices.below(8) == 1),
+                .filter(|_| view.rules.password.is_some() || choices.below(8) == 1),
             checksum: choices.one_of(&[ChecksumForm::PseudoHeader, ChecksumForm::MessageOnly]),
             source,
             destination: if choices.below(8) == 1 { own } else { group.unwrap_or(own) },
