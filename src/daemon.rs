@@ -240,7 +240,7 @@ impl Daemon<'_> {
         let count = config.instances.len();
         info!("vipd {} starts as {name}, with {count} instance(s)", env!("CARGO_PKG_VERSION"));
         self.adopt();
-        self.hands.act(Event::Start { keeps_marks: system.keeps_address_marks() });
+        self.hands.act(Event::Start { keeps_marks: system.keeps_address_marks(), seed: 1 });
         while !self.has_ended() {
             let ready = match self.wait() {
                 Ok(ready) => ready, // 1

@@ -17,7 +17,7 @@ use core::ops::Range;
 use heapless::Vec;
 
 use crate::config::{
-    Config, Family, FamilyConfig, FileId, Instance, InterfaceId, Peer, ProbeId, VirtualAddress,
+    BfdId, Config, Family, FamilyConfig, FileId, Instance, InterfaceId, Peer, ProbeId, VirtualAddress,
 };
 use crate::limits;
 use crate::say::warn;
@@ -28,6 +28,7 @@ use crate::wire::vrrp::{Advert, PRIORITY_OWNER, Password, Version};
 use crate::wire::{IfIndex, Mac, ip, rtnl};
 
 mod addresses;
+mod bfd;
 mod bundle;
 mod default_routes;
 mod hook;
@@ -89,6 +90,21 @@ pub enum Packet<'a> {
     },
 }
 
+/// A UDP datagram, as its socket delivered it, or as it is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// The device that it arrived on, or that it is to leave by.
+    pub interface: IfIndex,
+    /// Sender.
+    pub source: IpAddr,
+    /// Receiver.
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    /// What has come behind the UDP header; if it is to leave, from that on.
+    pub payload: &'a [u8],
+}
+
 /// Something has happened.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -97,6 +113,8 @@ pub enum Event<'a> {
         /// The kernel keeps [`rtnl::ADDRESS_MARK`] (Linux 5.18 and later). Where it does not, an address that
         /// equals a virtual one at start is taken for left behind by a crash, as keepalived does.
         keeps_marks: bool,
+        /// Something that nobody can foresee, for jitter and discriminators.
+        seed: u32,
     },
     /// The daemon is asked to end: resign, release, and say so.
     Stop,
@@ -106,6 +124,8 @@ pub enum Event<'a> {
     Packet(Packet<'a>),
     /// An ICMPv6 message that may be a router solicitation.
     Solicitation(Packet<'a>),
+    /// A datagram on BFD's port.
+    Bfd(Datagram<'a>),
     /// A message from rtnetlink.
     Kernel(rtnl::Message<'a>),
     /// Messages from rtnetlink were lost (ENOBUFS): ask for everything again.
@@ -146,6 +166,8 @@ pub struct Failure {
 /// The kinds of bytes that leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parcel {
+    /// A BFD control packet.
+    Bfd,
     /// An advertisement.
     Message(Family),
     /// A gratuitous ARP or neighbour advertisement.
@@ -224,6 +246,13 @@ pub enum Effect {
     RemoveVmac(IfIndex),
     /// No virtual MAC will be on the virtual router's device any more, which may speak ARP as it did before.
     LoosenArp(Slot),
+    /// Send a control packet of this BFD session.
+    Bfd {
+        /// Which.
+        session: BfdId,
+        /// With the final bit.
+        is_final: bool,
+    },
     /// Tell hosts of their router: an index into [`Config::router_adverts`].
     RouterAdvert {
         /// Which.
@@ -346,7 +375,8 @@ impl Router {
     pub fn handle(&mut self, now: Instant, event: Event<'_>, effects: &mut Effects) {
         let turn = &mut Turn { now, effects };
         match event {
-            Event::Start { keeps_marks } => {
+            Event::Start { keeps_marks, seed } => {
+                self.seed_bfd(seed);
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
                 self.begin_probes(turn);
@@ -361,6 +391,7 @@ impl Router {
             Event::Timer => self.timer(turn),
             Event::Packet(packet) => self.packet(turn, packet),
             Event::Solicitation(packet) => self.solicited(now, packet),
+            Event::Bfd(datagram) => self.bfd_datagram(turn, &datagram),
             Event::Kernel(message) => self.kernel(turn, message),
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
@@ -589,6 +620,8 @@ impl Router {
                     }
                 }
             }
+            // A cut link refuses them ten times a second and more, and the session says so itself.
+            Parcel::Bfd => return,
             Parcel::Frame => {}
             Parcel::Netfilter => return self.filter_refused(turn, failure.errno),
             Parcel::Netlink => {

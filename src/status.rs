@@ -191,6 +191,7 @@ impl Router {
             Tracked::Route(id) => {
                 (3, text(config.default_routes.get(usize::from(id.0)).map(|it| it.name)), 0)
             }
+            Tracked::Bfd(id) => (8, text(config.bfd.get(usize::from(id.0)).map(|it| it.name)), 0),
             Tracked::File(id) => {
                 (2, text(config.files.get(usize::from(id.0)).map(|it| it.name)), self.number_in(id))
             }
@@ -446,7 +447,8 @@ impl Record {
 
 impl Track {
     /// The words for [`Track::kind`].
-    pub const KINDS: [&'static str; 8] = ["link", "script", "file", "route", "ping", "arp", "tcp", "http"];
+    pub const KINDS: [&'static str; 9] =
+        ["link", "script", "file", "route", "ping", "arp", "tcp", "http", "bfd"];
     /// The words for [`Track::state`].
     pub const STATES: [&'static str; 3] =
         [Standing::Unknown.name(), Standing::Up.name(), Standing::Down.name()];

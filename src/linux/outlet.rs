@@ -14,7 +14,7 @@ use super::{Errno, Error};
 use crate::config::Family;
 use crate::limits;
 use crate::perform::{Outlet, Unsent};
-use crate::router::{Failure, Parcel};
+use crate::router::{Datagram, Failure, Parcel};
 use crate::wire::IfIndex;
 
 /// What waits to leave, and what has failed to.
@@ -243,6 +243,11 @@ impl Outlet for Kernel<'_> {
         }
         self.flush_messages();
         self.put_message(interface, way, payload)
+    }
+
+    fn datagram(&mut self, datagram: &Datagram<'_>) -> Result<(), Unsent> {
+        let _ = datagram;
+        Err(Unsent)
     }
 
     fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {

@@ -234,6 +234,7 @@ fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
         Tracked::Link(interface) => config.interface_name(interface),
         Tracked::Probe(probe) => config.text(config.probes[usize::from(probe.0)].name),
         Tracked::Route(route) => config.text(config.default_routes[usize::from(route.0)].name),
+        Tracked::Bfd(session) => config.text(config.bfd[usize::from(session.0)].name),
         Tracked::File(file) => config.text(config.files[usize::from(file.0)].name),
     };
     (name, track.weight, track.is_reversed)

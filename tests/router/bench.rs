@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use vipd::config::{
     Acceptance, Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer,
-    Probe, ProbeId, Span, Text, Track, Tracked, VirtualAddress, Vmac,
+    PeerBfd, Probe, ProbeId, Span, Text, Track, Tracked, VirtualAddress, Vmac,
 };
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
+use vipd::router::{Datagram, Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
 use vipd::wire::link::Details;
@@ -175,7 +175,10 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
             for (address, min_ttl, max_ttl) in &spec.peers {
                 let address: IpAddr = address.parse().unwrap();
                 if Family::of(address) == family {
-                    config.peers.push(Peer { address, min_ttl: *min_ttl, max_ttl: *max_ttl }).unwrap();
+                    config
+                        .peers
+                        .push(Peer { address, min_ttl: *min_ttl, max_ttl: *max_ttl, bfd: PeerBfd::default() })
+                        .unwrap();
                 }
             }
             FamilyConfig {
@@ -253,7 +256,7 @@ impl Bench {
         let now = Instant::from_origin(Duration::from_secs(1000));
         let mut bench = Self { router: Box::new(Router::new()), now, effects: vec![] };
         bench.handle(Event::Adopt(&mut config(specs)));
-        bench.handle(Event::Start { keeps_marks: true });
+        bench.handle(Event::Start { keeps_marks: true, seed: 1 });
         bench
     }
 
@@ -456,6 +459,8 @@ pub(crate) struct Bytes {
     pub(crate) messages: Vec<Vec<u8>>,
     pub(crate) requests: Vec<Vec<u8>>,
     pub(crate) frames: Vec<Vec<u8>>,
+    /// Each with its hop limit.
+    pub(crate) datagrams: Vec<(u8, Vec<u8>)>,
 }
 
 impl Outlet for Bytes {
@@ -469,6 +474,11 @@ impl Outlet for Bytes {
     fn advert(&mut self, _: IfIndex, _: &[u8]) -> Result<(), Unsent> {
         panic!("an advertisement with a virtual MAC");
     }
+    fn datagram(&mut self, datagram: &Datagram<'_>) -> Result<(), Unsent> {
+        self.datagrams.push((datagram.hop_limit, datagram.payload.to_vec()));
+        Ok(())
+    }
+
     fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
         self.frames.push(frame.to_vec());
         Ok(())

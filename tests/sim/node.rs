@@ -11,7 +11,7 @@ use fastrand::Rng;
 use vipd::config::{Config, Family, FileId};
 use vipd::limits;
 use vipd::perform::{self, Outlet, Unsent};
-use vipd::router::{Effect, Effects, Event, Failure, Packet, Parcel, Router, Ticket, TryTicket};
+use vipd::router::{Datagram, Effect, Effects, Event, Failure, Packet, Parcel, Router, Ticket, TryTicket};
 use vipd::time::Instant;
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
@@ -312,7 +312,7 @@ impl Turn<'_> {
                     let keeps_marks = self.kernel.keeps_marks;
                     let mut config = configuration(self.plans);
                     self.adopt(around, &mut config);
-                    self.feed(around, Event::Start { keeps_marks });
+                    self.feed(around, Event::Start { keeps_marks, seed: 1 });
                 }
                 Request::Reload(plans) => {
                     let mut config = configuration(&plans);
@@ -562,6 +562,10 @@ impl Outlet for Wires<'_> {
         self.checkers.advert_frame(self.now, self.node, self.plans, self.kernel, interface, frame);
         self.gathered.adverts.push((interface, frame.to_vec()));
         Ok(())
+    }
+
+    fn datagram(&mut self, _: &Datagram<'_>) -> Result<(), Unsent> {
+        panic!("nobody has a BFD session")
     }
 
     fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {

@@ -6,8 +6,8 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use vipd::config::{
-    Acceptance, Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text,
-    Track, Tracked, VirtualAddress, VirtualRoute, Vmac,
+    Acceptance, Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, PeerBfd, Span,
+    Text, Track, Tracked, VirtualAddress, VirtualRoute, Vmac,
 };
 use vipd::time::{self, Interval};
 use vipd::wire::Mac;
@@ -342,7 +342,7 @@ fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
         config.addresses.push(new).unwrap();
     }
     for &address in peers_of(plan, family) {
-        config.peers.push(Peer { address, min_ttl: 0, max_ttl: 255 }).unwrap();
+        config.peers.push(Peer { address, min_ttl: 0, max_ttl: 255, bfd: PeerBfd::default() }).unwrap();
     }
     FamilyConfig {
         addresses: span(addresses_start, config.addresses.len()),

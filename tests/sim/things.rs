@@ -141,6 +141,7 @@ pub fn hook(config: &mut Config, what: Tracked) {
         Tracked::Link(device) => config.interfaces[usize::from(device.0)],
         Tracked::Probe(probe) => config.probes[usize::from(probe.0)].name,
         Tracked::Route(route) => config.default_routes[usize::from(route.0)].name,
+        Tracked::Bfd(session) => config.bfd[usize::from(session.0)].name,
         Tracked::File(file) => config.files[usize::from(file.0)].name,
     };
     let notify = config.keep_text("/etc/vipd.hook").unwrap();

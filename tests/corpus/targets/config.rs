@@ -115,7 +115,7 @@ fn adopt(config: &Config) {
     let (mut first, mut again) = (Box::new(config.clone()), Box::new(config.clone()));
     let events = [
         Event::Adopt(&mut first),
-        Event::Start { keeps_marks: true },
+        Event::Start { keeps_marks: true, seed: 1 },
         Event::Prepare(config),
         Event::Adopt(&mut again),
     ];

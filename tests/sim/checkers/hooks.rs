@@ -88,7 +88,7 @@ impl Hooks {
                 }
                 Tracked::Probe(_) => Some(node.things.probe == Mood::Good),
                 Tracked::Route(_) => Some(node.kernel.has_default_route),
-                Tracked::File(_) => None,
+                Tracked::Bfd(_) | Tracked::File(_) => None,
             };
             let expected = match is_up {
                 Some(true) => "UP".into(),
