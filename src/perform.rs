@@ -136,7 +136,13 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
             }
             result
         }
-        Effect::Bfd { session, is_final } => bfd::send(router, session, is_final, outlet),
+        Effect::Bfd { session, is_final } => {
+            if cfg!(feature = "bfd") {
+                bfd::send(router, session, is_final, outlet)
+            } else {
+                Ok(())
+            }
+        }
         Effect::RouterAdvert { position, is_last } => {
             if cfg!(feature = "ra") {
                 ra::send(router, position, is_last, outlet)

@@ -47,6 +47,7 @@ mod tracks;
 mod vmac;
 
 use addresses::{Presence, Sighting};
+pub use bfd::Outgoing as BfdOutgoing;
 use default_routes::DefaultRoutes;
 pub use hook::Hook;
 use hook::Reports;
@@ -331,6 +332,7 @@ pub struct Router {
     by_vrid: [Option<Slot>; 256],
     links: Links,
     probes: Probes,
+    bfd: bfd::BfdSessions,
     router_adverts: RouterAdverts,
     default_routes: DefaultRoutes,
     /// The number in each of [`Config::files`].
@@ -359,6 +361,7 @@ impl Router {
             by_vrid: [None; 256],
             links: Links::new(),
             probes: Probes::new(),
+            bfd: bfd::BfdSessions::new(),
             router_adverts: RouterAdverts::new(),
             default_routes: DefaultRoutes::new(),
             files: [0; limits::FILES_MAX],
@@ -380,6 +383,7 @@ impl Router {
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
                 self.begin_probes(turn);
+                self.begin_bfd(turn);
                 self.forget_routes(turn);
                 self.synchronise(turn);
             }
@@ -387,6 +391,7 @@ impl Router {
                 self.stopping = true;
                 self.settle(turn);
                 self.remove_vmacs(turn);
+                self.end_bfd(turn, None);
             }
             Event::Timer => self.timer(turn),
             Event::Packet(packet) => self.packet(turn, packet),
@@ -421,6 +426,7 @@ impl Router {
     pub fn poll_at(&self) -> Option<Instant> {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
         first = earlier(first, self.probes_poll_at());
+        first = earlier(first, self.bfd_poll_at());
         first = earlier(first, self.links.poll_at());
         first = earlier(first, self.router_adverts.poll_at());
         first = earlier(first, self.default_routes_poll_at());
@@ -432,14 +438,15 @@ impl Router {
     }
 
     /// Whether a timer at this moment could make a backup master, or let a master that was not running go on as if
-    /// nobody else had taken over: then every packet that is waiting must have been handed in before (law 6).
+    /// nobody else had taken over, or end a BFD session whose packets are waiting: then every packet that is waiting must have been handed in before (law 6).
     #[must_use]
     pub fn may_take_over(&self, now: Instant) -> bool {
-        self.members.iter().any(|member| match member.virtual_router.state() {
-            State::Backup { down_at, silent: false, .. } => *down_at <= now,
-            State::Master { advert_at, .. } => *advert_at + LATE <= now,
-            State::Backup { silent: true, .. } | State::Initialize { .. } => false,
-        })
+        self.may_lose_session(now)
+            || self.members.iter().any(|member| match member.virtual_router.state() {
+                State::Backup { down_at, silent: false, .. } => *down_at <= now,
+                State::Master { advert_at, .. } => *advert_at + LATE <= now,
+                State::Backup { silent: true, .. } | State::Initialize { .. } => false,
+            })
     }
 
     /// The configuration in force.
@@ -586,6 +593,7 @@ impl Router {
         self.look_at_routes(turn);
         let mut turned = self.links.settle(turn.now);
         turned |= self.run_probes(turn);
+        turned |= self.run_bfd(turn);
         if turned || self.waits_for_startup() {
             self.settle(turn);
         }
@@ -750,6 +758,7 @@ enum Verb<'a> {
     Promote,
     Demote,
     Doubt,
+    Lose { neighbor: &'a IpAddr, is_alone: bool },
     Receive(&'a Advert<'a>, &'a IpAddr),
     Timer,
     Prepared,
@@ -768,6 +777,7 @@ impl Verb<'_> {
             Self::Promote => virtual_router.promote(turn),
             Self::Demote => virtual_router.demote(turn),
             Self::Doubt => virtual_router.doubt(turn),
+            Self::Lose { neighbor, is_alone } => return virtual_router.lose(turn, neighbor, is_alone),
             Self::Receive(advert, from) => virtual_router.receive(turn, advert, from),
             Self::Timer => virtual_router.timer(turn),
             Self::Prepared => virtual_router.prepared(turn),

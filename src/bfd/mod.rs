@@ -115,6 +115,13 @@ impl Session {
         None
     }
 
+    /// Whether [`Session::timer`] at this moment would end it: its detection time is over.
+    #[must_use]
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        let _ = now;
+        false
+    }
+
     /// Time has passed.
     pub fn timer(&mut self, now: Instant, rules: &Rules, random: &mut Random) -> Outcome {
         let _ = (now, rules, random);

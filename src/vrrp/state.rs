@@ -23,6 +23,8 @@ pub enum State {
         down_at: Instant,
         /// `down_at` has passed, and the others that move together with us are still being waited for.
         silent: bool,
+        /// It counts as gone because the BFD session to it has fallen silent.
+        unreachable: bool,
         /// Until when a lower-priority master is suffered (`preempt_delay`), once one was heard.
         preempt_at: Option<Instant>,
     },

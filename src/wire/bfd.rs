@@ -1,9 +1,19 @@
 //! BFD control packets (RFC 5880 §4.1) and the UDP header that they travel behind (RFC 5881 §4).
 
+use core::net::IpAddr;
+
 use super::Full;
 
 /// UDP's port of single-hop BFD (RFC 5881 §4).
 pub const PORT: u16 = 3784;
+
+/// Where source ports begin, and how many there are (RFC 5881 §4).
+pub const SOURCE_PORT_FIRST: u16 = 49_152;
+/// See [`SOURCE_PORT_FIRST`].
+pub const SOURCE_PORTS: u16 = 16_384;
+
+/// Diagnostic 1: nothing was heard for a whole detection time (RFC 5880 §4.1).
+pub const DETECTION_TIME_EXPIRED: u8 = 1;
 
 /// Bytes of a control packet without authentication.
 pub const CONTROL_BYTES: usize = 24;
@@ -50,6 +60,8 @@ pub struct Control {
 /// Why a packet is discarded (RFC 5880 §6.8.6), in the order in which it is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discard {
+    /// It comes from no neighbour of ours.
+    Stranger,
     /// It has come through a router (RFC 5881 §5).
     HopLimit,
     /// Another version.
@@ -86,4 +98,55 @@ impl Control {
         let _ = buffer;
         Err(Full)
     }
+}
+
+impl Control {
+    /// What a diagnostic says, as the end of a sentence about a session that has gone down.
+    #[must_use]
+    pub const fn reason(diagnostic: u8) -> &'static str {
+        match diagnostic {
+            DETECTION_TIME_EXPIRED => ": nothing is heard any more",
+            3 => ": the other end says so",
+            _ => "",
+        }
+    }
+}
+
+impl State {
+    /// The word for it in logs and status.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AdminDown => "admin down",
+            Self::Down => "down",
+            Self::Init => "init",
+            Self::Up => "up",
+        }
+    }
+}
+
+impl Discard {
+    /// What is wrong, for the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        "stub"
+    }
+}
+
+/// Bytes of a control packet behind its UDP header.
+pub const DATAGRAM_BYTES: usize = 8 + CONTROL_BYTES;
+
+/// stub
+///
+/// # Errors
+/// stub
+pub fn datagram(
+    control: &Control,
+    source_port: u16,
+    source: IpAddr,
+    destination: IpAddr,
+    buffer: &mut [u8],
+) -> Result<usize, Full> {
+    let _ = (control, source_port, source, destination, buffer);
+    Err(Full)
 }
