@@ -1,9 +1,6 @@
 //! `config bfd_instance`, and `bfd` of an instance: whom there is a BFD session with.
 
-use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use heapless::String;
 
 use super::instance::Halves;
 use super::reader::{Numeric, Reader, Value, first, words_of};
@@ -40,9 +37,6 @@ const LEAST_IDLE_MS: i32 = 1000;
 
 /// keepalived takes 4294967, an hour and more.
 const GREATEST_MS: i32 = 999_999;
-
-/// Bytes of the longest address.
-const ADDRESS_BYTES_MAX: usize = 39;
 
 impl<'d> Reader<'d, '_> {
     /// `config bfd_instance`: a session, whether something tracks it or not.
@@ -205,24 +199,33 @@ impl<'d> Reader<'d, '_> {
                 "bfd watches each unicast_peer, and there is none: write the other routers' addresses there";
             self.error(asked.line, sentence, &[]);
         }
-        for index in halves.v4.peers.range().chain(halves.v6.peers.range()) {
-            let Some(peer) = self.config.peers.get(index) else { continue };
-            let source = match peer.address {
-                IpAddr::V4(_) => sources.0.map(IpAddr::V4),
-                IpAddr::V6(_) => sources.1.map(IpAddr::V6),
+        for word in words_of(section, "unicast_peer") {
+            let Some((word, address)) = self.peer_address(word) else { continue };
+            let (half, source) = match address {
+                IpAddr::V4(_) => (&halves.v4, sources.0.map(IpAddr::V4)),
+                IpAddr::V6(_) => (&halves.v6, sources.1.map(IpAddr::V6)),
             };
-            let session = self.session_with(asked.line, peer.address, source, interface);
-            let Some(session) = session else { return };
-            if let Some(peer) = self.config.peers.get_mut(index) {
+            let Some(session) = self.session_with(word, address, source, interface) else { return };
+            let peers = self.config.peers.get_mut(half.peers.range()).unwrap_or(&mut []);
+            if let Some(peer) = peers.iter_mut().find(|peer| peer.address == address) {
                 peer.bfd = PeerBfd::of(session);
             }
         }
     }
 
+    /// The address of a peer as the file has it; `None`: it has none, which was reported.
+    fn peer_address(&self, word: Value<'d>) -> Option<(Value<'d>, IpAddr)> {
+        if let Some(address) = value::address(word.text) {
+            return Some((word, address));
+        }
+        let word = first(self.resolve("peer", word.text)?, "address")?;
+        Some((word, value::address(word.text)?))
+    }
+
     /// The session to a neighbour: that of a section or of another instance, if it goes through the device.
     fn session_with(
         &mut self,
-        line: u32,
+        word: Value<'d>,
         neighbor: IpAddr,
         source: Option<IpAddr>,
         interface: InterfaceId,
@@ -233,12 +236,11 @@ impl<'d> Reader<'d, '_> {
         if let Some(position) = self.config.bfd.iter().position(is_it) {
             return Some(BfdId(position as u8));
         }
-        let mut name = String::<ADDRESS_BYTES_MAX>::new();
-        // It has room for any.
-        let _ = write!(name, "{neighbor}");
-        let name = self.keep(line, name.as_bytes());
+        // As the file writes it: nothing here can panic, and core's way to show an address could, for all that the compiler
+        // sees.
+        let name = self.keep(word.line, word.text);
         self.enter_session(
-            line,
+            word.line,
             Bfd {
                 name,
                 neighbor,

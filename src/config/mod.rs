@@ -355,7 +355,7 @@ impl PeerBfd {
 /// A BFD session: a `bfd_instance` section, or one that `option bfd` of an instance begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bfd {
-    /// Its name; that of a session without a section is the neighbour's address.
+    /// Its name; that of a session without a section is the neighbour's address, as the file writes it.
     pub name: Text,
     /// `neighbor_ip`.
     pub neighbor: IpAddr,
