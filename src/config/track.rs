@@ -110,9 +110,9 @@ impl<'d> Reader<'d, '_> {
                     Some(_) | None => self.track_link(word, section, words),
                 }
             }
-            Kind::Script | Kind::Probe if !cfg!(feature = "probe") => self.not_built(word.line, kind),
-            Kind::File if !cfg!(feature = "files") => self.not_built(word.line, kind),
-            Kind::Bfd if !cfg!(feature = "bfd") => self.not_built(word.line, kind),
+            Kind::Script | Kind::Probe if !cfg!(feature = "probe") => self.not_built(word.line, kind, words),
+            Kind::File if !cfg!(feature = "files") => self.not_built(word.line, kind, words),
+            Kind::Bfd if !cfg!(feature = "bfd") => self.not_built(word.line, kind, words),
             Kind::Script => {
                 let found = self.tracked_script(word);
                 let manner = found.map_or(Manner::PLAIN, |(_, manner)| manner);
@@ -411,8 +411,9 @@ impl<'d> Reader<'d, '_> {
         }
     }
 
-    /// Nothing to track, because this build is without it.
-    fn not_built(&mut self, line: u32, kind: Kind) -> Option<Track> {
+    /// Nothing to track, because this build is without it: once for all words.
+    fn not_built(&mut self, line: u32, kind: Kind, words: &mut Words<'d>) -> Option<Track> {
+        *words = Words::new(&[]);
         self.error(line, "%a is not in this build of vipd: remove it", &[kind.option().as_bytes()]);
         None
     }
