@@ -411,7 +411,8 @@ mod tests {
     fn bf02_a_packet_is_discarded_for_the_first_rule_that_it_breaks() {
         let mut bytes = [0; 26];
         bytes[1] = 0x80 | AUTHENTICATION | MULTIPOINT;
-        let mends: [(Discard, fn(&mut [u8; 26])); 8] = [
+        type Mend = fn(&mut [u8; 26]);
+        let mends: [(Discard, Mend); 8] = [
             (Discard::Version, |bytes| bytes[0] = VERSION << 5),
             (Discard::Length, |bytes| bytes[3] = 25),
             (Discard::Length, |bytes| bytes[3] = 26),
