@@ -3,6 +3,7 @@
 use super::{Datagram, Router, Turn};
 use crate::config::BfdId;
 use crate::probe::Standing;
+use crate::time::Instant;
 
 impl Router {
     /// How a session stands.
@@ -10,6 +11,14 @@ impl Router {
     pub fn bfd_standing(&self, session: BfdId) -> Standing {
         let _ = session;
         Standing::Down
+    }
+
+    /// Whether a timer at this moment could end a session: then every datagram that is waiting must have been handed in
+    /// before (law 6).
+    #[must_use]
+    pub fn may_lose_session(&self, now: Instant) -> bool {
+        let _ = now;
+        false
     }
 
     pub(super) fn seed_bfd(&mut self, seed: u32) {
