@@ -23,6 +23,7 @@ pub mod schema;
 pub mod uci;
 
 mod address;
+mod bfd;
 mod group;
 mod instance;
 mod no_accept;
@@ -354,7 +355,7 @@ impl PeerBfd {
 /// A BFD session: a `bfd_instance` section, or one that `option bfd` of an instance begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bfd {
-    /// Its name; that of a session without a section is the neighbour's address.
+    /// Its name; that of a session without a section is the neighbour's address, as the file writes it.
     pub name: Text,
     /// `neighbor_ip`.
     pub neighbor: IpAddr,
@@ -365,7 +366,8 @@ pub struct Bfd {
     pub interface: Option<InterfaceId>,
     /// The timers.
     pub rules: crate::bfd::Rules,
-    /// `hoplimit`: TTL or hop limit that is sent, 1..=255. Default 255 for both families (RFC 5881 §5).
+    /// `hoplimit`, or `ttl`: TTL or hop limit that is sent, 1..=255. Default 255 for both families (RFC 5881 §5), where
+    /// keepalived has 64 for IPv6.
     pub hop_limit: u8,
     /// The least TTL or hop limit that is accepted: 255 less `max_hops`.
     pub least_hop_limit: u8,
@@ -409,7 +411,8 @@ pub struct File {
     pub path: Text,
 }
 
-/// `notify` of a section that something tracks, and that is a `probe`, `vrrp_script`, `track_file` or `track_interface`; or of a `bfd_instance`.
+/// `notify` of a section that something tracks, and that is a `probe`, `vrrp_script`, `track_file` or `track_interface`; or
+/// of a `bfd_instance`, which has a session in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackHook {
     /// The section's name.

@@ -129,6 +129,12 @@ impl Router {
         })
     }
 
+    /// A session, since when it is in its state, and how often it went down.
+    pub(crate) fn bfd_session(&self, id: BfdId) -> Option<(&Session, Instant, u32)> {
+        let Entry { session, since, losses } = self.bfd.all.get(usize::from(id.0))?;
+        Some((session, *since, *losses))
+    }
+
     /// How a session stands, for who tracks it: down until it is up (as with keepalived).
     #[must_use]
     pub fn bfd_standing(&self, id: BfdId) -> Standing {

@@ -404,8 +404,14 @@ fn a_file_of_openwrts_keepalived_package_is_read_unchanged() {
     assert_eq!((lan.group, guest.group), (Some(GroupId(0)), Some(GroupId(0))));
     let [group] = &config.groups[..] else { panic!() };
     assert_eq!(config.text(group.name), "both");
-    let [track] = &config.tracks[..] else { panic!() };
+    let [track, partner] = &config.tracks[..] else { panic!() };
     assert_eq!(tracked(&config, track), ("eth1", -20, false));
+    assert_eq!(tracked(&config, partner), ("partner", 5, false));
+    let [session] = &config.bfd[..] else { panic!() };
+    assert_eq!(session.neighbor, IpAddr::from([192, 168, 1, 3]));
+    assert_eq!(session.source, Some(IpAddr::from([192, 168, 1, 2])));
+    assert_eq!((session.rules.min_tx_us, session.rules.min_rx_us), (100_000, 100_000));
+    assert_eq!((session.hop_limit, session.least_hop_limit), (64, 254));
 }
 
 #[test]
