@@ -217,7 +217,7 @@ impl Router {
             since_secs: now.since(since).as_secs() as u32,
             losses,
             interval_us: session.interval_us(&bfd.rules),
-            detection_us: session.detection_us(&bfd.rules),
+            detection_us: session.detection_us(),
         })
     }
 

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use heapless::{Deque, Vec};
 
 use super::batch::{Outbox, Way};
+use super::bfd::Lines;
 use super::netfilter::Netfilter;
 use super::netlink::NetlinkSocket;
 use super::packet::PacketSocket;
@@ -88,6 +89,8 @@ pub struct Kernel<'a> {
     pub solicitations: Option<Solicitations>,
     /// Whole frames.
     pub packet: PacketSocket,
+    /// BFD's port.
+    pub bfd: Lines,
     /// Links and addresses.
     pub netlink: NetlinkSocket,
     netfilter: Netfilter,
@@ -107,10 +110,12 @@ impl<'a> Kernel<'a> {
         };
         let solicitations =
             if cfg!(feature = "ra") && v6.is_some() { Some(Solicitations::open()?) } else { None };
+        let bfd = if cfg!(feature = "bfd") { Lines::open()? } else { Lines::default() };
         Ok(Self {
             v4: V4::open()?,
             v6,
             solicitations,
+            bfd,
             packet: PacketSocket::open()?,
             netlink: NetlinkSocket::open()?,
             netfilter: Netfilter::default(),
@@ -233,10 +238,9 @@ impl Outlet for Kernel<'_> {
         to: IpAddr,
         payload: &[u8],
     ) -> Result<(), Unsent> {
-        let way = match (from, to) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => Way::V4 { from, to },
-            (IpAddr::V6(from), IpAddr::V6(to)) if self.v6.is_some() => Way::V6 { from, to },
-            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => return Err(Unsent),
+        let way = match Way::between(from, to) {
+            Some(Way::V6 { .. } | Way::Frame) if self.v6.is_none() => return Err(Unsent),
+            way => way.ok_or(Unsent)?,
         };
         if self.put_message(interface, way, payload).is_ok() {
             return Ok(());
@@ -245,9 +249,11 @@ impl Outlet for Kernel<'_> {
         self.put_message(interface, way, payload)
     }
 
+    /// It leaves at once: a session is as old as its last packet. One that is refused is only counted; the next is due
+    /// before anything could be done about it.
     fn datagram(&mut self, datagram: &Datagram<'_>) -> Result<(), Unsent> {
-        let _ = datagram;
-        Err(Unsent)
+        self.bfd.send(datagram);
+        Ok(())
     }
 
     fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
@@ -293,42 +299,18 @@ impl Outlet for Kernel<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::batch::Inbox;
-    use super::super::namespace::{self, Cable};
+    use super::super::namespace::{self, Cable, frames, listen};
     use super::*;
     use crate::router::Packet;
     use crate::wire::Mac;
     use crate::wire::frame;
     use crate::wire::rtnl;
     use core::net::Ipv4Addr;
-    use socket2::{Domain, Protocol, Socket, Type};
     use std::vec::Vec as Heap;
 
     const MAC: Mac = Mac([2, 0, 0, 0, 0, 0x0a]);
     const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 1));
     const AWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2));
-
-    /// A socket that sees every frame of one kind in the network where it is opened.
-    fn listen(ethertype: u16) -> Socket {
-        let protocol = Protocol::from(i32::from(ethertype.to_be()));
-        let kind = Type::RAW.nonblocking();
-        let socket = Socket::new(Domain::PACKET, kind, Some(protocol)).unwrap();
-        let _ = socket.set_recv_buffer_size(4_000_000);
-        socket
-    }
-
-    fn frames(socket: &Socket, expected: bool) -> Heap<Heap<u8>> {
-        namespace::await_readable(socket, expected);
-        let mut all = Heap::new();
-        let mut buffer = [core::mem::MaybeUninit::new(0u8); 2000];
-        while let Ok(len) = socket.recv(&mut buffer) {
-            // SAFETY: all of it is initialised above.
-            let bytes = buffer[..len].iter().map(|byte| unsafe { byte.assume_init() });
-            all.push(bytes.collect::<Heap<u8>>());
-        }
-        // The kernels' own multicast reports (RFC 3810 §5.2.14) are none of ours.
-        all.retain(|frame| !frame.starts_with(&[0x33, 0x33, 0, 0, 0, 0x16]));
-        all
-    }
 
     /// Lengths of the messages that wait.
     fn lengths(socket: &V4) -> Heap<usize> {
@@ -403,6 +385,27 @@ mod tests {
             // Traffic class 0xc0, next header 112, hop limit 255 (TX27, TX03, TX02); the payload untouched.
             assert_eq!((ipv6[0], ipv6[1] & 0xf0, ipv6[6], ipv6[7]), (0x6c, 0, 112, 255));
             assert_eq!(ipv6[40..], [0x31; 24]);
+        });
+    }
+
+    /// A session waits for nobody, and what cannot leave is nobody's failure.
+    #[cfg(feature = "bfd")]
+    #[test]
+    fn a_bfd_packet_leaves_at_once_and_one_that_cannot_is_no_failure() {
+        namespace::networked(|| {
+            let cable = Cable::lay();
+            let mut arena = Arena::new();
+            let mut kernel = Kernel::open(&mut arena).unwrap();
+            let all = cable.away(|| listen(libc::ETH_P_ALL as u16));
+            for interface in [IfIndex(99), namespace::index_of("v0")] {
+                let payload = &[0xa5; 32];
+                let datagram =
+                    Datagram { interface, source: HOME, destination: AWAY, hop_limit: 255, payload };
+                assert_eq!(kernel.datagram(&datagram), Ok(()));
+            }
+            let is_ours = |frame: &&Heap<u8>| frame.ends_with(&[0xa5; 32]);
+            assert_eq!(frames(&all, true).iter().filter(is_ours).count(), 1);
+            assert!(!kernel.has_failures());
         });
     }
 

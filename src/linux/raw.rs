@@ -20,22 +20,23 @@ use crate::wire::IfIndex;
 const IP_PROTOCOL: c_int = 112;
 const TTL: c_int = 255;
 /// Internetwork control (RFC 791 §3.1), as every router sends (TX27), and its queue.
-const PRECEDENCE: c_int = 0xc0;
+pub(super) const PRECEDENCE: c_int = 0xc0;
 const QUEUE_PRIORITY: c_int = 6;
 
-/// An option without which there is no VRRP.
-const fn needed(level: c_int, name: c_int, value: c_int, call: &'static str) -> Setting {
+/// An option without which there is no VRRP, or no BFD.
+pub(super) const fn needed(level: c_int, name: c_int, value: c_int, call: &'static str) -> Setting {
     Setting { level, name, value, is_optional: false, call }
 }
 
-const fn optional(level: c_int, name: c_int, value: c_int, call: &'static str) -> Setting {
+pub(super) const fn optional(level: c_int, name: c_int, value: c_int, call: &'static str) -> Setting {
     Setting { level, name, value, is_optional: true, call }
 }
 
-const BUFFER: Setting =
+pub(super) const BUFFER: Setting =
     optional(libc::SOL_SOCKET, libc::SO_RCVBUF, limits::SOCKET_BUFFER_BYTES as c_int, "SO_RCVBUF");
 /// It comes after the precedence, which sets another one.
-const PRIORITY: Setting = optional(libc::SOL_SOCKET, libc::SO_PRIORITY, QUEUE_PRIORITY, "SO_PRIORITY");
+pub(super) const PRIORITY: Setting =
+    optional(libc::SOL_SOCKET, libc::SO_PRIORITY, QUEUE_PRIORITY, "SO_PRIORITY");
 
 static SETTINGS_V4: [Setting; 7] = [
     needed(libc::IPPROTO_IP, libc::IP_PKTINFO, 1, "IP_PKTINFO"),

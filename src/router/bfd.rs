@@ -15,7 +15,9 @@ use crate::probe::Standing;
 use crate::say::info;
 use crate::time::{Instant, earlier};
 use crate::vrrp::counters::count;
-use crate::wire::bfd::{Control, DETECTION_TIME_EXPIRED, Discard, SOURCE_PORT_FIRST, SOURCE_PORTS, State};
+use crate::wire::bfd::{
+    Control, DETECTION_TIME_EXPIRED, Discard, NEIGHBOR_SIGNALED_DOWN, SOURCE_PORT_FIRST, SOURCE_PORTS, State,
+};
 use crate::wire::{IfIndex, ip};
 
 /// One entry for each of [`Config::bfd`].
@@ -298,7 +300,7 @@ impl Router {
             count(&mut entry.losses);
         }
         if was_up != is_up {
-            let (name, why) = (config.text(bfd.name), Control::reason(diagnostic));
+            let (name, why) = (config.text(bfd.name), reason(diagnostic));
             info!("BFD session {name} is {}{why}", state.name());
         }
         if was_up && diagnostic == DETECTION_TIME_EXPIRED {
@@ -325,6 +327,15 @@ impl Router {
     /// The cast loses nothing: `limits` bounds the count.
     fn bfd_ids(&self) -> impl Iterator<Item = BfdId> + use<> {
         (0..self.config.bfd.len() as u8).map(BfdId)
+    }
+}
+
+/// Why a session is down, as the end of a sentence that says so.
+const fn reason(diagnostic: u8) -> &'static str {
+    match diagnostic {
+        DETECTION_TIME_EXPIRED => ": nothing is heard any more",
+        NEIGHBOR_SIGNALED_DOWN => ": the other end says so",
+        _ => "",
     }
 }
 

@@ -12,6 +12,8 @@
     reason = "a test has std, and fails loudly"
 )]
 
+mod bfd;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -405,14 +407,18 @@ fn table() -> String {
 /// DESIGN: every pair, in one reviewed file. RFC 9568 §6.4.
 #[test]
 fn every_state_and_event_and_flag_does_what_the_reviewed_file_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/transitions.txt");
-    let table = table();
+    compare("transitions.txt", &table());
+}
+
+/// Against the file that somebody has looked at.
+fn compare(file: &str, table: &str) {
+    let path = format!("{}/tests/golden/{file}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("VIPD_BLESS").is_some() {
-        std::fs::write(path, &table).unwrap();
+        std::fs::write(&path, table).unwrap();
     }
-    let reviewed = std::fs::read_to_string(path).unwrap_or_default();
+    let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
     for (number, (is, was)) in table.lines().zip(reviewed.lines()).enumerate() {
-        assert_eq!(is, was, "transitions.txt:{}: differs; look at it, then bless it", number + 1);
+        assert_eq!(is, was, "{file}:{}: differs; look at it, then bless it", number + 1);
     }
     assert_eq!(table.lines().count(), reviewed.lines().count());
 }
