@@ -95,7 +95,7 @@ impl Routers {
         let capture = lan.capture();
         let names = ["first", "second", "third"];
         let hosts: Vec<_> = names[..count].iter().map(|name| Host::new(name)).collect();
-        let address = |number: usize| [format!("10.0.0.{number}/24"), format!("fe80::{number}/64")];
+        let address = |number: usize| [format!("10.0.0.{number}/24"), format!("fe80::{number}/64 nodad")];
         let ports = hosts.iter().zip(1..).map(|(host, number)| {
             let [v4, v6] = address(number);
             lan.attach_with(host, "eth0", &[&v4, &v6])

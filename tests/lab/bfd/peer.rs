@@ -179,8 +179,8 @@ impl Scene {
         let capture = lan.capture();
         let hosts = [Host::new("vipd"), Host::new("peer")];
         let ports = [
-            lan.attach_with(&hosts[0], "eth0", &["10.0.0.1/24", "fd00::1/64", "fe80::1:1/64"]),
-            lan.attach_with(&hosts[1], "eth0", &["10.0.0.2/24", "fd00::2/64", "fe80::1:2/64"]),
+            lan.attach_with(&hosts[0], "eth0", &["10.0.0.1/24", "fd00::1/64 nodad", "fe80::1:1/64 nodad"]),
+            lan.attach_with(&hosts[1], "eth0", &["10.0.0.2/24", "fd00::2/64 nodad", "fe80::1:2/64 nodad"]),
         ];
         let begin_ours = || Vipd::start(&hosts[0], &tracking(wire, timers[0]));
         let begin_theirs = || Peer::start(kind, &hosts[1], wire, timers[1]);

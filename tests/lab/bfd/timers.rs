@@ -87,6 +87,6 @@ fn bf07_what_each_wants_and_allows_decides_in_both_directions() {
         let killed = scene.peer.process().kill();
         let down = scene.wait_ours(Standing::Down, killed);
         let last = scene.theirs(Duration::ZERO).pop().unwrap();
-        in_time(&last, &down, theirs.detection(ours));
+        in_time(&last, &down, theirs.detection(ours), ours.interval(theirs));
     }
 }
