@@ -1,0 +1,188 @@
+//! How fast an address moves with three packets of 10 ms, and how often for nothing: figures, and no test of every day.
+//!
+//! `VIPD_BFD_KILLS` says how many times the master is killed, 20 by default; `VIPD_BFD_SECS` for how long nothing is done to a
+//! pair, 60 by default.
+
+use std::process::{Child, Command};
+use std::thread;
+use std::time::Duration;
+
+use super::pair::{PLAN, Plan, Routers, VIP};
+use super::peer::Timers;
+use crate::bench::{Bench, Load};
+use crate::harness::{Noise, Standing, now};
+use crate::lone::{SECOND, VRID};
+
+const SWIFT: Plan<'_> = Plan { timers: Some(Timers::new(10, 3)), ..PLAN };
+const REALTIME: &str = "config globals\n\toption realtime '1'\n";
+/// The issue's: the median, and the worst on an idle machine.
+const MEDIAN: Duration = Duration::from_millis(50);
+const WORST: Duration = Duration::from_millis(100);
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Programs that want every processor, twice over.
+struct Burners(Vec<Child>);
+
+impl Burners {
+    fn start() -> Self {
+        let count = thread::available_parallelism().map_or(1, usize::from) * 2;
+        let burner = || Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("a shell");
+        Self((0..count).map(|_| burner()).collect())
+    }
+}
+
+impl Drop for Burners {
+    fn drop(&mut self) {
+        for burner in &mut self.0 {
+            let _ = burner.kill();
+            let _ = burner.wait();
+        }
+    }
+}
+
+/// What was measured, in its order.
+struct Figures {
+    sorted: Vec<Duration>,
+    /// Those during which the machine woke nobody 2 ms late or more.
+    quiet: usize,
+}
+
+impl Figures {
+    fn median(&self) -> Duration {
+        self.sorted[self.sorted.len() / 2]
+    }
+
+    fn worst(&self) -> Duration {
+        self.sorted[self.sorted.len() - 1]
+    }
+
+    fn print(&self, what: &str) {
+        eprintln!(
+            "{what}: {} times; announced after {:?} at the least, {:?} in the middle, {:?} at the most; {} while the machine \
+             was quiet; all: {:?}",
+            self.sorted.len(),
+            self.sorted[0],
+            self.median(),
+            self.worst(),
+            self.quiet,
+            self.sorted,
+        );
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Loss {
+    Killed,
+    Cut,
+}
+
+/// The master is lost again and again, and comes back.
+fn lose(plan: Plan<'_>, loss: Loss, times: u64) -> Figures {
+    let mut routers = Routers::start(plan);
+    let (mut sorted, mut quiet) = (vec![], 0);
+    for round in 0..times {
+        // Not in step with the adverts.
+        let advert = routers.capture.wait_advert(&routers.ports[0], VRID, now(), SECOND * 3).0;
+        thread::sleep((advert + SECOND * (round % 7 + 1) as u32 / 8).saturating_sub(now()));
+        let lost = match loss {
+            Loss::Killed => routers.vipds[0].process().kill(),
+            Loss::Cut => {
+                // `ip` takes a while to start: the moment is when the last packet was heard.
+                routers.ports[0].unplug();
+                routers.bfd(0, now() - SECOND).last().expect("it spoke").at
+            }
+        };
+        let announced = routers.wait_announced(1, VIP, lost);
+        sorted.push(announced - lost);
+        quiet += usize::from(Noise::observer().is_quiet(lost, announced));
+        match loss {
+            Loss::Killed => {
+                // Its address is still on its device, which a returning daemon sorts out.
+                routers.vipds[0].restart();
+            }
+            Loss::Cut => routers.ports[0].plug(),
+        }
+        routers.wait_holder(0);
+        routers.wait_sessions(1);
+        routers.capture.forget();
+    }
+    sorted.sort_unstable();
+    Figures { sorted, quiet }
+}
+
+#[test]
+#[ignore = "takes minutes, and wants the machine for itself: tests/run bfd"]
+fn the_address_moves_within_tens_of_milliseconds() {
+    let Some(_bench) = Bench::take(Load::Whole, &[]) else { return };
+    let times = setting("VIPD_BFD_KILLS", 20);
+    let killed = lose(SWIFT, Loss::Killed, times);
+    killed.print("killed, idle");
+    let cut = lose(SWIFT, Loss::Cut, times);
+    cut.print("cut, idle");
+    let realtime = Plan { globals: REALTIME, ..SWIFT };
+    let [loaded, burdened] = {
+        let _burners = Burners::start();
+        [Loss::Killed, Loss::Cut].map(|loss| lose(realtime, loss, times))
+    };
+    loaded.print("killed, every processor wanted twice, realtime");
+    burdened.print("cut, every processor wanted twice, realtime");
+    for (what, figures) in [("killed", killed), ("cut", cut)] {
+        let excuse = if figures.quiet == figures.sorted.len() { Duration::ZERO } else { SECOND };
+        assert!(figures.median() <= MEDIAN + excuse, "{what}: {:?}", figures.median());
+        assert!(figures.worst() <= WORST + excuse, "{what}: {:?}", figures.worst());
+    }
+}
+
+/// How often a session of two routers that are well goes down.
+fn false_alarms(plan: Plan<'_>, what: &str, span: Duration) -> usize {
+    let routers = Routers::start(plan);
+    thread::sleep(SECOND);
+    let began = now();
+    let (mut lost, mut packets, mut worst) = (0, 0, Duration::ZERO);
+    let mut was_up = [true; 2];
+    let mut last = [began; 2];
+    while now() < began + span {
+        thread::sleep(SECOND.min((began + span).saturating_sub(now())));
+        for which in [0, 1] {
+            for bfd in routers.bfd(which, Duration::ZERO) {
+                if bfd.at <= last[which] {
+                    continue;
+                }
+                let is_up = bfd.standing == Standing::Up;
+                lost += usize::from(was_up[which] && !is_up);
+                worst = worst.max(bfd.at - last[which]);
+                (was_up[which], last[which]) = (is_up, bfd.at);
+                packets += 1;
+            }
+        }
+        routers.capture.forget();
+    }
+    let stalls = Noise::observer().total(began, now());
+    eprintln!(
+        "{what}: {lost} false alarms and {} takeovers in {} s, {packets} packets, the longest gap {worst:?}; the machine stood \
+         still for {stalls:?}",
+        routers.became_master(1),
+        span.as_secs(),
+    );
+    lost
+}
+
+#[test]
+#[ignore = "takes minutes, and wants the machine for itself: tests/run bfd"]
+fn no_session_of_two_routers_that_are_well_is_lost() {
+    let Some(_bench) = Bench::take(Load::Whole, &[]) else { return };
+    let span = SECOND * setting("VIPD_BFD_SECS", 60) as u32;
+    let from = now();
+    let idle = false_alarms(SWIFT, "idle", span);
+    let stalled = Noise::observer().worst(from, now());
+    assert!(idle == 0 || stalled > Duration::from_millis(15), "{idle} false alarms, stall {stalled:?}");
+    let realtime = Plan { globals: REALTIME, ..SWIFT };
+    false_alarms(realtime, "idle, realtime", span);
+    let _burners = Burners::start();
+    false_alarms(realtime, "every processor wanted twice, realtime", span);
+    false_alarms(SWIFT, "every processor wanted twice", span);
+    false_alarms(Plan { timers: Some(Timers::new(50, 3)), ..PLAN }, "the same at 50 ms", span);
+}
