@@ -83,5 +83,7 @@ fn say_refused(family: &str, errno: Errno) {
         }
         other => other.words().unwrap_or("refused"),
     };
-    error!("BFD needs UDP port {PORT} of {family}: {reason}; trying again each second");
+    error!(
+        "BFD needs UDP port {PORT} of {family}: {reason}. VRRP goes on, and the port is tried each second"
+    );
 }

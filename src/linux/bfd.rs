@@ -128,7 +128,7 @@ struct Line {
     is_bound: bool,
     /// TTL or hop limit of what is sent; 0: the system's.
     hop_limit: u8,
-    /// The device that it goes through, where it must be told beforehand; 0: any.
+    /// The device that it goes through; 0: that of the routes.
     device: IfIndex,
 }
 
@@ -176,8 +176,8 @@ impl Line {
             socket::set(&self.mouth, level, name, &c_int::from(hop_limit))?;
             self.hop_limit = hop_limit;
         }
-        // IPv4 goes through the device that is told with it; IPv6 only prefers it among routes that are otherwise the same.
-        if self.device != interface && self.family == Family::V6 {
+        // The device that is told with a message IPv6 only prefers, among routes that are otherwise the same.
+        if self.device != interface {
             // Before Linux 5.1 there is no such option.
             let _ = socket::set(&self.mouth, libc::SOL_SOCKET, libc::SO_BINDTOIFINDEX, &interface.0);
             self.device = interface;
@@ -455,6 +455,8 @@ mod tests {
                 assert_eq!(received(&away, false), Vec::<String>::new(), "{remote}");
                 send(&mut lines, namespace::index_of("v0"), (home, remote), 255, 0);
                 assert_eq!(received(&away, true).len(), 1, "{remote}");
+                send(&mut lines, NOWHERE, (home, remote), 255, 0);
+                assert_eq!(received(&away, false), Vec::<String>::new(), "{remote}, again");
             }
             assert_eq!(lines.refusals, [0]);
         });
