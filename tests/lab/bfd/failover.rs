@@ -43,33 +43,29 @@ impl Drop for Burners {
     }
 }
 
-/// What was measured, in its order.
-struct Figures {
-    sorted: Vec<Duration>,
-    /// Those during which the machine woke nobody 2 ms late or more.
-    quiet: usize,
-}
+/// How long each move of the address took, and the machine's longest stall meanwhile; the shortest first.
+struct Figures(Vec<(Duration, Duration)>);
 
 impl Figures {
-    fn median(&self) -> Duration {
-        self.sorted[self.sorted.len() / 2]
-    }
-
-    fn worst(&self) -> Duration {
-        self.sorted[self.sorted.len() - 1]
-    }
-
     fn print(&self, what: &str) {
+        let all: Vec<_> = self.0.iter().map(|(took, _)| *took).collect();
+        let stalled = self.0.iter().filter(|(_, stall)| *stall > Duration::ZERO).count();
         eprintln!(
-            "{what}: {} times; announced after {:?} at the least, {:?} in the middle, {:?} at the most; {} while the machine \
-             was quiet; all: {:?}",
-            self.sorted.len(),
-            self.sorted[0],
-            self.median(),
-            self.worst(),
-            self.quiet,
-            self.sorted,
+            "{what}: announced after {:?} at the least, {:?} in the middle, {:?} at the most, of {}; the machine stood still \
+             in {stalled}; all: {all:?}",
+            all[0],
+            all[all.len() / 2],
+            all[all.len() - 1],
+            all.len(),
         );
+    }
+
+    /// The issue's figures, apart from what the machine has lost.
+    fn judge(&self, what: &str) {
+        let mut ours: Vec<_> = self.0.iter().map(|(took, stall)| took.saturating_sub(*stall)).collect();
+        ours.sort_unstable();
+        assert!(ours[ours.len() / 2] <= MEDIAN, "{what}: {ours:?}");
+        assert!(ours[ours.len() - 1] <= WORST, "{what}: {ours:?}");
     }
 }
 
@@ -82,7 +78,7 @@ enum Loss {
 /// The master is lost again and again, and comes back.
 fn lose(plan: Plan<'_>, loss: Loss, times: u64) -> Figures {
     let mut routers = Routers::start(plan);
-    let (mut sorted, mut quiet) = (vec![], 0);
+    let mut figures = vec![];
     for round in 0..times {
         // Not in step with the adverts.
         let advert = routers.capture.wait_advert(&routers.ports[0], VRID, now(), SECOND * 3).0;
@@ -96,8 +92,7 @@ fn lose(plan: Plan<'_>, loss: Loss, times: u64) -> Figures {
             }
         };
         let announced = routers.wait_announced(1, VIP, lost);
-        sorted.push(announced - lost);
-        quiet += usize::from(Noise::observer().is_quiet(lost, announced));
+        figures.push((announced - lost, Noise::observer().worst(lost, announced)));
         match loss {
             Loss::Killed => {
                 // Its address is still on its device, which a returning daemon sorts out.
@@ -109,8 +104,8 @@ fn lose(plan: Plan<'_>, loss: Loss, times: u64) -> Figures {
         routers.wait_sessions(1);
         routers.capture.forget();
     }
-    sorted.sort_unstable();
-    Figures { sorted, quiet }
+    figures.sort_unstable();
+    Figures(figures)
 }
 
 #[test]
@@ -129,11 +124,8 @@ fn the_address_moves_within_tens_of_milliseconds() {
     };
     loaded.print("killed, every processor wanted twice, realtime");
     burdened.print("cut, every processor wanted twice, realtime");
-    for (what, figures) in [("killed", killed), ("cut", cut)] {
-        let excuse = if figures.quiet == figures.sorted.len() { Duration::ZERO } else { SECOND };
-        assert!(figures.median() <= MEDIAN + excuse, "{what}: {:?}", figures.median());
-        assert!(figures.worst() <= WORST + excuse, "{what}: {:?}", figures.worst());
-    }
+    killed.judge("killed");
+    cut.judge("cut");
 }
 
 /// How often a session of two routers that are well goes down.
@@ -162,7 +154,7 @@ fn false_alarms(plan: Plan<'_>, what: &str, span: Duration) -> usize {
     }
     let stalls = Noise::observer().total(began, now());
     eprintln!(
-        "{what}: {lost} false alarms and {} takeovers in {} s, {packets} packets, the longest gap {worst:?}; the machine stood \
+        "{what}: {lost} false alarms at the two ends and {} takeovers in {} s, {packets} packets, the longest gap {worst:?}; the machine stood \
          still for {stalls:?}",
         routers.became_master(1),
         span.as_secs(),

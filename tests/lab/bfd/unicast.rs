@@ -193,6 +193,25 @@ fn a_better_master_that_was_frozen_is_master_again_without_flapping() {
     assert_eq!(routers.became_master(1), 1, "once is enough");
 }
 
+/// A master that was frozen for longer than adverts are waited for has been replaced by right, and says nothing when it goes
+/// on. With `nopreempt` the other one stays.
+#[test]
+fn a_master_that_was_frozen_for_long_steps_back_without_a_word() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let mut routers = Routers::start(Plan { more: "\toption nopreempt '1'\n", ..PLAN });
+    let frozen = Loss::Frozen.strike(&mut routers);
+    routers.wait_announced(1, VIP, frozen);
+    thread::sleep(THREE_ADVERTS + SECOND * 3 / 2);
+    let woken = now();
+    routers.vipds[0].process().signal(libc::SIGCONT);
+    routers.wait_holder(1);
+    routers.wait_sessions(1);
+    thread::sleep(SECOND);
+    assert_eq!(routers.spoke(0, woken), 0, "it steals nothing");
+    routers.wait_holder(1);
+    assert_eq!(routers.became_master(1), 1, "once is enough");
+}
+
 /// Law 6: it has heard nothing for five detection times, and a hundred packets wait for it.
 #[test]
 fn law_06_a_starved_backup_does_not_take_over_because_of_bfd() {

@@ -106,6 +106,7 @@ impl Port {
     }
 
     /// Takes the port out of the switch: nothing comes or goes, and the host has carrier as before.
+    #[allow(dead_code)] // BFD's.
     pub(crate) fn mislead(&self) {
         self.namespace.ip(&format!("link set {} nomaster", self.name));
     }
