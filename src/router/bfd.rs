@@ -197,6 +197,8 @@ impl Router {
             }
             if let Some(entry) = self.bfd.all.get_mut(place) {
                 let outcome = entry.session.end();
+                // Twice, as a resignation goes: one that is lost would make a failure of it.
+                speak(turn, id, outcome);
                 speak(turn, id, outcome);
             }
         }
