@@ -384,7 +384,6 @@ impl Router {
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
                 self.begin_probes(turn);
-                self.begin_bfd(turn);
                 self.forget_routes(turn);
                 self.synchronise(turn);
             }

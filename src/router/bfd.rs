@@ -163,21 +163,33 @@ impl Router {
         self.bfd.random = Random::from_seed(seed);
     }
 
-    /// Lets sessions begin that have not, and tells the others of new rules.
+    /// The configuration is another one: tells the sessions that go on of their rules.
+    pub(super) fn adopt_bfd(&mut self, turn: &Turn<'_>) {
+        if !cfg!(feature = "bfd") {
+            return;
+        }
+        let Self { config, bfd: BfdSessions { all, random, .. }, .. } = self;
+        for (its, Entry { session, .. }) in config.bfd.iter().zip(all) {
+            session.adopt(turn.now, &its.rules, random);
+        }
+    }
+
+    /// Lets sessions begin that have not, as soon as it is known what devices there are: a first packet that cannot leave
+    /// is missed for a second, and whoever was started again would not be told from one that is gone.
     pub(super) fn begin_bfd(&mut self, turn: &Turn<'_>) {
         if !cfg!(feature = "bfd") || self.stopping {
             return;
         }
         let Self { config, bfd, .. } = self;
         for (position, its) in config.bfd.iter().enumerate() {
+            if bfd.all.get(position).is_none_or(|entry| entry.session.discriminator() != 0) {
+                continue;
+            }
             let discriminator = bfd.discriminator();
             let BfdSessions { all, random, .. } = bfd;
-            let Some(Entry { session, since, .. }) = all.get_mut(position) else { continue };
-            if session.discriminator() == 0 {
+            if let Some(Entry { session, since, .. }) = all.get_mut(position) {
                 *since = turn.now;
                 session.begin(turn.now, discriminator, &its.rules, random);
-            } else {
-                session.adopt(turn.now, &its.rules, random);
             }
         }
     }
