@@ -32,14 +32,14 @@ pub(super) struct BfdSessions {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     session: Session,
-    /// When it entered its state.
-    since: Instant,
+    /// When it entered its state; `None`: it has not begun. A moment is never all zeros, and this table is to be.
+    since: Option<Instant>,
     /// How often it was up and is not any more.
     losses: u32,
 }
 
 impl Entry {
-    const NEW: Self = Self { session: Session::NEW, since: Instant::ORIGIN, losses: 0 };
+    const NEW: Self = Self { session: Session::NEW, since: None, losses: 0 };
 }
 
 impl BfdSessions {
@@ -132,7 +132,7 @@ impl Router {
     }
 
     /// A session, since when it is in its state, and how often it went down.
-    pub(crate) fn bfd_session(&self, id: BfdId) -> Option<(&Session, Instant, u32)> {
+    pub(crate) fn bfd_session(&self, id: BfdId) -> Option<(&Session, Option<Instant>, u32)> {
         let Entry { session, since, losses } = self.bfd.all.get(usize::from(id.0))?;
         Some((session, *since, *losses))
     }
@@ -188,7 +188,7 @@ impl Router {
             let discriminator = bfd.discriminator();
             let BfdSessions { all, random, .. } = bfd;
             if let Some(Entry { session, since, .. }) = all.get_mut(position) {
-                *since = turn.now;
+                *since = Some(turn.now);
                 session.begin(turn.now, discriminator, &its.rules, random);
             }
         }
@@ -309,7 +309,7 @@ impl Router {
         }
         let (state, diagnostic) = (entry.session.state(), entry.session.diagnostic());
         let is_up = state == State::Up;
-        entry.since = turn.now;
+        entry.since = Some(turn.now);
         if was_up && !is_up {
             count(&mut entry.losses);
         }
