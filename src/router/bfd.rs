@@ -234,8 +234,7 @@ impl Router {
             return false;
         }
         for id in self.bfd_ids() {
-            turned |= self
-                .with_session(turn, id, |session, now, bfd, random| session.timer(now, &bfd.rules, random));
+            turned |= self.with_session(turn, id, None);
         }
         turned
     }
@@ -247,10 +246,7 @@ impl Router {
         }
         match self.admit(datagram) {
             Ok((id, control)) => {
-                let turned = self.with_session(turn, id, |session, now, bfd, random| {
-                    session.receive(now, &control, &bfd.rules, random)
-                });
-                if turned {
+                if self.with_session(turn, id, Some(&control)) {
                     self.settle(turn);
                 }
             }
@@ -291,18 +287,18 @@ impl Router {
         Err(Discard::Yours)
     }
 
-    /// Lets a session do something, and takes up what comes of it. `true`: it stands otherwise for who tracks it.
-    fn with_session(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: BfdId,
-        verb: impl FnOnce(&mut Session, Instant, &Bfd, &mut Random) -> Outcome,
-    ) -> bool {
+    /// Hands a session its packet, or else the time, and takes up what comes of it. `true`: it stands otherwise for who
+    /// tracks it.
+    #[inline(never)]
+    fn with_session(&mut self, turn: &mut Turn<'_>, id: BfdId, packet: Option<&Control>) -> bool {
         let place = usize::from(id.0);
         let Self { config, bfd: BfdSessions { all, random, .. }, .. } = self;
         let (Some(bfd), Some(entry)) = (config.bfd.get(place), all.get_mut(place)) else { return false };
         let was_up = entry.session.state() == State::Up;
-        let outcome = verb(&mut entry.session, turn.now, bfd, random);
+        let outcome = match packet {
+            Some(control) => entry.session.receive(turn.now, control, &bfd.rules, random),
+            None => entry.session.timer(turn.now, &bfd.rules, random),
+        };
         speak(turn, id, outcome);
         if !outcome.moved {
             return false;
