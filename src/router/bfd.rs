@@ -32,14 +32,14 @@ pub(super) struct BfdSessions {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     session: Session,
-    /// When it entered its state.
-    since: Instant,
+    /// When it entered its state; `None`: it has not begun. A moment is never all zeros, and this table is to be.
+    since: Option<Instant>,
     /// How often it was up and is not any more.
     losses: u32,
 }
 
 impl Entry {
-    const NEW: Self = Self { session: Session::NEW, since: Instant::ORIGIN, losses: 0 };
+    const NEW: Self = Self { session: Session::NEW, since: None, losses: 0 };
 }
 
 impl BfdSessions {
@@ -132,7 +132,7 @@ impl Router {
     }
 
     /// A session, since when it is in its state, and how often it went down.
-    pub(crate) fn bfd_session(&self, id: BfdId) -> Option<(&Session, Instant, u32)> {
+    pub(crate) fn bfd_session(&self, id: BfdId) -> Option<(&Session, Option<Instant>, u32)> {
         let Entry { session, since, losses } = self.bfd.all.get(usize::from(id.0))?;
         Some((session, *since, *losses))
     }
@@ -188,7 +188,7 @@ impl Router {
             let discriminator = bfd.discriminator();
             let BfdSessions { all, random, .. } = bfd;
             if let Some(Entry { session, since, .. }) = all.get_mut(position) {
-                *since = turn.now;
+                *since = Some(turn.now);
                 session.begin(turn.now, discriminator, &its.rules, random);
             }
         }
@@ -234,8 +234,7 @@ impl Router {
             return false;
         }
         for id in self.bfd_ids() {
-            turned |= self
-                .with_session(turn, id, |session, now, bfd, random| session.timer(now, &bfd.rules, random));
+            turned |= self.with_session(turn, id, None);
         }
         turned
     }
@@ -247,10 +246,7 @@ impl Router {
         }
         match self.admit(datagram) {
             Ok((id, control)) => {
-                let turned = self.with_session(turn, id, |session, now, bfd, random| {
-                    session.receive(now, &control, &bfd.rules, random)
-                });
-                if turned {
+                if self.with_session(turn, id, Some(&control)) {
                     self.settle(turn);
                 }
             }
@@ -291,25 +287,25 @@ impl Router {
         Err(Discard::Yours)
     }
 
-    /// Lets a session do something, and takes up what comes of it. `true`: it stands otherwise for who tracks it.
-    fn with_session(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: BfdId,
-        verb: impl FnOnce(&mut Session, Instant, &Bfd, &mut Random) -> Outcome,
-    ) -> bool {
+    /// Hands a session its packet, or else the time, and takes up what comes of it. `true`: it stands otherwise for who
+    /// tracks it.
+    #[inline(never)]
+    fn with_session(&mut self, turn: &mut Turn<'_>, id: BfdId, packet: Option<&Control>) -> bool {
         let place = usize::from(id.0);
         let Self { config, bfd: BfdSessions { all, random, .. }, .. } = self;
         let (Some(bfd), Some(entry)) = (config.bfd.get(place), all.get_mut(place)) else { return false };
         let was_up = entry.session.state() == State::Up;
-        let outcome = verb(&mut entry.session, turn.now, bfd, random);
+        let outcome = match packet {
+            Some(control) => entry.session.receive(turn.now, control, &bfd.rules, random),
+            None => entry.session.timer(turn.now, &bfd.rules, random),
+        };
         speak(turn, id, outcome);
         if !outcome.moved {
             return false;
         }
         let (state, diagnostic) = (entry.session.state(), entry.session.diagnostic());
         let is_up = state == State::Up;
-        entry.since = turn.now;
+        entry.since = Some(turn.now);
         if was_up && !is_up {
             count(&mut entry.losses);
         }

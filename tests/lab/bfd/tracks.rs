@@ -1,7 +1,6 @@
 //! A tracked session moves the mastership.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use super::peer::{Kind, Peer, Timers, Wire, bfd_instance};
 use crate::bench::{Bench, Load};
@@ -123,25 +122,22 @@ fn every_way_to_track_a_session_moves_the_mastership_and_back() {
     assert!(log.lines().count() < 120, "a line for each packet: {log}");
 }
 
-/// A session between the two routers, tracked with a positive weight, as keepalived's manual has it.
 #[test]
 fn what_is_tracked_shows_in_the_status() {
     let Some(_bench) = Bench::take(Load::Light, &[Kind::Keepalived.missing()]) else { return };
     let timers = [TIMERS; 2];
     let scene = super::peer::Scene::start(Kind::Keepalived, Wire::V4, timers, super::peer::First::Peer);
-    let track = || scene.vipd.status()["instances"][0]["tracks"][0].clone();
-    let track = eventually("the session is up", SECOND * 3, || {
-        let track = track();
-        (track["state"] == "up").then_some(track)
-    });
+    let wait_track = |state: &str| {
+        eventually("the state in the status", SECOND * 3, || {
+            let track = scene.vipd.status()["instances"][0]["tracks"][0].clone();
+            (track["state"] == state).then_some(track)
+        })
+    };
+    let track = wait_track("up");
     assert_eq!((&track["name"], &track["kind"]), (&"up".into(), &"bfd".into()), "{track}");
     scene.ports[1].unplug();
-    let track = eventually("the session is down", SECOND * 3, || {
-        let track = scene.vipd.status()["instances"][0]["tracks"][0].clone();
-        (track["state"] == "down").then_some(track)
-    });
+    let track = wait_track("down");
     assert_eq!((track["adds"].as_i64(), track["fault"].as_bool()), (Some(-20), Some(false)), "{track}");
     let bfd = scene.status();
     assert_eq!(bfd["state"], "down", "{bfd}");
-    let _ = Duration::ZERO;
 }

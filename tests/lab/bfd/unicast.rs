@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::pair::{PLAN, Plan, Routers, VIP, VIP_V6, stall};
-use super::peer::{EARLY, ROOM, Timers};
+use super::peer::{EARLY, ROOM};
 use crate::bench::{Bench, Load};
 use crate::harness::{Standing, now, program};
 use crate::lone::{SECOND, VRID, announced};
@@ -379,5 +379,4 @@ fn a_session_without_a_section_has_the_timers_of_keepalived() {
     assert_eq!((up.rx, up.multiplier, up.ttl), (SECOND / 100, 5, 255), "{up:?}");
     let status = routers.vipds[0].status();
     assert_eq!(status["bfd"][0]["neighbor"], "10.0.0.2", "{status}");
-    let _ = Timers::new(10, 5);
 }
