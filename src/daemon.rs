@@ -38,7 +38,7 @@ use crate::linux::watch::Watch;
 use crate::linux::{self, clock, entropy, privilege};
 use crate::router::{Effects, Event, Router};
 use crate::say::{error, info, warn};
-use crate::time::Instant;
+use crate::time::{Instant, earlier};
 use crate::wire::rtnl;
 
 mod bfd;
@@ -140,7 +140,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         tries,
         is_behind: false,
         troubles: 0,
-        port_again_at: None,
+        lacks_port: false,
     };
     let mut daemon = Daemon {
         command,
@@ -156,9 +156,8 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         hears_of_routes: false,
         ends_at: None,
         deaf_until: None,
-        seed,
     };
-    let result = daemon.run();
+    let result = daemon.run(seed);
     daemon.listener.remove();
     match result {
         Ok(()) => Exit::Done,
@@ -225,8 +224,6 @@ struct Daemon<'a> {
     ends_at: Option<Instant>,
     /// Until when no client is let in.
     deaf_until: Option<Instant>,
-    /// For [`Event::Start`].
-    seed: u32,
 }
 
 /// Which descriptors have something.
@@ -244,7 +241,7 @@ struct Ready {
 }
 
 impl Daemon<'_> {
-    fn run(&mut self) -> Result<(), linux::Error> {
+    fn run(&mut self, seed: u32) -> Result<(), linux::Error> {
         let system = linux::file::System::ask();
         let config = &self.scratch.config;
         let own_name = config.text(config.globals.router_id);
@@ -252,7 +249,7 @@ impl Daemon<'_> {
         let count = config.instances.len();
         info!("vipd {} starts as {name}, with {count} instance(s)", env!("CARGO_PKG_VERSION"));
         self.adopt();
-        self.hands.act(Event::Start { keeps_marks: system.keeps_address_marks(), seed: self.seed });
+        self.hands.act(Event::Start { keeps_marks: system.keeps_address_marks(), seed });
         while !self.has_ended() {
             let ready = match self.wait() {
                 Ok(ready) => ready, // 1
@@ -325,10 +322,9 @@ impl Daemon<'_> {
             Some(Duration::ZERO)
         } else {
             let mut deadline = self.hands.router.poll_at();
-            let (tries_end_at, port_again_at) = (self.hands.tries.ends_at(), self.hands.port_again_at());
-            let others = [self.ends_at, self.deaf_until, self.files.again_at, tries_end_at, port_again_at];
-            for other in others.into_iter().flatten() {
-                deadline = Some(deadline.map_or(other, |at| at.min(other)));
+            let tries_end_at = self.hands.tries.ends_at();
+            for other in [self.ends_at, self.deaf_until, self.files.again_at, tries_end_at] {
+                deadline = earlier(deadline, other);
             }
             deadline.map(|at| at.since(clock::now()))
         };
@@ -458,14 +454,14 @@ impl Daemon<'_> {
     fn take_packets(&mut self) {
         for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
             let packets = self.hands.kernel.v4.receive(self.inbox);
-            if !self.hands.take(packets) {
+            if !self.hands.take(packets, false) {
                 break;
             }
         }
         for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
             let Some(v6) = &self.hands.kernel.v6 else { break };
             let packets = v6.receive(self.inbox);
-            if !self.hands.take(packets) {
+            if !self.hands.take(packets, false) {
                 break;
             }
         }

@@ -6,7 +6,8 @@
 //! 2. When something happens, call [`Router::handle`] with the time and an empty [`Effects`].
 //! 3. Perform the effects in order (see [`crate::perform`]), then clear them. Only then call `handle` again.
 //! 4. Call `handle(now, Event::Timer)` when [`Router::poll_at`] has come; earlier, it does nothing.
-//! 5. Hand in the packets that are waiting before a timer, or a starved backup steals from a live master.
+//! 5. Hand in the packets that are waiting before a timer, or a starved backup steals from a live master. The timer's time
+//!    may be that of the look, before theirs.
 //! 6. An effect that fails comes back as an event on the next turn, never from inside an effect.
 //!
 //! One event has at most [`limits::EFFECTS_MAX`] effects.
@@ -383,7 +384,6 @@ impl Router {
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
                 self.begin_probes(turn);
-                self.begin_bfd(turn);
                 self.forget_routes(turn);
                 self.synchronise(turn);
             }

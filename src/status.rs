@@ -214,7 +214,7 @@ impl Router {
             state: session.state() as u8,
             remote_state: session.remote_state() as u8,
             diagnostic: session.diagnostic(),
-            since_secs: now.since(since).as_secs() as u32,
+            since_secs: since.map_or(0, |since| now.since(since).as_secs() as u32),
             losses,
             interval_us: session.interval_us(&bfd.rules),
             detection_us: session.detection_us(),

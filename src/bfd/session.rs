@@ -169,6 +169,9 @@ impl Session {
     /// The rules are others now, or may be: a poll sequence tells the other end while the session is up (RFC 5880 §6.8.3).
     /// Until that has ended, packets go no more seldom than before, and are expected no earlier.
     pub fn adopt(&mut self, now: Instant, rules: &Rules, random: &mut Random) {
+        if self.state == State::AdminDown {
+            return;
+        }
         let before = self.pace(rules);
         let is_up = self.state == State::Up;
         let tx_us = if is_up { rules.min_tx_us } else { idle_us(rules) };

@@ -76,8 +76,8 @@ pub(super) struct Hands<'a> {
     pub(super) is_behind: bool,
     /// Errors of receiving, which end nothing.
     pub(super) troubles: u32,
-    /// When to ask again for BFD's port, which somebody else has.
-    pub(super) port_again_at: Option<Instant>,
+    /// Somebody else has BFD's port.
+    pub(super) lacks_port: bool,
 }
 
 impl Hands<'_> {
@@ -138,12 +138,18 @@ impl Hands<'_> {
         }
     }
 
-    /// Hands in a batch of packets; `true`: it was full, so there may be more.
-    pub(super) fn take(&mut self, packets: Result<Packets<'_>, linux::Error>) -> bool {
+    /// Hands in a batch of packets, or of datagrams; `true`: it was full, so there may be more.
+    pub(super) fn take(&mut self, packets: Result<Packets<'_>, linux::Error>, are_datagrams: bool) -> bool {
         match packets {
-            Ok(packets) => {
+            Ok(mut packets) => {
                 let is_full = packets.are_all_that_fit();
-                packets.for_each(|packet| self.act(Event::Packet(packet)));
+                if cfg!(feature = "bfd") && are_datagrams {
+                    while let Some(datagram) = packets.next_datagram() {
+                        self.act(Event::Bfd(datagram));
+                    }
+                } else {
+                    packets.for_each(|packet| self.act(Event::Packet(packet)));
+                }
                 is_full
             }
             Err(error) => {

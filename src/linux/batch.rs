@@ -133,6 +133,18 @@ impl Slip {
     }
 }
 
+/// What an envelope says of an address.
+#[inline(never)]
+const fn address(family: Family, address: &Ipv6Addr) -> IpAddr {
+    match family {
+        Family::V4 => {
+            let [.., a, b, c, d] = address.octets();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        }
+        Family::V6 => IpAddr::V6(*address),
+    }
+}
+
 /// The IPv4 address of these bytes.
 const fn mapped(address: u32) -> Ipv6Addr {
     let [a, b, c, d] = address.to_ne_bytes();
@@ -161,15 +173,17 @@ impl<'a> Packets<'a> {
     }
 
     /// The next of those that have come to a UDP socket.
+    #[inline(never)]
     pub fn next_datagram(&mut self) -> Option<Datagram<'a>> {
+        let family = self.family;
         let (envelope, payload) = self.take()?;
-        let [source, destination] =
-            [envelope.source, envelope.destination].map(|address| match self.family {
-                Family::V4 => address.to_canonical(),
-                Family::V6 => IpAddr::V6(address),
-            });
-        let (interface, hop_limit) = (IfIndex(envelope.interface), envelope.hop_limit);
-        Some(Datagram { interface, source, destination, hop_limit, payload })
+        Some(Datagram {
+            interface: IfIndex(envelope.interface),
+            source: address(family, &envelope.source),
+            destination: address(family, &envelope.destination),
+            hop_limit: envelope.hop_limit,
+            payload,
+        })
     }
 
     fn take(&mut self) -> Option<(&'a Envelope, &'a [u8])> {

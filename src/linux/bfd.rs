@@ -10,7 +10,7 @@ use core::mem::offset_of;
 use super::batch::{self, Inbox, Packets, Way};
 use super::call::Descriptor;
 use super::poll::Waiting;
-use super::raw::{BUFFER, PRECEDENCE, PRIORITY, needed, optional};
+use super::raw::{SETTINGS_V4, SETTINGS_V6, TTL, needed};
 use super::socket::{self, Setting};
 use super::{Errno, Error};
 use crate::config::Family;
@@ -19,30 +19,21 @@ use crate::say::warn;
 use crate::wire::bfd::PORT;
 use crate::wire::{IfIndex, ip};
 
+/// A slice: an array that is walked by value costs its iterator.
+pub const FAMILIES: &[Family] = &[Family::V4, Family::V6];
+
 /// One line for each family; none in a build without the feature `bfd`.
 pub const LINES_MAX: usize = if cfg!(feature = "bfd") { 2 } else { 0 };
 
-static EAR_V4: [Setting; 3] = [
-    needed(libc::IPPROTO_IP, libc::IP_PKTINFO, 1, "IP_PKTINFO"),
-    needed(libc::IPPROTO_IP, libc::IP_RECVTTL, 1, "IP_RECVTTL"),
-    BUFFER,
-];
+// What a socket needs beside what all sockets of its family do.
 
-static EAR_V6: [Setting; 4] = [
-    needed(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1, "IPV6_V6ONLY"),
-    needed(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"),
-    needed(libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT"),
-    BUFFER,
-];
+static EAR_V4: [Setting; 1] = [needed(libc::IPPROTO_IP, libc::IP_RECVTTL, 1, "IP_RECVTTL")];
 
-static MOUTH_V4: [Setting; 2] = [optional(libc::IPPROTO_IP, libc::IP_TOS, PRECEDENCE, "IP_TOS"), PRIORITY];
+static EAR_V6: [Setting; 1] = [needed(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1, "IPV6_V6ONLY")];
 
-static MOUTH_V6: [Setting; 3] = [
-    optional(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, PRECEDENCE, "IPV6_TCLASS"),
-    // Where the kernel writes it: only it knows the source if the routes choose that.
-    needed(libc::IPPROTO_IPV6, libc::IPV6_CHECKSUM, CHECKSUM_AT, "IPV6_CHECKSUM"),
-    PRIORITY,
-];
+/// Where the kernel writes it: only it knows the source if the routes choose that.
+static MOUTH_V6: [Setting; 1] =
+    [needed(libc::IPPROTO_IPV6, libc::IPV6_CHECKSUM, CHECKSUM_AT, "IPV6_CHECKSUM")];
 
 /// RFC 768.
 const CHECKSUM_AT: c_int = 6;
@@ -64,39 +55,31 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Opens the sockets, which hear nothing yet.
-    ///
-    /// # Errors
-    /// EPERM without CAP_NET_RAW.
-    pub fn open() -> Result<Self, Error> {
+    /// Opens the sockets, which hear nothing yet. One that cannot be had is missing: VRRP goes on without.
+    #[must_use]
+    pub fn open() -> Self {
         let mut all = Self::default();
-        for (line, family) in all.lines.iter_mut().zip([Family::V4, Family::V6]) {
-            *line = match Line::open(family) {
-                Ok(line) => Some(line),
-                Err(Error { errno: Errno::EAFNOSUPPORT, .. }) if family == Family::V6 => None,
-                Err(error) => return Err(error),
-            };
+        for (line, family) in all.lines.iter_mut().zip(FAMILIES) {
+            *line = Line::open(*family);
         }
-        Ok(all)
+        all
     }
 
     /// Takes the port for a family, and hears from then on. Doing it again is harmless.
     ///
     /// # Errors
-    /// EADDRINUSE if somebody else has it; EAFNOSUPPORT on a kernel without the family.
+    /// EADDRINUSE if somebody else has it; EAFNOSUPPORT if there is no line, as on a kernel without the family.
     pub fn bind(&mut self, family: Family) -> Result<(), Errno> {
         self.line(family).map_or(Err(Errno::EAFNOSUPPORT), Line::bind)
     }
 
-    /// What to wait for.
-    #[must_use]
-    pub fn interests(&self) -> [Waiting; LINES_MAX] {
-        self.lines
-            .each_ref()
-            .map(|line| line.as_ref().map_or(Waiting::NEVER, |line| Waiting::to_read(&line.ear)))
+    /// What to wait for, [`LINES_MAX`] of it.
+    pub fn interests(&self) -> impl Iterator<Item = Waiting> {
+        let wait = |line: &Line| Waiting::to_read(&line.ear);
+        self.lines.iter().map(move |line| line.as_ref().map_or(Waiting::NEVER, wait))
     }
 
-    /// Receives what waits of one family, up to a batch; `None`: a kernel without it.
+    /// Receives what waits of one family, up to a batch; `None`: there is no line.
     pub fn receive<'a>(&self, family: Family, inbox: &'a mut Inbox) -> Option<Result<Packets<'a>, Error>> {
         let line = self.lines.iter().flatten().find(|line| line.family == family)?;
         Some(inbox.receive(&line.ear, family))
@@ -126,25 +109,23 @@ struct Line {
     mouth: Descriptor,
     family: Family,
     is_bound: bool,
-    /// TTL or hop limit of what is sent; 0: the system's.
+    /// TTL or hop limit of what is sent.
     hop_limit: u8,
     /// The device that it goes through; 0: that of the routes.
     device: IfIndex,
 }
 
 impl Line {
-    fn open(family: Family) -> Result<Self, Error> {
-        let (domain, ear_settings, mouth_settings): (_, &[Setting], &[Setting]) = match family {
-            Family::V4 => (libc::AF_INET, &EAR_V4, &MOUTH_V4),
-            Family::V6 => (libc::AF_INET6, &EAR_V6, &MOUTH_V6),
+    fn open(family: Family) -> Option<Self> {
+        let [_, all_v6 @ ..] = &SETTINGS_V6;
+        let (domain, all, of_ear, of_mouth): (_, &[_], &[_], &[_]) = match family {
+            Family::V4 => (libc::AF_INET, &SETTINGS_V4, &EAR_V4, &[]),
+            Family::V6 => (libc::AF_INET6, all_v6, &EAR_V6, &MOUTH_V6),
         };
-        let fail = |errno| Error { call: "BFD socket", errno };
-        let ear = socket::open(domain, libc::SOCK_DGRAM, 0).map_err(fail)?;
-        let mouth = socket::open(domain, libc::SOCK_RAW, libc::IPPROTO_UDP).map_err(fail)?;
-        socket::filter(&mouth, &NOTHING).map_err(fail)?;
-        socket::set_all(&ear, ear_settings)?;
-        socket::set_all(&mouth, mouth_settings)?;
-        Ok(Self { ear, mouth, family, is_bound: false, hop_limit: 0, device: IfIndex(0) })
+        let ear = open(domain, libc::SOCK_DGRAM, [all, of_ear])?;
+        let mouth = open(domain, libc::SOCK_RAW, [all, of_mouth])?;
+        socket::filter(&mouth, &NOTHING).ok()?;
+        Some(Self { ear, mouth, family, is_bound: false, hop_limit: TTL, device: IfIndex(0) })
     }
 
     fn bind(&mut self) -> Result<(), Errno> {
@@ -185,6 +166,14 @@ impl Line {
         let way = Way::between(source, destination).ok_or(Errno::EAFNOSUPPORT)?;
         batch::send(&self.mouth, interface, way, payload)
     }
+}
+
+fn open(domain: c_int, kind: c_int, settings: [&[Setting]; 2]) -> Option<Descriptor> {
+    let socket = socket::open(domain, kind, libc::IPPROTO_UDP).ok()?;
+    for settings in &settings {
+        socket::set_all(&socket, settings).ok()?;
+    }
+    Some(socket)
 }
 
 #[cfg(test)]
@@ -230,7 +219,7 @@ mod tests {
     }
 
     fn bound() -> Lines {
-        let mut lines = Lines::open().unwrap();
+        let mut lines = Lines::open();
         for family in BOTH {
             lines.bind(family).unwrap();
         }
@@ -264,7 +253,7 @@ mod tests {
         let mut all = [Vec::new(), Vec::new()];
         let mut longest = Duration::from_millis(if expected { 2000 } else { 100 });
         loop {
-            wait(&mut lines.interests(), Some(longest)).unwrap();
+            wait(&mut lines.interests().collect::<Vec<_>>(), Some(longest)).unwrap();
             longest = Duration::from_millis(100);
             let before = all.concat().len();
             for (family, all) in BOTH.into_iter().zip(&mut all) {
@@ -317,7 +306,7 @@ mod tests {
     fn the_port_is_free_until_it_is_wanted_and_taken_from_then_on() {
         namespace::networked(|| {
             let cable = lay();
-            let mut lines = Lines::open().unwrap();
+            let mut lines = Lines::open();
             let others = [ANY_V4, ANY_V6].map(|any| other(any, false).unwrap());
             peer(&cable, AWAY_V4, 255).send_to(b"not for us", (HOME_V4, PORT)).unwrap();
             assert_eq!(received(&lines, false), Vec::<String>::new());
@@ -353,7 +342,7 @@ mod tests {
     #[test]
     fn a_family_of_which_the_kernel_knows_nothing_is_refused_and_the_other_is_not() {
         namespace::networked(|| {
-            let mut lines = Lines::open().unwrap();
+            let mut lines = Lines::open();
             lines.lines[1] = None;
             assert_eq!(lines.bind(Family::V6), Err(Errno::EAFNOSUPPORT));
             assert_eq!(lines.bind(Family::V4), Ok(()));
@@ -396,7 +385,7 @@ mod tests {
     fn datagrams_leave_as_they_are_asked_for() {
         namespace::networked(|| {
             let cable = lay();
-            let mut lines = Lines::open().unwrap();
+            let mut lines = Lines::open();
             let v0 = namespace::index_of("v0");
             let (away, v1, all) = cable
                 .away(|| (bound(), namespace::index_of("v1"), namespace::listen(libc::ETH_P_ALL as u16)));
@@ -443,7 +432,7 @@ mod tests {
     fn a_device_that_is_asked_for_is_taken_and_without_one_the_routes_decide() {
         namespace::networked(|| {
             let cable = lay();
-            let mut lines = Lines::open().unwrap();
+            let mut lines = Lines::open();
             namespace::ip("link add d0 type veth peer name d1");
             namespace::ip("link set d1 up");
             namespace::ip("link set d0 up");
@@ -486,7 +475,7 @@ mod tests {
     fn what_is_refused_is_counted_and_does_not_hold_up_the_rest() {
         namespace::networked(|| {
             let cable = lay();
-            let mut lines = Lines::open().unwrap();
+            let mut lines = Lines::open();
             let away = cable.away(bound);
             let v0 = namespace::index_of("v0");
             // A device that is not there, a neighbour that nothing leads to, a source that is not ours, and two families.

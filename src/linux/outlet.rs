@@ -110,12 +110,11 @@ impl<'a> Kernel<'a> {
         };
         let solicitations =
             if cfg!(feature = "ra") && v6.is_some() { Some(Solicitations::open()?) } else { None };
-        let bfd = if cfg!(feature = "bfd") { Lines::open()? } else { Lines::default() };
         Ok(Self {
             v4: V4::open()?,
             v6,
             solicitations,
-            bfd,
+            bfd: Lines::open(),
             packet: PacketSocket::open()?,
             netlink: NetlinkSocket::open()?,
             netfilter: Netfilter::default(),
@@ -238,9 +237,10 @@ impl Outlet for Kernel<'_> {
         to: IpAddr,
         payload: &[u8],
     ) -> Result<(), Unsent> {
-        let way = match Way::between(from, to) {
-            Some(Way::V6 { .. } | Way::Frame) if self.v6.is_none() => return Err(Unsent),
-            way => way.ok_or(Unsent)?,
+        let way = match (from, to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => Way::V4 { from, to },
+            (IpAddr::V6(from), IpAddr::V6(to)) if self.v6.is_some() => Way::V6 { from, to },
+            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => return Err(Unsent),
         };
         if self.put_message(interface, way, payload).is_ok() {
             return Ok(());

@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn what_the_loop_does_not_need_is_refused() {
         namespace::networked(|| {
-            let mut lines = Lines::open().unwrap();
+            let mut lines = Lines::open();
             // SAFETY: a fork(2); the child makes system calls and ends.
             let child = unsafe { call3(libc::SYS_clone, libc::SIGCHLD as usize, 0, 0) }.unwrap();
             if child == 0 {

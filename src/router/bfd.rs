@@ -32,14 +32,14 @@ pub(super) struct BfdSessions {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     session: Session,
-    /// When it entered its state.
-    since: Instant,
+    /// When it entered its state; `None`: it has not begun. A moment is never all zeros, and this table is to be.
+    since: Option<Instant>,
     /// How often it was up and is not any more.
     losses: u32,
 }
 
 impl Entry {
-    const NEW: Self = Self { session: Session::NEW, since: Instant::ORIGIN, losses: 0 };
+    const NEW: Self = Self { session: Session::NEW, since: None, losses: 0 };
 }
 
 impl BfdSessions {
@@ -132,7 +132,7 @@ impl Router {
     }
 
     /// A session, since when it is in its state, and how often it went down.
-    pub(crate) fn bfd_session(&self, id: BfdId) -> Option<(&Session, Instant, u32)> {
+    pub(crate) fn bfd_session(&self, id: BfdId) -> Option<(&Session, Option<Instant>, u32)> {
         let Entry { session, since, losses } = self.bfd.all.get(usize::from(id.0))?;
         Some((session, *since, *losses))
     }
@@ -163,21 +163,33 @@ impl Router {
         self.bfd.random = Random::from_seed(seed);
     }
 
-    /// Lets sessions begin that have not, and tells the others of new rules.
+    /// The configuration is another one: tells the sessions that go on of their rules.
+    pub(super) fn adopt_bfd(&mut self, turn: &Turn<'_>) {
+        if !cfg!(feature = "bfd") {
+            return;
+        }
+        let Self { config, bfd: BfdSessions { all, random, .. }, .. } = self;
+        for (its, Entry { session, .. }) in config.bfd.iter().zip(all) {
+            session.adopt(turn.now, &its.rules, random);
+        }
+    }
+
+    /// Lets sessions begin that have not, as soon as it is known what devices there are: a first packet that cannot leave
+    /// is missed for a second, and whoever was started again would not be told from one that is gone.
     pub(super) fn begin_bfd(&mut self, turn: &Turn<'_>) {
         if !cfg!(feature = "bfd") || self.stopping {
             return;
         }
         let Self { config, bfd, .. } = self;
         for (position, its) in config.bfd.iter().enumerate() {
+            if bfd.all.get(position).is_none_or(|entry| entry.session.discriminator() != 0) {
+                continue;
+            }
             let discriminator = bfd.discriminator();
             let BfdSessions { all, random, .. } = bfd;
-            let Some(Entry { session, since, .. }) = all.get_mut(position) else { continue };
-            if session.discriminator() == 0 {
-                *since = turn.now;
+            if let Some(Entry { session, since, .. }) = all.get_mut(position) {
+                *since = Some(turn.now);
                 session.begin(turn.now, discriminator, &its.rules, random);
-            } else {
-                session.adopt(turn.now, &its.rules, random);
             }
         }
     }
@@ -197,6 +209,8 @@ impl Router {
             }
             if let Some(entry) = self.bfd.all.get_mut(place) {
                 let outcome = entry.session.end();
+                // Twice, as a resignation goes: one that is lost would make a failure of it.
+                speak(turn, id, outcome);
                 speak(turn, id, outcome);
             }
         }
@@ -220,8 +234,7 @@ impl Router {
             return false;
         }
         for id in self.bfd_ids() {
-            turned |= self
-                .with_session(turn, id, |session, now, bfd, random| session.timer(now, &bfd.rules, random));
+            turned |= self.with_session(turn, id, None);
         }
         turned
     }
@@ -233,10 +246,7 @@ impl Router {
         }
         match self.admit(datagram) {
             Ok((id, control)) => {
-                let turned = self.with_session(turn, id, |session, now, bfd, random| {
-                    session.receive(now, &control, &bfd.rules, random)
-                });
-                if turned {
+                if self.with_session(turn, id, Some(&control)) {
                     self.settle(turn);
                 }
             }
@@ -277,25 +287,25 @@ impl Router {
         Err(Discard::Yours)
     }
 
-    /// Lets a session do something, and takes up what comes of it. `true`: it stands otherwise for who tracks it.
-    fn with_session(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: BfdId,
-        verb: impl FnOnce(&mut Session, Instant, &Bfd, &mut Random) -> Outcome,
-    ) -> bool {
+    /// Hands a session its packet, or else the time, and takes up what comes of it. `true`: it stands otherwise for who
+    /// tracks it.
+    #[inline(never)]
+    fn with_session(&mut self, turn: &mut Turn<'_>, id: BfdId, packet: Option<&Control>) -> bool {
         let place = usize::from(id.0);
         let Self { config, bfd: BfdSessions { all, random, .. }, .. } = self;
         let (Some(bfd), Some(entry)) = (config.bfd.get(place), all.get_mut(place)) else { return false };
         let was_up = entry.session.state() == State::Up;
-        let outcome = verb(&mut entry.session, turn.now, bfd, random);
+        let outcome = match packet {
+            Some(control) => entry.session.receive(turn.now, control, &bfd.rules, random),
+            None => entry.session.timer(turn.now, &bfd.rules, random),
+        };
         speak(turn, id, outcome);
         if !outcome.moved {
             return false;
         }
         let (state, diagnostic) = (entry.session.state(), entry.session.diagnostic());
         let is_up = state == State::Up;
-        entry.since = turn.now;
+        entry.since = Some(turn.now);
         if was_up && !is_up {
             count(&mut entry.losses);
         }

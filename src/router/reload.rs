@@ -152,7 +152,7 @@ impl Router {
         // Devices and addresses may be new to us; and a new member waits for the answer.
         if self.started_at.is_some() {
             self.begin_probes(turn);
-            self.begin_bfd(turn);
+            self.adopt_bfd(turn);
             self.synchronise(turn);
         }
     }

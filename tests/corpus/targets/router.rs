@@ -649,7 +649,8 @@ impl Outlet for Reader<'_> {
             other @ (Content::Arp { .. }
             | Content::Solicitation { .. }
             | Content::Echo { .. }
-            | Content::Vrrp { .. }) => {
+            | Content::Vrrp { .. }
+            | Content::Udp { .. }) => {
                 panic!("{other:?}")
             }
         };

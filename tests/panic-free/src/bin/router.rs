@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use vipd::config::{Config, FileId};
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Datagram, Effects, Event, Failure, Parcel, Packet, Router, Ticket, TryTicket};
+use vipd::router::{Datagram, Effects, Event, Failure, Packet, Parcel, Router, Ticket, TryTicket};
 use vipd::time::Instant;
 use vipd::wire::{IfIndex, rtnl};
 
@@ -63,6 +63,7 @@ const fn none_is_missing(event: &Event<'_>) {
         | Event::Timer
         | Event::Packet(_)
         | Event::Solicitation(_)
+        | Event::Bfd(_)
         | Event::Kernel(_)
         | Event::Overrun
         | Event::RouteGone
@@ -114,7 +115,14 @@ panic_free::prove!(|bytes| {
                 message: bytes,
             }),
             13 => Event::RouteGone,
-            14 => Event::Prepare(black_box(&*config)),
+            14 => Event::Bfd(Datagram {
+                interface,
+                source: black_box(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+                destination: black_box(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+                hop_limit: black_box(255),
+                payload: bytes,
+            }),
+            15 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
         none_is_missing(&event);
