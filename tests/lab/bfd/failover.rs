@@ -1,7 +1,9 @@
 //! How fast an address moves with three packets of 10 ms, and how often for nothing: figures, and no test of every day.
 //!
-//! `VIPD_BFD_KILLS` says how many times the master is killed, 20 by default; `VIPD_BFD_SECS` for how long nothing is done to a
-//! pair, 60 by default.
+//! `VIPD_BFD_KILLS` says how many times the master is lost in each way, 20 by default; `VIPD_BFD_SECS` for how long nothing is
+//! done to a pair, 60 by default. On two processors, from the loss to the announcement, in the middle and at the most: killed
+//! 27 and 30 ms, cut 30 and 30 ms; with `realtime` and four programs that want every processor, killed 25 and 30 ms, cut 30 and
+//! 47 ms. False alarms: none in 600 s; under that load none in 60 s with `realtime`, one without, and none at 50 ms.
 
 use std::process::{Child, Command};
 use std::thread;
