@@ -371,6 +371,7 @@ fn reload(command: &Command<'_>) -> Exit {
         Reply::Record(_)
         | Reply::Track(_)
         | Reply::Stray(_)
+        | Reply::Session(_)
         | Reply::Stranger(_)
         | Reply::Known(_)
         | Reply::End => {}

@@ -5,10 +5,10 @@
 //!   |   2 signals     stop, reload
 //!   |   3 scripts     those that have ended
 //!   |   4 the kernel  links and addresses
-//!   |   5 packets     all that were waiting, before any timer: a starved backup must not steal
+//!   |   5 packets     all that were waiting, those of BFD among them, before any timer: a starved backup must not steal
 //!   |   6 failures    of effects of the last turn
 //!   |   7 tries       the answers that probes have had
-//!   |   8 files       those that are tracked; routes that are gone; then timers, after another look for packets, if one of them could make a master
+//!   |   8 files       those that are tracked; routes that are gone; then timers, after another look for packets, if one of them could make a master or end a session
 //!   +-- 9 control     status, reload
 //! ```
 //!
@@ -25,6 +25,7 @@ use crate::limits::{
     CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX, TARGETS_MAX,
 };
 use crate::linux::batch::Inbox;
+use crate::linux::bfd::LINES_MAX;
 use crate::linux::control::Listener;
 use crate::linux::launcher::Launcher;
 use crate::linux::losses::Losses;
@@ -34,12 +35,13 @@ use crate::linux::outlet::{Arena, Kernel};
 use crate::linux::poll::{self, Waiting};
 use crate::linux::signals::{Signal, Signals};
 use crate::linux::watch::Watch;
-use crate::linux::{self, clock, privilege};
+use crate::linux::{self, clock, entropy, privilege};
 use crate::router::{Effects, Event, Router};
 use crate::say::{error, info, warn};
-use crate::time::Instant;
+use crate::time::{Instant, earlier};
 use crate::wire::rtnl;
 
+mod bfd;
 mod files;
 mod hands;
 mod load;
@@ -124,7 +126,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         return Exit::Wrong;
     }
     let is_realtime = scratch.config.globals.realtime;
-    let Opened { kernel, listener, signals, watch, losses } = match open(arena, command, is_realtime) {
+    let Opened { kernel, listener, signals, watch, losses, seed } = match open(arena, command, is_realtime) {
         Ok(opened) => opened,
         Err(error) => return refused(&error),
     };
@@ -138,6 +140,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         tries,
         is_behind: false,
         troubles: 0,
+        lacks_port: false,
     };
     let mut daemon = Daemon {
         command,
@@ -154,7 +157,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         ends_at: None,
         deaf_until: None,
     };
-    let result = daemon.run();
+    let result = daemon.run(seed);
     daemon.listener.remove();
     match result {
         Ok(()) => Exit::Done,
@@ -176,6 +179,7 @@ struct Opened<'a> {
     watch: Option<Watch>,
     /// The same.
     losses: Option<Losses>,
+    seed: u32,
 }
 
 /// Opens everything that needs privilege, and gives up all of it that the loop does not.
@@ -189,13 +193,17 @@ fn open<'a>(
     let signals = Signals::install()?;
     let watch = if cfg!(feature = "files") { Watch::open().ok() } else { None };
     let losses = if cfg!(feature = "routes") { Losses::open().ok() } else { None };
+    let seed = if cfg!(feature = "bfd") { entropy::seed() } else { 0 };
+    if cfg!(feature = "bfd") {
+        poll::be_punctual();
+    }
     if is_realtime {
         privilege::become_realtime()?;
     }
     if let Err(error) = privilege::drop_all_others() {
         warn!("goes on with more privileges than needed: {error}");
     }
-    Ok(Opened { kernel, listener, signals, watch, losses })
+    Ok(Opened { kernel, listener, signals, watch, losses, seed })
 }
 
 struct Daemon<'a> {
@@ -224,6 +232,7 @@ struct Ready {
     scripts: bool,
     kernel: bool,
     packets: bool,
+    datagrams: bool,
     solicitations: bool,
     tries: bool,
     files: bool,
@@ -232,7 +241,7 @@ struct Ready {
 }
 
 impl Daemon<'_> {
-    fn run(&mut self) -> Result<(), linux::Error> {
+    fn run(&mut self, seed: u32) -> Result<(), linux::Error> {
         let system = linux::file::System::ask();
         let config = &self.scratch.config;
         let own_name = config.text(config.globals.router_id);
@@ -240,7 +249,7 @@ impl Daemon<'_> {
         let count = config.instances.len();
         info!("vipd {} starts as {name}, with {count} instance(s)", env!("CARGO_PKG_VERSION"));
         self.adopt();
-        self.hands.act(Event::Start { keeps_marks: system.keeps_address_marks() });
+        self.hands.act(Event::Start { keeps_marks: system.keeps_address_marks(), seed });
         while !self.has_ended() {
             let ready = match self.wait() {
                 Ok(ready) => ready, // 1
@@ -262,6 +271,9 @@ impl Daemon<'_> {
             if ready.packets {
                 self.take_packets(); // 5
             }
+            if ready.datagrams {
+                self.hands.take_datagrams(self.inbox);
+            }
             if ready.solicitations {
                 self.hands.take_solicitations(self.inbox);
             }
@@ -273,6 +285,7 @@ impl Daemon<'_> {
             if ready.losses && self.losses.as_ref().is_some_and(Losses::drain) {
                 self.hands.act(Event::RouteGone);
             }
+            self.hands.ask_for_port_again();
             self.take_timers();
             if ready.control || self.clients.are_watching() {
                 self.serve(); // 9
@@ -283,15 +296,20 @@ impl Daemon<'_> {
         Ok(())
     }
 
-    /// Lets due deadlines fire. Between the wait and this moment we may have been stopped, and the master's adverts
-    /// may have come: who takes over looks once more.
+    /// Lets deadlines fire that are due at this moment. Between the wait and it we may have been stopped, and the master's
+    /// adverts, or the packets of a BFD session, may have come: whoever takes over, or ends a session, looks once more.
+    /// What is due a little later has its own turn, and its own look.
     fn take_timers(&mut self) {
-        if self.hands.router.may_take_over(clock::now()) {
+        let now = clock::now();
+        if self.hands.router.may_take_over(now) {
             self.take_kernel_messages();
             self.take_packets();
         }
-        if self.hands.router.poll_at().is_some_and(|at| at <= clock::now()) {
-            self.hands.act(Event::Timer);
+        if cfg!(feature = "bfd") && self.hands.router.may_lose_session(now) {
+            self.hands.take_datagrams(self.inbox);
+        }
+        if self.hands.router.poll_at().is_some_and(|at| at <= now) {
+            self.hands.act_at(now, Event::Timer);
         }
     }
 
@@ -305,10 +323,8 @@ impl Daemon<'_> {
         } else {
             let mut deadline = self.hands.router.poll_at();
             let tries_end_at = self.hands.tries.ends_at();
-            for other in
-                [self.ends_at, self.deaf_until, self.files.again_at, tries_end_at].into_iter().flatten()
-            {
-                deadline = Some(deadline.map_or(other, |at| at.min(other)));
+            for other in [self.ends_at, self.deaf_until, self.files.again_at, tries_end_at] {
+                deadline = earlier(deadline, other);
             }
             deadline.map(|at| at.since(clock::now()))
         };
@@ -316,7 +332,7 @@ impl Daemon<'_> {
         let kernel = &self.hands.kernel;
         let v4 = Waiting::to_read(&kernel.v4);
         let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
-        let mut all: Vec<Waiting, { 9 + TARGETS_MAX + CONTROL_CLIENTS_MAX }> = Vec::new();
+        let mut all: Vec<Waiting, { 9 + LINES_MAX + TARGETS_MAX + CONTROL_CLIENTS_MAX }> = Vec::new();
         let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
         let scripts = self.hands.scripts();
         let is_deaf = self.deaf_until.is_some();
@@ -324,6 +340,7 @@ impl Daemon<'_> {
         let files = self.files.watch.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
         let losses = self.losses.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
         all.extend([signals, scripts, netlink, v4, v6, self.hands.solicitations(), files, losses]);
+        all.extend(kernel.bfd.interests());
         all.extend(self.hands.tries.interests());
         all.extend([listener]);
         all.extend(self.clients.interests());
@@ -337,6 +354,7 @@ impl Daemon<'_> {
             solicitations: over.next() == Some(true),
             files: over.next() == Some(true),
             losses: over.next() == Some(true),
+            datagrams: over.by_ref().take(LINES_MAX).fold(false, |any, is_over| any | is_over),
             tries: self.hands.tries.note_ready(&mut over) | self.hands.tries.are_late(),
             control: over.any(|is_over| is_over),
         })
@@ -387,6 +405,7 @@ impl Daemon<'_> {
         self.hands.act(Event::Adopt(&mut self.scratch.config));
         self.scratch.give_back();
         self.hands.listen_for_solicitations();
+        self.hands.ask_for_port(true);
         self.hear_of_routes();
         self.files.watch_all(&mut self.hands);
         if let Some(losses) = &self.losses {
@@ -435,14 +454,14 @@ impl Daemon<'_> {
     fn take_packets(&mut self) {
         for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
             let packets = self.hands.kernel.v4.receive(self.inbox);
-            if !self.hands.take(packets) {
+            if !self.hands.take(packets, false) {
                 break;
             }
         }
         for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
             let Some(v6) = &self.hands.kernel.v6 else { break };
             let packets = v6.receive(self.inbox);
-            if !self.hands.take(packets) {
+            if !self.hands.take(packets, false) {
                 break;
             }
         }

@@ -8,7 +8,7 @@
 //! | fourth | `daemon` | the poll loop; owns every buffer |
 //! | third | `linux` | descriptors and bytes; the only system calls, the only unsafe code |
 //! | second | [`router`], [`perform`], `import` | all virtual routers together; effects to bytes; keepalived.conf |
-//! | first | [`vrrp`], [`probe`], [`config`], [`status`] | one virtual router; one thing that is tried; what the user asked for; what may be seen |
+//! | first | [`vrrp`], [`probe`], [`bfd`], [`config`], [`status`] | one virtual router; one thing that is tried; one session; what the user asked for; what may be seen |
 //! | ground | [`wire`], [`time`], [`limits`], `say` | bytes and values; moments and spans; capacities; the log |
 //!
 //! Everything up to the second floor is `no_std`, allocates nothing, reads no clock and opens no socket:
@@ -21,6 +21,7 @@
 #[cfg(any(feature = "linux", test))]
 extern crate std;
 
+pub mod bfd;
 pub mod config;
 #[cfg(feature = "import")]
 pub mod import;

@@ -44,6 +44,11 @@ pub const TRACKED_ROUTES_MAX: usize =
 /// `track_file` sections that something tracks; none in a build without the feature `files`. `VIPD_FILES`.
 pub const FILES_MAX: usize = if cfg!(feature = "files") { setting(option_env!("VIPD_FILES"), 8) } else { 0 };
 
+/// BFD sessions: `bfd_instance` sections, and those that `bfd` of an instance begins; none in a build without the feature `bfd`.
+/// `VIPD_BFD_SESSIONS`.
+pub const BFD_SESSIONS_MAX: usize =
+    if cfg!(feature = "bfd") { setting(option_env!("VIPD_BFD_SESSIONS"), 8) } else { 0 };
+
 /// Sections of tracked things with a `notify`; none in a build without the feature `track-hooks`. `VIPD_TRACK_HOOKS`.
 pub const TRACK_HOOKS_MAX: usize =
     if cfg!(feature = "track-hooks") { setting(option_env!("VIPD_TRACK_HOOKS"), 8) } else { 0 };
@@ -149,13 +154,15 @@ pub const SOCKET_BUFFER_BYTES: usize = 131_072;
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 
 /// Effects of one event: every virtual router moves, every address, route and rule is withdrawn, every probe is tried,
-/// every hook of a tracked thing is run, and every router advertisement is sent, twice if it is the last one.
+/// every hook of a tracked thing is run, every router advertisement is sent, twice if it is the last one, and every BFD
+/// session speaks, twice if it answers.
 pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX
     + ADDRESSES_MAX
     + PROBES_MAX
     + TRACK_HOOKS_MAX
     + 2 * INSTANCE_ROUTES_MAX
     + 2 * RA_MAX
+    + 2 * BFD_SESSIONS_MAX
     + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
@@ -177,6 +184,7 @@ const_assert!(PROBES_MAX <= u8::MAX as usize); // A `ProbeId` is 8-bit.
 const_assert!(TRACKED_ROUTES_MAX <= u8::MAX as usize); // A `RouteId` is 8-bit.
 const_assert!(FILES_MAX <= u8::MAX as usize); // A `FileId` is 8-bit.
 const_assert!(TRACK_HOOKS_MAX <= u8::MAX as usize); // They are numbered in 8 bits.
+const_assert!(BFD_SESSIONS_MAX <= u8::MAX as usize); // A `BfdId` is 8-bit.
 const_assert!(RA_MAX <= u8::MAX as usize); // They are numbered in 8 bits.
 const_assert!(INSTANCE_ROUTES_MAX <= u8::MAX as usize); // Requests are numbered by it in 8 bits.
 const_assert!(STRANGERS_MAX >= 2 && STRANGERS_MAX <= 255); // Two foreign pairs; they are searched one by one.

@@ -6,7 +6,7 @@ use static_assertions::const_assert;
 
 use crate::config::VirtualAddress;
 use crate::limits::MESSAGE_BYTES_MAX;
-use crate::router::{Effect, Router, Slot, View};
+use crate::router::{Datagram, Effect, Router, Slot, View};
 use crate::vrrp::Rules;
 use crate::wire::frame::{self, FRAME_BYTES_MAX};
 use crate::wire::link;
@@ -14,6 +14,7 @@ use crate::wire::rtnl::{self, NewAddress};
 use crate::wire::vrrp::Outgoing;
 use crate::wire::{Full, IfIndex, Mac, route};
 
+mod bfd;
 mod no_accept;
 mod ra;
 mod routes;
@@ -47,6 +48,13 @@ pub trait Outlet {
     /// [`Unsent`] if it cannot leave.
     fn message(&mut self, interface: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8])
     -> Result<(), Unsent>;
+
+    /// A UDP message, whose payload begins with the UDP header. Interface 0 and the unspecified source leave the choice to
+    /// the routes.
+    ///
+    /// # Errors
+    /// [`Unsent`] if it cannot leave.
+    fn datagram(&mut self, datagram: &Datagram<'_>) -> Result<(), Unsent>;
 
     /// A whole Ethernet frame: gratuitous ARP, neighbour advertisement, router advertisement.
     ///
@@ -127,6 +135,13 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
                 result = result.and(each_address(router, slot, Task::Announce, outlet));
             }
             result
+        }
+        Effect::Bfd { session, is_final } => {
+            if cfg!(feature = "bfd") {
+                bfd::send(router, session, is_final, outlet)
+            } else {
+                Ok(())
+            }
         }
         Effect::RouterAdvert { position, is_last } => {
             if cfg!(feature = "ra") {

@@ -6,7 +6,8 @@
 //! 2. When something happens, call [`Router::handle`] with the time and an empty [`Effects`].
 //! 3. Perform the effects in order (see [`crate::perform`]), then clear them. Only then call `handle` again.
 //! 4. Call `handle(now, Event::Timer)` when [`Router::poll_at`] has come; earlier, it does nothing.
-//! 5. Hand in the packets that are waiting before a timer, or a starved backup steals from a live master.
+//! 5. Hand in the packets that are waiting before a timer, or a starved backup steals from a live master. The timer's time
+//!    may be that of the look, before theirs.
 //! 6. An effect that fails comes back as an event on the next turn, never from inside an effect.
 //!
 //! One event has at most [`limits::EFFECTS_MAX`] effects.
@@ -17,7 +18,7 @@ use core::ops::Range;
 use heapless::Vec;
 
 use crate::config::{
-    Config, Family, FamilyConfig, FileId, Instance, InterfaceId, Peer, ProbeId, VirtualAddress,
+    BfdId, Config, Family, FamilyConfig, FileId, Instance, InterfaceId, Peer, ProbeId, VirtualAddress,
 };
 use crate::limits;
 use crate::say::warn;
@@ -28,6 +29,7 @@ use crate::wire::vrrp::{Advert, PRIORITY_OWNER, Password, Version};
 use crate::wire::{IfIndex, Mac, ip, rtnl};
 
 mod addresses;
+mod bfd;
 mod bundle;
 mod default_routes;
 mod hook;
@@ -46,6 +48,7 @@ mod tracks;
 mod vmac;
 
 use addresses::{Presence, Sighting};
+pub use bfd::Outgoing as BfdOutgoing;
 use default_routes::DefaultRoutes;
 pub use hook::Hook;
 use hook::Reports;
@@ -89,6 +92,21 @@ pub enum Packet<'a> {
     },
 }
 
+/// A UDP datagram, as its socket delivered it, or as it is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// The device that it arrived on, or that it is to leave by.
+    pub interface: IfIndex,
+    /// Sender.
+    pub source: IpAddr,
+    /// Receiver.
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    /// What has come behind the UDP header; if it is to leave, from that on.
+    pub payload: &'a [u8],
+}
+
 /// Something has happened.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -97,6 +115,8 @@ pub enum Event<'a> {
         /// The kernel keeps [`rtnl::ADDRESS_MARK`] (Linux 5.18 and later). Where it does not, an address that
         /// equals a virtual one at start is taken for left behind by a crash, as keepalived does.
         keeps_marks: bool,
+        /// Something that nobody can foresee, for jitter and discriminators.
+        seed: u32,
     },
     /// The daemon is asked to end: resign, release, and say so.
     Stop,
@@ -106,6 +126,8 @@ pub enum Event<'a> {
     Packet(Packet<'a>),
     /// An ICMPv6 message that may be a router solicitation.
     Solicitation(Packet<'a>),
+    /// A datagram on BFD's port.
+    Bfd(Datagram<'a>),
     /// A message from rtnetlink.
     Kernel(rtnl::Message<'a>),
     /// Messages from rtnetlink were lost (ENOBUFS): ask for everything again.
@@ -146,6 +168,8 @@ pub struct Failure {
 /// The kinds of bytes that leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parcel {
+    /// A BFD control packet.
+    Bfd,
     /// An advertisement.
     Message(Family),
     /// A gratuitous ARP or neighbour advertisement.
@@ -224,6 +248,13 @@ pub enum Effect {
     RemoveVmac(IfIndex),
     /// No virtual MAC will be on the virtual router's device any more, which may speak ARP as it did before.
     LoosenArp(Slot),
+    /// Send a control packet of this BFD session.
+    Bfd {
+        /// Which.
+        session: BfdId,
+        /// With the final bit.
+        is_final: bool,
+    },
     /// Tell hosts of their router: an index into [`Config::router_adverts`].
     RouterAdvert {
         /// Which.
@@ -302,6 +333,7 @@ pub struct Router {
     by_vrid: [Option<Slot>; 256],
     links: Links,
     probes: Probes,
+    bfd: bfd::BfdSessions,
     router_adverts: RouterAdverts,
     default_routes: DefaultRoutes,
     /// The number in each of [`Config::files`].
@@ -330,6 +362,7 @@ impl Router {
             by_vrid: [None; 256],
             links: Links::new(),
             probes: Probes::new(),
+            bfd: bfd::BfdSessions::new(),
             router_adverts: RouterAdverts::new(),
             default_routes: DefaultRoutes::new(),
             files: [0; limits::FILES_MAX],
@@ -346,7 +379,8 @@ impl Router {
     pub fn handle(&mut self, now: Instant, event: Event<'_>, effects: &mut Effects) {
         let turn = &mut Turn { now, effects };
         match event {
-            Event::Start { keeps_marks } => {
+            Event::Start { keeps_marks, seed } => {
+                self.seed_bfd(seed);
                 self.started_at = Some(now);
                 self.loses_marks = !keeps_marks;
                 self.begin_probes(turn);
@@ -357,10 +391,12 @@ impl Router {
                 self.stopping = true;
                 self.settle(turn);
                 self.remove_vmacs(turn);
+                self.end_bfd(turn, None);
             }
             Event::Timer => self.timer(turn),
             Event::Packet(packet) => self.packet(turn, packet),
             Event::Solicitation(packet) => self.solicited(now, packet),
+            Event::Bfd(datagram) => self.bfd_datagram(turn, &datagram),
             Event::Kernel(message) => self.kernel(turn, message),
             Event::Overrun => {
                 warn!("kernel messages were lost; asking for all links and addresses again");
@@ -390,6 +426,7 @@ impl Router {
     pub fn poll_at(&self) -> Option<Instant> {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
         first = earlier(first, self.probes_poll_at());
+        first = earlier(first, self.bfd_poll_at());
         first = earlier(first, self.links.poll_at());
         first = earlier(first, self.router_adverts.poll_at());
         first = earlier(first, self.default_routes_poll_at());
@@ -401,14 +438,15 @@ impl Router {
     }
 
     /// Whether a timer at this moment could make a backup master, or let a master that was not running go on as if
-    /// nobody else had taken over: then every packet that is waiting must have been handed in before (law 6).
+    /// nobody else had taken over, or end a BFD session whose packets are waiting: then every packet that is waiting must have been handed in before (law 6).
     #[must_use]
     pub fn may_take_over(&self, now: Instant) -> bool {
-        self.members.iter().any(|member| match member.virtual_router.state() {
-            State::Backup { down_at, silent: false, .. } => *down_at <= now,
-            State::Master { advert_at, .. } => *advert_at + LATE <= now,
-            State::Backup { silent: true, .. } | State::Initialize { .. } => false,
-        })
+        self.may_lose_session(now)
+            || self.members.iter().any(|member| match member.virtual_router.state() {
+                State::Backup { down_at, silent: false, .. } => *down_at <= now,
+                State::Master { advert_at, .. } => *advert_at + LATE <= now,
+                State::Backup { silent: true, .. } | State::Initialize { .. } => false,
+            })
     }
 
     /// The configuration in force.
@@ -555,6 +593,7 @@ impl Router {
         self.look_at_routes(turn);
         let mut turned = self.links.settle(turn.now);
         turned |= self.run_probes(turn);
+        turned |= self.run_bfd(turn);
         if turned || self.waits_for_startup() {
             self.settle(turn);
         }
@@ -589,6 +628,8 @@ impl Router {
                     }
                 }
             }
+            // A cut link refuses them ten times a second and more, and the session says so itself.
+            Parcel::Bfd => return,
             Parcel::Frame => {}
             Parcel::Netfilter => return self.filter_refused(turn, failure.errno),
             Parcel::Netlink => {
@@ -717,6 +758,7 @@ enum Verb<'a> {
     Promote,
     Demote,
     Doubt,
+    Lose { neighbor: &'a IpAddr, is_alone: bool },
     Receive(&'a Advert<'a>, &'a IpAddr),
     Timer,
     Prepared,
@@ -735,6 +777,7 @@ impl Verb<'_> {
             Self::Promote => virtual_router.promote(turn),
             Self::Demote => virtual_router.demote(turn),
             Self::Doubt => virtual_router.doubt(turn),
+            Self::Lose { neighbor, is_alone } => return virtual_router.lose(turn, neighbor, is_alone),
             Self::Receive(advert, from) => virtual_router.receive(turn, advert, from),
             Self::Timer => virtual_router.timer(turn),
             Self::Prepared => virtual_router.prepared(turn),

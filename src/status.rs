@@ -18,11 +18,11 @@ use crate::router::{self, Router, Slot};
 use crate::time::Instant;
 use crate::vrrp::{Counters, Phase, State};
 use crate::wire::vrrp::{ChecksumForm, Discard, Version};
-use crate::wire::{Full, Writer, ip};
+use crate::wire::{Full, Writer, bfd, ip};
 
 /// Stands first in every packet. It changes with the format, so that a client of another release is told nothing
 /// rather than something wrong.
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 
 /// Bytes of the longest packet on the control socket.
 pub const PACKET_BYTES_MAX: usize = 512;
@@ -31,7 +31,7 @@ pub const PACKET_BYTES_MAX: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request<'a> {
     /// A [`Reply::Record`] for every virtual router, [`Reply::Stray`], a [`Reply::Track`] for each entry of
-    /// [`Config::tracks`](config::Config::tracks), then a [`Reply::Stranger`] for each.
+    /// [`Config::tracks`](config::Config::tracks), a [`Reply::Session`] for each, then a [`Reply::Stranger`] for each.
     Status,
     /// Read the configuration again. [`Reply::File`], [`Reply::Problem`]s, then [`Reply::Reloaded`].
     Reload,
@@ -53,6 +53,8 @@ pub enum Reply {
     Track(Track),
     /// Packets that belong to none, by reason, in the order of [`Discard::ALL`].
     Stray([u32; Discard::ALL.len()]),
+    /// A BFD session.
+    Session(Session),
     /// Who speaks VRRP here and is refused.
     Stranger(Stranger),
     /// Which file is read; every [`Reply::Problem`] that follows is about it.
@@ -142,6 +144,29 @@ pub struct Track {
     pub is_fault: bool,
 }
 
+/// A BFD session, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its name.
+    pub name: String<NAME_BYTES_MAX>,
+    /// The other end's address.
+    pub neighbor: ip::Text,
+    /// A place in [`Session::STATES`].
+    pub state: u8,
+    /// That of the other end, as it said last.
+    pub remote_state: u8,
+    /// Why it is not up (RFC 5880 §4.1).
+    pub diagnostic: u8,
+    /// Seconds since it entered its state.
+    pub since_secs: u32,
+    /// How often it was up and went down since it began.
+    pub losses: u32,
+    /// Microseconds from one packet of ours to the next, at the most; 0: none are sent.
+    pub interval_us: u32,
+    /// Microseconds of silence that end it.
+    pub detection_us: u32,
+}
+
 /// Who speaks VRRP here and is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranger {
@@ -175,6 +200,27 @@ impl Router {
         })
     }
 
+    /// What may be seen of a BFD session, by its place in [`Config::bfd`](config::Config::bfd).
+    #[must_use]
+    pub fn status_of_session(&self, now: Instant, place: u8) -> Option<Session> {
+        if !cfg!(feature = "bfd") {
+            return None;
+        }
+        let bfd = self.config().bfd.get(usize::from(place))?;
+        let (session, since, losses) = self.bfd_session(config::BfdId(place))?;
+        Some(Session {
+            name: cut(self.config().text(bfd.name)),
+            neighbor: ip::text(bfd.neighbor),
+            state: session.state() as u8,
+            remote_state: session.remote_state() as u8,
+            diagnostic: session.diagnostic(),
+            since_secs: since.map_or(0, |since| now.since(since).as_secs() as u32),
+            losses,
+            interval_us: session.interval_us(&bfd.rules),
+            detection_us: session.detection_us(),
+        })
+    }
+
     /// What may be seen of something that is tracked, by its place in [`Config::tracks`](config::Config::tracks): once,
     /// however many instances a group has.
     #[must_use]
@@ -191,6 +237,7 @@ impl Router {
             Tracked::Route(id) => {
                 (3, text(config.default_routes.get(usize::from(id.0)).map(|it| it.name)), 0)
             }
+            Tracked::Bfd(id) => (8, text(config.bfd.get(usize::from(id.0)).map(|it| it.name)), 0),
             Tracked::File(id) => {
                 (2, text(config.files.get(usize::from(id.0)).map(|it| it.name)), self.number_in(id))
             }
@@ -342,6 +389,7 @@ impl Reply {
             6 => Self::Stranger(Stranger::EMPTY),
             7 => Self::Known(false),
             8 => Self::Track(Track::EMPTY),
+            9 if cfg!(feature = "bfd") => Self::Session(Session::EMPTY),
             _ => return None,
         };
         let mut fields = Fields { side: Side::From(rest), failed: false };
@@ -360,6 +408,7 @@ impl Reply {
             Self::Stranger(_) => 6,
             Self::Known(_) => 7,
             Self::Track(_) => 8,
+            Self::Session(_) => 9,
         }
     }
 
@@ -369,6 +418,11 @@ impl Reply {
             Self::Stray(counts) => counts.iter_mut().for_each(|count| fields.u32(count)),
             Self::Stranger(stranger) => stranger.exchange(fields),
             Self::Track(track) => track.exchange(fields),
+            Self::Session(session) => {
+                if cfg!(feature = "bfd") {
+                    session.exchange(fields);
+                }
+            }
             Self::File(name) => fields.text(name),
             Self::Problem { line, is_warning, text } => {
                 fields.optional(line);
@@ -446,7 +500,8 @@ impl Record {
 
 impl Track {
     /// The words for [`Track::kind`].
-    pub const KINDS: [&'static str; 8] = ["link", "script", "file", "route", "ping", "arp", "tcp", "http"];
+    pub const KINDS: [&'static str; 9] =
+        ["link", "script", "file", "route", "ping", "arp", "tcp", "http", "bfd"];
     /// The words for [`Track::state`].
     pub const STATES: [&'static str; 3] =
         [Standing::Unknown.name(), Standing::Up.name(), Standing::Down.name()];
@@ -466,6 +521,41 @@ impl Track {
             let mut bits = number.cast_unsigned();
             fields.u32(&mut bits);
             *number = bits.cast_signed();
+        }
+    }
+}
+
+impl Session {
+    /// The words for [`Session::state`] and [`Session::remote_state`].
+    pub const STATES: [&'static str; 4] = [
+        bfd::State::AdminDown.name(),
+        bfd::State::Down.name(),
+        bfd::State::Init.name(),
+        bfd::State::Up.name(),
+    ];
+
+    /// To be filled by [`Reply::parse`].
+    const EMPTY: Self = Self {
+        name: String::new(),
+        neighbor: ip::Text::new(),
+        state: 0,
+        remote_state: 0,
+        diagnostic: 0,
+        since_secs: 0,
+        losses: 0,
+        interval_us: 0,
+        detection_us: 0,
+    };
+
+    fn exchange(&mut self, fields: &mut Fields<'_>) {
+        fields.text(&mut self.name);
+        fields.text(&mut self.neighbor);
+        for number in [&mut self.state, &mut self.remote_state, &mut self.diagnostic] {
+            fields.u8(number);
+        }
+        for number in [&mut self.since_secs, &mut self.losses, &mut self.interval_us, &mut self.detection_us]
+        {
+            fields.u32(number);
         }
     }
 }
@@ -678,6 +768,18 @@ mod tests {
                 is_fault: true,
             }),
             problem,
+            #[cfg(feature = "bfd")]
+            Reply::Session(Session {
+                name: cut(&"n".repeat(NAME_BYTES_MAX)),
+                neighbor: ip::text("2001:db8:1:2:3:4:5:6".parse().unwrap()),
+                state: 3,
+                remote_state: 1,
+                diagnostic: 31,
+                since_secs: u32::MAX,
+                losses: 7,
+                interval_us: 10_000,
+                detection_us: u32::MAX - 1,
+            }),
             Reply::Reloaded(true),
             Reply::Reloaded(false),
             Reply::Known(true),
@@ -706,7 +808,7 @@ mod tests {
         assert_eq!(Reply::parse(&buffer[..=len]), None);
         for (packet, what) in [
             (&[FORMAT + 1, 5][..], "format"),
-            (&[FORMAT, 9], "kind"),
+            (&[FORMAT, 10], "kind"),
             (&[FORMAT, 4, 2], "flag"),
             (&[FORMAT, 2, 2, 0xc3, 0x28], "UTF-8"),
             (&[FORMAT, 2, 200], "length"),
@@ -747,7 +849,7 @@ mod tests {
             let _ = Request::parse(&bytes);
             let _ = Reply::parse(&bytes);
             bytes[0] = FORMAT;
-            bytes[1] %= 8;
+            bytes[1] %= 10;
             let _ = Reply::parse(&bytes);
         }
     }

@@ -19,6 +19,7 @@ pub struct Instant {
 }
 
 const NANOS_PER_SEC: u32 = 1_000_000_000;
+const MICROS_PER_SEC: u32 = 1_000_000;
 
 impl Instant {
     /// The clock's origin.
@@ -60,6 +61,18 @@ impl Instant {
             if nanos >= before { (secs, nanos - before) } else { (secs - 1, nanos + NANOS_PER_SEC - before) };
         // Always below: the compiler is told, or `new` could panic.
         Duration::new(u64::from(secs), nanos.min(NANOS_PER_SEC - 1))
+    }
+
+    /// The moment that lies so many microseconds after this one, taken so many times: exact, also where their product
+    /// does not fit 32 bits. Saturates at [`Instant::END`].
+    #[must_use]
+    #[inline(never)]
+    pub fn after_micros(self, micros: u32, times: u8) -> Self {
+        let times = u32::from(times);
+        // What is below a second stays below 255 seconds, which fits.
+        let below = micros % MICROS_PER_SEC * times;
+        let secs = micros / MICROS_PER_SEC * times + below / MICROS_PER_SEC;
+        self.plus(secs, below % MICROS_PER_SEC * (NANOS_PER_SEC / MICROS_PER_SEC))
     }
 
     /// `nanos` are below [`NANOS_PER_SEC`].
@@ -371,6 +384,20 @@ mod tests {
         assert_eq!(Instant::END + Duration::MAX, Instant::END);
         assert_eq!(Instant::ORIGIN.since(Instant::END), Duration::ZERO);
         assert_eq!(Instant::END.since(Instant::ORIGIN).as_secs(), u64::from(u32::MAX));
+    }
+
+    /// The oracle is core's duration, which counts in 64 bits.
+    #[test]
+    fn microseconds_are_added_as_their_product_is() {
+        let almost = Instant::from_origin(Duration::from_nanos(1_999_999_999));
+        for micros in [0, 1, 7_500, 999_999, 1_000_000, 1_000_001, 33_333_333, u32::MAX] {
+            for times in [0, 1, 2, 3, 5, 254, 255] {
+                let span = Duration::from_micros(u64::from(micros) * u64::from(times));
+                for at in [Instant::ORIGIN, almost, Instant::END] {
+                    assert_eq!(at.after_micros(micros, times), at + span, "{micros} us {times} times");
+                }
+            }
+        }
     }
 
     #[test]

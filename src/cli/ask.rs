@@ -5,10 +5,10 @@ use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::limits::{STRANGERS_MAX, TRACKS_MAX, VIRTUAL_ROUTERS_MAX};
+use crate::limits::{BFD_SESSIONS_MAX, STRANGERS_MAX, TRACKS_MAX, VIRTUAL_ROUTERS_MAX};
 use crate::linux::control::{Connection, Received};
 use crate::linux::{Errno, Error};
-use crate::status::{PACKET_BYTES_MAX, Record, Reply, Request, Stranger, Track};
+use crate::status::{PACKET_BYTES_MAX, Record, Reply, Request, Session, Stranger, Track};
 use crate::wire::vrrp::Discard;
 
 /// How long the daemon may take for each packet.
@@ -22,6 +22,8 @@ pub struct Answer {
     pub stray: [u32; Discard::ALL.len()],
     /// What is tracked, in the order of the configuration's table: so it has room for all.
     pub tracks: Vec<Track, TRACKS_MAX>,
+    /// The BFD sessions.
+    pub sessions: Vec<Session, BFD_SESSIONS_MAX>,
     /// Who is refused.
     pub strangers: Vec<Stranger, STRANGERS_MAX>,
 }
@@ -34,6 +36,7 @@ impl Answer {
             records: Vec::new(),
             tracks: Vec::new(),
             stray: [0; Discard::ALL.len()],
+            sessions: Vec::new(),
             strangers: Vec::new(),
         }
     }
@@ -69,6 +72,7 @@ pub fn status(socket: &CStr, instance: Option<&str>, answer: &mut Answer) -> Res
         }
         Reply::Track(track) => drop(answer.tracks.push(track)),
         Reply::Stray(counts) => answer.stray = counts,
+        Reply::Session(session) => drop(answer.sessions.push(session)),
         Reply::Stranger(stranger) => drop(answer.strangers.push(stranger)),
         Reply::File(_) | Reply::Problem { .. } | Reply::Reloaded(_) | Reply::Known(_) | Reply::End => {}
     })

@@ -2,7 +2,7 @@
 
 use super::ask::Answer;
 use crate::linux::output::Output;
-use crate::status::{Record, Stranger, Track};
+use crate::status::{Record, Session, Stranger, Track};
 use crate::vrrp::{Fault, Phase};
 use crate::wire::ip;
 use crate::wire::vrrp::Discard;
@@ -33,33 +33,70 @@ pub fn table(answer: &Answer, out: &mut Output) {
         tracks(record, answer, out);
         dropped(out, "dropped", record.counters.discards());
     }
+    if cfg!(feature = "bfd") {
+        sessions(&answer.sessions, &BFD_LINE, out);
+    }
     dropped(out, "packets for nobody here", &answer.stray);
     strangers(&answer.strangers, &STRANGER_LINE, out);
 }
 
-/// How a stranger is written.
+/// How one of a list is written: its texts, and then its numbers.
 struct Words {
     between: &'static str,
-    before_texts: [&'static str; 3],
+    before_texts: &'static [&'static str],
     put_text: fn(&str, &mut Output),
-    before_numbers: [&'static str; 3],
+    before_numbers: &'static [&'static str],
     end: &'static str,
 }
 
 static STRANGER_LINE: Words = Words {
     between: "",
-    before_texts: ["  refused on ", ": ", " "],
+    before_texts: &["  refused on ", ": ", " "],
     put_text: |text, out| out.text(text),
-    before_numbers: [", VRID ", ", ", " packet(s), the last "],
+    before_numbers: &[", VRID ", ", ", " packet(s), the last "],
     end: " s ago\n",
 };
 static STRANGER_JSON: Words = Words {
     between: ",",
-    before_texts: ["{\"interface\":", ",\"source\":", ",\"reason\":"],
+    before_texts: &["{\"interface\":", ",\"source\":", ",\"reason\":"],
     put_text: quoted,
-    before_numbers: [",\"vrid\":", ",\"count\":", ",\"seen_s\":"],
+    before_numbers: &[",\"vrid\":", ",\"count\":", ",\"seen_s\":"],
     end: "}",
 };
+static BFD_LINE: Words = Words {
+    between: "",
+    before_texts: &["  bfd ", " to ", ": ", ", the other end "],
+    put_text: |text, out| out.text(text),
+    before_numbers: &[", for ", " s, lost ", " time(s), diagnostic ", "; every ", " us, missed after "],
+    end: " us\n",
+};
+static BFD_JSON: Words = Words {
+    between: ",",
+    before_texts: &["{\"name\":", ",\"neighbor\":", ",\"state\":", ",\"remote_state\":"],
+    put_text: quoted,
+    before_numbers: &[
+        ",\"since_s\":",
+        ",\"losses\":",
+        ",\"diagnostic\":",
+        ",\"interval_us\":",
+        ",\"detection_us\":",
+    ],
+    end: "}",
+};
+
+impl Words {
+    fn put(&self, texts: &[&str], numbers: &[u32], out: &mut Output) {
+        for (text, before) in texts.iter().zip(self.before_texts) {
+            out.text(before);
+            (self.put_text)(text, out);
+        }
+        for (number, before) in numbers.iter().zip(self.before_numbers) {
+            out.text(before);
+            out.number(*number);
+        }
+        out.text(self.end);
+    }
+}
 
 #[inline(never)]
 fn strangers(all: &[Stranger], words: &Words, out: &mut Output) {
@@ -68,15 +105,21 @@ fn strangers(all: &[Stranger], words: &Words, out: &mut Output) {
         out.text(lead);
         lead = words.between;
         let reason = REASONS.get(usize::from(*reason)).unwrap_or(&"");
-        for (text, before) in [interface.as_str(), source, reason].iter().zip(&words.before_texts) {
-            out.text(before);
-            (words.put_text)(text, out);
-        }
-        for (number, before) in [u32::from(*vrid), *count, *seen_secs].iter().zip(&words.before_numbers) {
-            out.text(before);
-            out.number(*number);
-        }
-        out.text(words.end);
+        words.put(&[interface, source, reason], &[u32::from(*vrid), *count, *seen_secs], out);
+    }
+}
+
+#[inline(never)]
+fn sessions(all: &[Session], words: &Words, out: &mut Output) {
+    let mut lead = "";
+    for session in all {
+        out.text(lead);
+        lead = words.between;
+        let Session { name, neighbor, state, remote_state, .. } = session;
+        let texts =
+            [name, neighbor.as_str(), word(&Session::STATES, *state), word(&Session::STATES, *remote_state)];
+        let Session { since_secs, losses, diagnostic, interval_us, detection_us, .. } = *session;
+        words.put(&texts, &[since_secs, losses, diagnostic.into(), interval_us, detection_us], out);
     }
 }
 
@@ -228,7 +271,7 @@ fn age(secs: u32, out: &mut Output) {
     out.text(part_unit);
 }
 
-/// One JSON object: `instances` and `strangers`, arrays with an object for each, `stray`, and `status`, which is there
+/// One JSON object: `instances`, `bfd` and `strangers`, arrays with an object for each, `stray`, and `status`, which is there
 /// for LuCI; `now_secs` is the time of day, in seconds since 1970.
 pub fn json(answer: &Answer, now_secs: u32, out: &mut Output) {
     out.text("{\"instances\":[");
@@ -237,6 +280,10 @@ pub fn json(answer: &Answer, now_secs: u32, out: &mut Output) {
         json_record(record, out);
         json_tracks(record, answer, out);
         out.text("}");
+    }
+    if cfg!(feature = "bfd") {
+        out.text("],\"bfd\":[");
+        sessions(&answer.sessions, &BFD_JSON, out);
     }
     out.text("],\"stray\":{");
     json_numbers(out, "", &REASONS, &answer.stray);

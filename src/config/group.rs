@@ -2,6 +2,7 @@
 
 use static_assertions::const_assert;
 
+use super::instance::has_peer;
 use super::reader::{Reader, Value, words_of};
 use super::uci::Section;
 use super::{Group, GroupId};
@@ -48,6 +49,10 @@ impl<'d> Reader<'d, '_> {
         if priority.is_none() {
             return;
         }
+        self.warn_of_mutual_fault(section, tracks, &|config, address| {
+            let mut members = config.instances.iter().filter(|instance| instance.group == Some(id));
+            members.any(|member| has_peer(config, [&member.v4, &member.v6], address))
+        });
         let name = self.section_name(section);
         let is_entered = self.config.groups.push(Group { name, notify, tracks }).is_ok()
             && self.group_lines.push(section.line()).is_ok();

@@ -5,7 +5,9 @@ use core::net::IpAddr;
 use super::reader::{self, Numeric, Reader, first, words_of};
 use super::uci::Section;
 use super::value;
-use super::{Announcements, Delays, Family, FamilyConfig, Instance, InterfaceId, Span, Text, Tracked};
+use super::{
+    Announcements, Config, Delays, Family, FamilyConfig, Instance, InterfaceId, Span, Text, Tracked,
+};
 use crate::limits;
 use crate::time::{self, Interval};
 use crate::wire::vrrp::{ChecksumForm, PRIORITY_OWNER, Password, Version, Vrid};
@@ -59,6 +61,11 @@ impl Halves {
     const fn is_only_v6(&self) -> bool {
         self.v4.addresses.is_empty() && !self.v6.addresses.is_empty()
     }
+}
+
+/// Whether an address is that of a unicast peer of either half.
+pub(super) fn has_peer(config: &Config, halves: [&FamilyConfig; 2], address: IpAddr) -> bool {
+    halves.iter().any(|half| half.peers.of(&config.peers).iter().any(|peer| peer.address == address))
 }
 
 impl<'d> Reader<'d, '_> {
@@ -117,6 +124,9 @@ impl<'d> Reader<'d, '_> {
         self.routes(section, &halves);
         let tracks = self.tracks(section);
         self.delay_links(section, interface, tracks);
+        self.warn_of_mutual_fault(section, tracks, &|config, address| {
+            has_peer(config, [&halves.v4, &halves.v6], address)
+        });
         let notify = self.path(section, "notify");
         let (claim_script, claim_wait_secs) = self.claim_hook(section);
         self.check_version(section, &halves);
@@ -124,6 +134,7 @@ impl<'d> Reader<'d, '_> {
         self.router_advert(section, &halves);
 
         let (Some(interface), Some(vrid)) = (interface, vrid) else { return };
+        self.watch_peers(section, interface, sources, &halves);
         self.vmacs(section, interface, vrid, (from_base != 0, priority == PRIORITY_OWNER), &mut halves);
         let instance = Instance {
             name,

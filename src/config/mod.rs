@@ -23,6 +23,7 @@ pub mod schema;
 pub mod uci;
 
 mod address;
+mod bfd;
 mod group;
 mod instance;
 mod no_accept;
@@ -97,6 +98,10 @@ pub struct ProbeId(pub u8);
 /// Which tracked default route: an index into [`Config::default_routes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteId(pub u8);
+
+/// Which BFD session: an index into [`Config::bfd`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BfdId(pub u8);
 
 /// Which tracked file: an index into [`Config::files`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -325,6 +330,47 @@ pub struct Peer {
     pub min_ttl: u8,
     /// Greatest TTL of what is accepted; 255: not checked.
     pub max_ttl: u8,
+    /// `option bfd` of the instance: the session to this peer, whose end is the end of the peer's mastership.
+    pub bfd: PeerBfd,
+}
+
+/// The BFD session to a unicast peer, if there is one. In a build without the feature `bfd` it takes no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PeerBfd([Option<BfdId>; cfg!(feature = "bfd") as usize]);
+
+impl PeerBfd {
+    /// This session; none in a build without the feature.
+    #[must_use]
+    pub const fn of(session: BfdId) -> Self {
+        Self([Some(session); cfg!(feature = "bfd") as usize])
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(self) -> Option<BfdId> {
+        self.0.first().copied().flatten()
+    }
+}
+
+/// A BFD session: a `bfd_instance` section, or one that `option bfd` of an instance begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bfd {
+    /// Its name; that of a session without a section is the neighbour's address, as the file writes it.
+    pub name: Text,
+    /// `neighbor_ip`.
+    pub neighbor: IpAddr,
+    /// `source_ip`, of the neighbour's family; `None`: that of the virtual router whose peer the neighbour is, or what the
+    /// kernel chooses.
+    pub source: Option<IpAddr>,
+    /// `interface`: the device that it goes through. `None`: that of the instance whose peer it is, or what the routes say.
+    pub interface: Option<InterfaceId>,
+    /// The timers.
+    pub rules: crate::bfd::Rules,
+    /// `hoplimit`, or `ttl`: TTL or hop limit that is sent, 1..=255. Default 255 for both families (RFC 5881 §5), where
+    /// keepalived has 64 for IPv6.
+    pub hop_limit: u8,
+    /// The least TTL or hop limit that is accepted: 255 less `max_hops`.
+    pub least_hop_limit: u8,
 }
 
 /// Something that an instance listens to.
@@ -349,6 +395,8 @@ pub enum Tracked {
     Probe(ProbeId),
     /// A default route: up while the kernel has one.
     Route(RouteId),
+    /// A BFD session: up while the neighbour answers.
+    Bfd(BfdId),
     /// A file with a number in it, which is multiplied by the weight, −254..=254: a product below −253 is a fault, and
     /// so, where the weight is 0, is any number but 0.
     File(FileId),
@@ -363,7 +411,8 @@ pub struct File {
     pub path: Text,
 }
 
-/// `notify` of a section that something tracks, and that is a `probe`, `vrrp_script`, `track_file` or `track_interface`.
+/// `notify` of a section that something tracks, and that is a `probe`, `vrrp_script`, `track_file` or `track_interface`; or
+/// of a `bfd_instance`, which has a session in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackHook {
     /// The section's name.
@@ -385,6 +434,7 @@ impl TrackHook {
             Tracked::Route(_) => "ROUTE",
             Tracked::Probe(_) if self.is_script => "SCRIPT",
             Tracked::Probe(_) => "PROBE",
+            Tracked::Bfd(_) => "BFD",
             Tracked::File(_) => "FILE",
         }
     }
@@ -603,6 +653,8 @@ pub struct Config {
     pub targets: Vec<Target, { limits::TARGETS_MAX }>,
     /// The default routes that are tracked.
     pub default_routes: Vec<DefaultRoute, { limits::TRACKED_ROUTES_MAX }>,
+    /// The BFD sessions.
+    pub bfd: Vec<Bfd, { limits::BFD_SESSIONS_MAX }>,
     /// The files that are tracked.
     pub files: Vec<File, { limits::FILES_MAX }>,
     /// The hooks of what is tracked.
@@ -637,6 +689,7 @@ impl Config {
             probes: Vec::new(),
             targets: Vec::new(),
             default_routes: Vec::new(),
+            bfd: Vec::new(),
             files: Vec::new(),
             track_hooks: Vec::new(),
             router_adverts: Vec::new(),
@@ -661,6 +714,9 @@ impl Config {
         self.probes.clear();
         self.targets.clear();
         self.default_routes.clear();
+        if cfg!(feature = "bfd") {
+            self.bfd.clear();
+        }
         self.files.clear();
         if cfg!(feature = "track-hooks") {
             self.track_hooks.clear();

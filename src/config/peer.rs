@@ -6,7 +6,7 @@ use super::instance::Halves;
 use super::reader::{Numeric, Reader, Value, first, insert, span, words_of};
 use super::uci::Section;
 use super::value;
-use super::{Family, Peer, Span};
+use super::{Family, Peer, PeerBfd, Span};
 use crate::limits;
 
 static NUMBERS: [Numeric; 2] =
@@ -48,7 +48,7 @@ impl<'d> Reader<'d, '_> {
                 );
                 return None;
             }
-            return Some(Peer { address, min_ttl: 0, max_ttl: 255 });
+            return Some(Peer { address, min_ttl: 0, max_ttl: 255, bfd: PeerBfd::default() });
         }
         let Some(section) = self.resolve("peer", word.text) else {
             self.wrong(
@@ -82,7 +82,12 @@ impl<'d> Reader<'d, '_> {
                 &"address %A is no address of a router: write one like 192.168.1.2 or fe80::2",
             );
         }
-        Some(Peer { address: address?, min_ttl: min_ttl as u8, max_ttl: max_ttl as u8 })
+        Some(Peer {
+            address: address?,
+            min_ttl: min_ttl as u8,
+            max_ttl: max_ttl as u8,
+            bfd: PeerBfd::default(),
+        })
     }
 
     /// With unicast, every family that has addresses needs peers, and no other has any.

@@ -83,6 +83,8 @@ pub(super) struct Reader<'d, 'r> {
     pub(super) file_sections: Vec<u16, { limits::FILES_MAX }>,
     /// The section of each of the hooks of what is tracked.
     pub(super) hook_sections: Vec<u16, { limits::TRACK_HOOKS_MAX }>,
+    /// The section of each of the configuration's BFD sessions that have one, which are the first.
+    pub(super) bfd_sections: Vec<u16, { limits::BFD_SESSIONS_MAX }>,
 }
 
 impl<'d> Reader<'d, '_> {

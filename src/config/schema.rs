@@ -1,8 +1,8 @@
 //! The meaning of the words: a [`Document`] in, a [`Config`] and every problem out.
 //!
 //! Four passes: `Reader::check_words` sees that every word is known and built, the definitions
-//! (`ipaddress`, `peer`, `track_interface`, `vrrp_script`, `track_file`, `probe`, `route`, `rule`) are checked whether
-//! anything refers to them or not, then come
+//! (`ipaddress`, `peer`, `track_interface`, `vrrp_script`, `track_file`, `probe`, `route`, `rule`, `bfd_instance`) are
+//! checked whether anything refers to them or not, then come
 //! the instances, and the groups last, since they refer to instances. An error does not end a pass: its
 //! place is taken by a default, and the configuration is unusable.
 
@@ -56,6 +56,7 @@ pub fn read(
         route_sections: Vec::new(),
         file_sections: Vec::new(),
         hook_sections: Vec::new(),
+        bfd_sections: Vec::new(),
     };
     if let Some(line) = document.dropped_line() {
         reader.warn(
@@ -85,7 +86,7 @@ static GLOBAL_NUMBERS: [Numeric; 4] = [
 
 /// Section types that others refer to by name.
 const NAMED_KINDS: &str = "ipaddress peer track_interface vrrp_script track_script track_file probe vrrp_instance \
-                           vrrp_sync_group route rule";
+                           vrrp_sync_group route rule bfd_instance";
 
 impl<'d> Reader<'d, '_> {
     /// Every section type and every option must be known; what is not in this release must not be asked
@@ -202,7 +203,7 @@ impl<'d> Reader<'d, '_> {
                 continue;
             }
             self.check_name(section);
-            if cfg!(feature = "track-hooks") && matches!(kind, Some(2 | 3 | 5 | 6)) {
+            if cfg!(feature = "track-hooks") && matches!(kind, Some(2 | 3 | 5 | 6 | 11)) {
                 self.defined_hook(section);
             }
             match kind {
@@ -214,6 +215,7 @@ impl<'d> Reader<'d, '_> {
                 Some(5) if cfg!(feature = "files") => drop(self.defined_file(section)),
                 Some(9) if cfg!(feature = "routes") => drop(self.defined(Thing::Route, section)),
                 Some(10) if cfg!(feature = "routes") => drop(self.defined(Thing::Rule, section)),
+                Some(11) if cfg!(feature = "bfd") => self.read_session(section),
                 Some(_) | None => {}
             }
         }

@@ -1,4 +1,5 @@
-//! What is tracked: `track_interface`, `track_script`, `track_probe` and `track_file`, the options and the sections.
+//! What is tracked: `track_interface`, `track_script`, `track_probe`, `track_file` and `track_bfd`, the options and the
+//! sections.
 
 use super::reader::{Numeric, Reader, Value, entries, first, span};
 use super::uci::Section;
@@ -49,10 +50,11 @@ enum Kind {
     Script,
     Probe,
     File,
+    Bfd,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Interface, Self::Script, Self::Probe, Self::File];
+    const ALL: [Self; 5] = [Self::Interface, Self::Script, Self::Probe, Self::File, Self::Bfd];
 
     const fn option(self) -> &'static str {
         match self {
@@ -60,6 +62,7 @@ impl Kind {
             Self::Script => "track_script",
             Self::Probe => "track_probe",
             Self::File => "track_file",
+            Self::Bfd => "track_bfd",
         }
     }
 }
@@ -107,8 +110,9 @@ impl<'d> Reader<'d, '_> {
                     Some(_) | None => self.track_link(word, section, words),
                 }
             }
-            Kind::Script | Kind::Probe if !cfg!(feature = "probe") => self.not_built(word.line, kind),
-            Kind::File if !cfg!(feature = "files") => self.not_built(word.line, kind),
+            Kind::Script | Kind::Probe if !cfg!(feature = "probe") => self.not_built(word.line, kind, words),
+            Kind::File if !cfg!(feature = "files") => self.not_built(word.line, kind, words),
+            Kind::Bfd if !cfg!(feature = "bfd") => self.not_built(word.line, kind, words),
             Kind::Script => {
                 let found = self.tracked_script(word);
                 let manner = found.map_or(Manner::PLAIN, |(_, manner)| manner);
@@ -145,6 +149,21 @@ impl<'d> Reader<'d, '_> {
                 let file = self.enter_file(word.line, section)?;
                 self.enter_hook(section, Tracked::File(file));
                 Some(manner.of(Tracked::File(file)))
+            }
+            Kind::Bfd => {
+                let section = self.resolve("bfd_instance", word.text);
+                if section.is_none() {
+                    self.wrong(&word, &"track_bfd %A is no bfd_instance: write the name of one");
+                }
+                let manner = section.map_or(Manner::PLAIN, |section| {
+                    self.silently(|reader| reader.manner_of(section, &WEIGHT))
+                });
+                let manner = self.manner(word.line, words, WEIGHTS, manner);
+                let section = section?;
+                if !self.is_enabled(section) {
+                    self.idle(&word, &"track_bfd %A has no effect: its bfd_instance is not enabled");
+                }
+                Some(manner.of(Tracked::Bfd(self.session_of(section)?)))
             }
         }
     }
@@ -392,8 +411,9 @@ impl<'d> Reader<'d, '_> {
         }
     }
 
-    /// Nothing to track, because this build is without it.
-    fn not_built(&mut self, line: u32, kind: Kind) -> Option<Track> {
+    /// Nothing to track, because this build is without it: once for all words.
+    fn not_built(&mut self, line: u32, kind: Kind, words: &mut Words<'d>) -> Option<Track> {
+        *words = Words::new(&[]);
         self.error(line, "%a is not in this build of vipd: remove it", &[kind.option().as_bytes()]);
         None
     }

@@ -54,7 +54,7 @@ pub(super) fn is_asking(text: &[u8]) -> bool {
 }
 
 /// A decimal number with an optional sign, −999999999..=999999999.
-pub(super) fn integer(text: &[u8]) -> Option<i32> {
+pub(crate) fn integer(text: &[u8]) -> Option<i32> {
     if let Some(digits) = text.strip_prefix(b"-") {
         return decimal(digits, 0).map(|number| -number);
     }
@@ -110,7 +110,7 @@ pub(super) fn range(text: &[u8]) -> Option<[i32; 2]> {
 }
 
 /// An IP address without a prefix length. Not core's parser: the compiler cannot see that it never panics.
-pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
+pub(crate) fn address(text: &[u8]) -> Option<IpAddr> {
     if text.contains(&b':') { ipv6(text).map(IpAddr::V6) } else { ipv4(text).map(IpAddr::V4) }
 }
 

@@ -8,7 +8,7 @@ const ROUTER_ADVERT: &str =
     "router_advert ra_prefix ra_lifetime ra_maxinterval ra_mininterval ra_flags ra_preference ra_mtu dns";
 
 /// Sections with `notify` in a build that has hooks for what is tracked.
-const HOOKED: &str = "probe vrrp_script track_file track_interface";
+const HOOKED: &str = "probe vrrp_script track_file track_interface bfd_instance";
 
 /// Some options are known in some builds only.
 const BY_FEATURE: bool = cfg!(feature = "ra") || cfg!(feature = "track-hooks");
@@ -39,8 +39,9 @@ pub(crate) enum Standing {
 }
 
 const NOT_YET: &str = "this release does not use such a section";
-const ROUTES: Standing =
-    if cfg!(feature = "routes") { Standing::Built } else { Standing::Idle("it is not in this build") };
+const NOT_BUILT: Standing = Standing::Idle("it is not in this build");
+const ROUTES: Standing = if cfg!(feature = "routes") { Standing::Built } else { NOT_BUILT };
+const BFD: Standing = if cfg!(feature = "bfd") { Standing::Built } else { NOT_BUILT };
 const MAIL: &str = "no mail is sent, a notify script can do it";
 const SAME_USER: &str = "scripts run as the user who starts vipd";
 const SYNC: &str = "files are not copied between routers";
@@ -73,8 +74,8 @@ pub(super) const SECTIONS: &[SectionWords] = &[
                 virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules native_ipv6 garp_master_delay \
                 garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_interval dont_track_primary \
                 track_interface track_script track_probe track_file checksum address_lifetime promote_secondaries \
-                up_delay down_delay use_vmac vmac_xmit_base claim_script claim_wait notify",
-        later: "track_bfd",
+                up_delay down_delay use_vmac vmac_xmit_base claim_script claim_wait track_bfd bfd notify",
+        later: "",
         idle: &[
             ("smtp_alert", MAIL),
             ("debug", "run vipd with -v for more to read"),
@@ -84,7 +85,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "vrrp_sync_group",
         standing: Standing::Built,
-        built: "name group track_interface track_script track_probe track_file notify",
+        built: "name group track_interface track_script track_probe track_file track_bfd notify",
         later: "",
         idle: &[("smtp_alert", MAIL), ("global_tracking", "a group goes to fault with any of its instances")],
     },
@@ -167,10 +168,11 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     },
     SectionWords {
         kind: "bfd_instance",
-        standing: Standing::Idle(NOT_YET),
-        built: "name neighbor_ip source_ip min_rx min_tx idle_tx multiplier hoplimit max_hops weight",
-        later: "",
-        idle: &[],
+        standing: BFD,
+        built: "name enabled neighbor_ip source_ip interface min_rx min_tx idle_tx multiplier passive hoplimit ttl \
+                max_hops weight direction",
+        later: "multihop",
+        idle: &[("vrrp checker", "one process hears of every session")],
     },
     SectionWords {
         kind: "virtual_server",

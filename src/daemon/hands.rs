@@ -20,6 +20,7 @@ use crate::perform::perform;
 use crate::probe::Standing;
 use crate::router::{Effect, Effects, Event, Failure, Hook, Parcel, Router, Ticket, TryTicket};
 use crate::say::{error, warn};
+use crate::time::Instant;
 use crate::wire::{Full, IfIndex};
 
 /// Scripts that could not even be asked for.
@@ -75,14 +76,21 @@ pub(super) struct Hands<'a> {
     pub(super) is_behind: bool,
     /// Errors of receiving, which end nothing.
     pub(super) troubles: u32,
+    /// Somebody else has BFD's port.
+    pub(super) lacks_port: bool,
 }
 
 impl Hands<'_> {
     /// Hands an event to the router and performs what it asks for, in order, before anything else happens.
     pub(super) fn act(&mut self, event: Event<'_>) {
+        self.act_at(clock::now(), event);
+    }
+
+    /// The same for an event of this moment, before which nothing is left that has not been handed in.
+    pub(super) fn act_at(&mut self, now: Instant, event: Event<'_>) {
         // The next event may release an address, and it must not be announced after that.
         self.kernel.flush_announcements();
-        self.router.handle(clock::now(), event, self.effects);
+        self.router.handle(now, event, self.effects);
         for effect in self.effects.iter() {
             // A failure comes back as an event on the next turn (law 7), as what fails later in the kernel does.
             let (job, is_started) = if let Effect::Notify(owner, ticket) = *effect {
@@ -130,12 +138,18 @@ impl Hands<'_> {
         }
     }
 
-    /// Hands in a batch of packets; `true`: it was full, so there may be more.
-    pub(super) fn take(&mut self, packets: Result<Packets<'_>, linux::Error>) -> bool {
+    /// Hands in a batch of packets, or of datagrams; `true`: it was full, so there may be more.
+    pub(super) fn take(&mut self, packets: Result<Packets<'_>, linux::Error>, are_datagrams: bool) -> bool {
         match packets {
-            Ok(packets) => {
+            Ok(mut packets) => {
                 let is_full = packets.are_all_that_fit();
-                packets.for_each(|packet| self.act(Event::Packet(packet)));
+                if cfg!(feature = "bfd") && are_datagrams {
+                    while let Some(datagram) = packets.next_datagram() {
+                        self.act(Event::Bfd(datagram));
+                    }
+                } else {
+                    packets.for_each(|packet| self.act(Event::Packet(packet)));
+                }
                 is_full
             }
             Err(error) => {

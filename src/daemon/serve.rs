@@ -32,6 +32,8 @@ enum Next {
     Record(Slot),
     /// What is tracked, by place.
     Track(u16),
+    /// A BFD session, by place.
+    Session(u8),
     Stranger(u8),
     Reloaded(bool),
     Known(bool),
@@ -194,6 +196,16 @@ fn answer(router: &Router, client: &mut Client) -> bool {
                 Some(track) => {
                     following = Some(Next::Track(place.saturating_add(1)));
                     Reply::Track(track)
+                }
+                None => {
+                    client.next = Some(Next::Session(0));
+                    continue;
+                }
+            },
+            Next::Session(place) => match router.status_of_session(clock::now(), place) {
+                Some(session) => {
+                    following = Some(Next::Session(place.saturating_add(1)));
+                    Reply::Session(session)
                 }
                 None => {
                     client.next = Some(Next::Stranger(0));

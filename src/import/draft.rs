@@ -262,6 +262,23 @@ impl Draft {
     }
 }
 
+/// A number as an option has it, of three digits at the most.
+pub(super) struct Decimal {
+    digits: [u8; 3],
+}
+
+impl Decimal {
+    pub(super) fn new(number: u16) -> Self {
+        Self { digits: [100, 10, 1].map(|divisor| b'0' + (number / divisor % 10) as u8) }
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        let [.., last] = &self.digits;
+        let zeros = self.digits.iter().take_while(|digit| **digit == b'0').count();
+        self.digits.get(zeros..).filter(|digits| !digits.is_empty()).unwrap_or(core::slice::from_ref(last))
+    }
+}
+
 /// What the file of a place is called.
 pub(super) fn file_name(names: &[Name], place: Place) -> &[u8] {
     names.get(usize::from(place.file)).map_or(&[], |name| name.as_slice())

@@ -1,6 +1,6 @@
 //! `vrrp_instance`.
 
-use super::draft::Need;
+use super::draft::{Decimal, Need};
 use super::globals::{FEW_ANNOUNCEMENTS, FOR_INSTANCES};
 use super::notice::Place;
 use super::statements::Statement;
@@ -182,13 +182,8 @@ impl Translation<'_, '_, '_> {
             self.draft.option(at, b"advert_int", [statement.word(1)]);
             return;
         };
-        let secs = (centis.saturating_add(50) / 100).clamp(1, 999);
-        let mut digits = [0; 3];
-        for (place, divisor) in digits.iter_mut().zip([100, 10, 1]) {
-            *place = b'0' + (secs / divisor % 10) as u8;
-        }
-        let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
-        self.draft.option(at, b"advert_int", [digits.get(zeros..).unwrap_or(&[])]);
+        let secs = Decimal::new((centis.saturating_add(50) / 100).clamp(1, 999) as u16);
+        self.draft.option(at, b"advert_int", [secs.text()]);
         let reason = "keepalived rounds it to whole seconds, which is what version 2 has";
         self.remark(statement.place, &[b"advert_int", statement.word(1)], reason);
     }

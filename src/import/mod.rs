@@ -14,6 +14,7 @@ pub mod pattern;
 pub mod source;
 pub mod statements;
 
+mod bfd;
 mod block;
 mod draft;
 mod globals;

@@ -3,10 +3,8 @@
 use super::draft::Need;
 use super::statements::Statement;
 use super::translate::Translation;
-use super::words;
 
 const SCRIPT: &str = "interval timeout rise fall init_fail";
-const BFD: &str = "neighbor_ip source_ip min_rx min_tx idle_tx multiplier hoplimit max_hops passive";
 
 impl Translation<'_, '_, '_> {
     pub(super) fn script(&mut self, block: &Statement<'_>) {
@@ -57,26 +55,6 @@ impl Translation<'_, '_, '_> {
         self.finish(block);
     }
 
-    pub(super) fn bfd(&mut self, block: &Statement<'_>) {
-        if !words::is_built("bfd_instance") {
-            self.lose(block, "not in this release of vipd");
-            return;
-        }
-        self.draft.section(block.place, "bfd_instance");
-        self.name(block);
-        for statement in self.block(block) {
-            match statement.word(0) {
-                b"neighbour_ip" => {
-                    let at = (statement.place, Need::Must);
-                    self.draft.option(at, b"neighbor_ip", [statement.word(1)]);
-                }
-                b"weight" => self.weight(&statement),
-                _ => self.carry("bfd_instance", BFD, Need::Wish, &statement),
-            }
-        }
-        self.finish(block);
-    }
-
     /// Instances that move together.
     pub(super) fn group(&mut self, block: &Statement<'_>) {
         self.draft.section(block.place, "vrrp_sync_group");
@@ -119,7 +97,7 @@ impl Translation<'_, '_, '_> {
     }
 
     /// `weight N [reverse]`.
-    fn weight(&mut self, statement: &Statement<'_>) {
+    pub(super) fn weight(&mut self, statement: &Statement<'_>) {
         let at = (statement.place, Need::Must);
         self.draft.option(at, b"weight", [statement.word(1)]);
         if statement.word(2) == b"reverse" {

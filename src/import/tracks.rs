@@ -38,6 +38,14 @@ impl Translation<'_, '_, '_> {
                 }
                 continue;
             }
+            if option == b"track_bfd" && self.is_for_checkers(name) {
+                self.remark(
+                    tracked.place,
+                    &[option, name],
+                    "keepalived knows no session here that is for checkers alone: it is left out",
+                );
+                continue;
+            }
             let words = tracked.words().map(|word| if word == b"no_reverse" { b"noreverse" } else { word });
             self.draft.list(at, option, words.take(WORDS_MAX));
         }

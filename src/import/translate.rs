@@ -11,7 +11,7 @@ use crate::config::uci::Document;
 use crate::config::value;
 
 /// Words that stand for themselves: whatever is behind one, it is on.
-const FLAGS: &str = "nopreempt accept no_accept native_ipv6 dont_track_primary vmac_xmit_base";
+const FLAGS: &str = "nopreempt accept no_accept native_ipv6 dont_track_primary vmac_xmit_base passive";
 
 /// Words that begin a block outside all others and are translated.
 const TRANSLATED: &str = "global_defs vrrp_script track_file vrrp_track_file vrrp_instance vrrp_sync_group \

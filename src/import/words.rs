@@ -125,6 +125,8 @@ const GROUP: Reasons = &[
     ("notify_deleted", "vipd runs a script for MASTER, BACKUP, FAULT and STOP"),
 ];
 
+const BFD: Reasons = &[("vrrp", ""), ("checker", SERVERS)];
+
 const FILE: Reasons = &[("init_file", "vipd writes no such files: a file that is not there counts as 0")];
 
 const BLOCKS: Reasons = &[
@@ -146,6 +148,7 @@ pub(super) fn fate(kind: &str, carried: &'static str, word: &[u8]) -> Fate {
         "vrrp_instance" => INSTANCE,
         "vrrp_sync_group" => GROUP,
         "track_file" => FILE,
+        "bfd_instance" => BFD,
         _ => &[],
     };
     if has(carried, word) {

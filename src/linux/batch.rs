@@ -3,7 +3,7 @@
 //! Beside its bytes a message has an address and control data: which device, which source, which hop limit.
 //! The headers that tie them together hold pointers, so they live on the stack, for one call each.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
 use static_assertions::const_assert;
@@ -13,7 +13,7 @@ use super::{Errno, Error};
 use crate::config::Family;
 use crate::limits;
 use crate::limits::{PACKET_BYTES_MAX, PACKETS_PER_BATCH_MAX, SENDS_PER_BATCH_MAX};
-use crate::router::Packet;
+use crate::router::{Datagram, Packet};
 use crate::wire::{Full, IfIndex};
 
 /// Room for the control data of one received message: the device and the hop limit take 64 bytes.
@@ -24,7 +24,7 @@ const CONTROL_BYTES: usize = 96;
 #[repr(C, align(8))]
 struct Control([u8; CONTROL_BYTES]);
 
-/// What the kernel told about a message.
+/// What the kernel told about a message. An IPv4 address is mapped (RFC 4291 §2.5.5.2).
 #[derive(Clone, Copy)]
 struct Envelope {
     len: usize,
@@ -71,15 +71,15 @@ impl Inbox {
         self.packets.as_flattened_mut()
     }
 
-    /// Receives what waits at a raw socket of one family, up to [`PACKETS_PER_BATCH_MAX`] packets. A packet that is
+    /// Receives what waits at a raw or UDP socket of one family, up to [`PACKETS_PER_BATCH_MAX`] packets. A packet that is
     /// longer than [`PACKET_BYTES_MAX`] is cut; its length field tells.
     pub(super) fn receive(&mut self, socket: &Descriptor, family: Family) -> Result<Packets<'_>, Error> {
-        let left = self.receive_batch(socket)?;
+        let left = self.receive_batch(socket, family)?;
         Ok(Packets { inbox: self, family, next: 0, left })
     }
 
     #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
-    fn receive_batch(&mut self, socket: &Descriptor) -> Result<usize, Error> {
+    fn receive_batch(&mut self, socket: &Descriptor, family: Family) -> Result<usize, Error> {
         // SAFETY: both are aggregates of integers and pointers, so all zeros is one.
         let (mut headers, mut slips): (Headers<PACKETS_PER_BATCH_MAX>, [Slip; PACKETS_PER_BATCH_MAX]) =
             unsafe { core::mem::zeroed() };
@@ -103,11 +103,8 @@ impl Inbox {
         };
         let filled = headers.iter().zip(&slips).take(count);
         for (envelope, (header, slip)) in self.envelopes.iter_mut().zip(filled) {
-            *envelope = Envelope {
-                len: header.msg_len as usize,
-                source: Ipv6Addr::from(slip.name.sin6_addr.s6_addr),
-                ..Envelope::EMPTY
-            };
+            *envelope =
+                Envelope { len: header.msg_len as usize, source: slip.source(family), ..Envelope::EMPTY };
             // SAFETY: the kernel has filled this header, and its control buffer is alive.
             unsafe { read_control(&header.msg_hdr, envelope) };
         }
@@ -125,6 +122,35 @@ struct Slip {
     buffer: libc::iovec,
 }
 
+impl Slip {
+    /// Who has sent the message. A raw IPv4 socket's packets tell that themselves.
+    fn source(&self, family: Family) -> Ipv6Addr {
+        match family {
+            // The address stands where an IPv6 one has its flow.
+            Family::V4 if cfg!(feature = "bfd") => mapped(self.name.sin6_flowinfo),
+            Family::V4 | Family::V6 => Ipv6Addr::from(self.name.sin6_addr.s6_addr),
+        }
+    }
+}
+
+/// What an envelope says of an address.
+#[inline(never)]
+const fn address(family: Family, address: &Ipv6Addr) -> IpAddr {
+    match family {
+        Family::V4 => {
+            let [.., a, b, c, d] = address.octets();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        }
+        Family::V6 => IpAddr::V6(*address),
+    }
+}
+
+/// The IPv4 address of these bytes.
+const fn mapped(address: u32) -> Ipv6Addr {
+    let [a, b, c, d] = address.to_ne_bytes();
+    Ipv4Addr::new(a, b, c, d).to_ipv6_mapped()
+}
+
 impl Default for Inbox {
     fn default() -> Self {
         Self::new()
@@ -139,11 +165,33 @@ pub struct Packets<'a> {
     left: usize,
 }
 
-impl Packets<'_> {
+impl<'a> Packets<'a> {
     /// Whether there may be more than these.
     #[must_use]
     pub const fn are_all_that_fit(&self) -> bool {
         self.left == PACKETS_PER_BATCH_MAX
+    }
+
+    /// The next of those that have come to a UDP socket.
+    #[inline(never)]
+    pub fn next_datagram(&mut self) -> Option<Datagram<'a>> {
+        let family = self.family;
+        let (envelope, payload) = self.take()?;
+        Some(Datagram {
+            interface: IfIndex(envelope.interface),
+            source: address(family, &envelope.source),
+            destination: address(family, &envelope.destination),
+            hop_limit: envelope.hop_limit,
+            payload,
+        })
+    }
+
+    fn take(&mut self) -> Option<(&'a Envelope, &'a [u8])> {
+        self.left = self.left.checked_sub(1)?;
+        let envelope = self.inbox.envelopes.get(self.next)?;
+        let bytes = self.inbox.packets.get(self.next)?;
+        self.next += 1;
+        Some((envelope, bytes.get(..envelope.len).unwrap_or(bytes)))
     }
 }
 
@@ -151,11 +199,7 @@ impl<'a> Iterator for Packets<'a> {
     type Item = Packet<'a>;
 
     fn next(&mut self) -> Option<Packet<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        let envelope = self.inbox.envelopes.get(self.next)?;
-        let bytes = self.inbox.packets.get(self.next)?;
-        self.next += 1;
-        let bytes = bytes.get(..envelope.len).unwrap_or(bytes);
+        let (envelope, bytes) = self.take()?;
         let interface = IfIndex(envelope.interface);
         Some(match self.family {
             Family::V4 => Packet::V4 { interface, packet: bytes },
@@ -176,7 +220,7 @@ impl<'a> Iterator for Packets<'a> {
 /// The kernel has filled `header`, and its control buffer is alive.
 unsafe fn read_control(header: &libc::msghdr, envelope: &mut Envelope) {
     // SAFETY: the header is as the kernel left it; the macros stay within its control buffer, and the kernel
-    // writes each of these three kinds whole. Nothing is said of their alignment, hence unaligned reads.
+    // writes each of these kinds whole. Nothing is said of their alignment, hence unaligned reads.
     unsafe {
         let mut control = libc::CMSG_FIRSTHDR(header);
         while let Some(item) = control.as_ref() {
@@ -185,6 +229,13 @@ unsafe fn read_control(header: &libc::msghdr, envelope: &mut Envelope) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info: libc::in_pktinfo = data.cast::<libc::in_pktinfo>().read_unaligned();
                     envelope.interface = info.ipi_ifindex as u32;
+                    if cfg!(feature = "bfd") {
+                        envelope.destination = mapped(info.ipi_addr.s_addr);
+                    }
+                }
+                (libc::IPPROTO_IP, libc::IP_TTL) if cfg!(feature = "bfd") => {
+                    let ttl: libc::c_int = data.cast::<libc::c_int>().read_unaligned();
+                    envelope.hop_limit = ttl as u8;
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let info: libc::in6_pktinfo = data.cast::<libc::in6_pktinfo>().read_unaligned();
@@ -221,6 +272,18 @@ pub enum Way {
     },
     /// A frame through a packet socket.
     Frame,
+}
+
+impl Way {
+    /// From one address to another of its family.
+    #[must_use]
+    pub const fn between(from: IpAddr, to: IpAddr) -> Option<Self> {
+        match (from, to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => Some(Self::V4 { from, to }),
+            (IpAddr::V6(from), IpAddr::V6(to)) => Some(Self::V6 { from, to }),
+            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => None,
+        }
+    }
 }
 
 /// A message that waits.
@@ -291,6 +354,12 @@ impl Default for Outbox {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Sends one message at once.
+pub(super) fn send(socket: &Descriptor, interface: IfIndex, way: Way, payload: &[u8]) -> Result<(), Errno> {
+    let len = u16::try_from(payload.len()).map_err(|_| Errno::EMSGSIZE)?;
+    send_batch(socket, &[Post { interface, way, start: 0, len }], payload).map(drop)
 }
 
 /// The address that a message goes to.

@@ -3,10 +3,11 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `call`, `socket` | system calls, made directly; sockets |
-//! | [`clock`] | the only clock |
+//! | [`clock`], [`entropy`] | the only clock; numbers that nobody foresees |
 //! | [`raw`], [`batch`] | IP protocol 112, and how many messages pass in one system call |
+//! | [`bfd`] | UDP port 3784 |
 //! | [`packet`], [`netlink`] | whole Ethernet frames; rtnetlink |
-//! | [`outlet`] | the three together, as [`perform::Outlet`](crate::perform::Outlet) |
+//! | [`outlet`] | all these together, as [`perform::Outlet`](crate::perform::Outlet) |
 //! | [`signals`], [`poll`] | what interrupts the loop, and its one place to wait |
 //! | [`hook`], [`control`], [`log`] | scripts; the control socket, both ends; where log lines go |
 //! | [`losses`] | routes of ours that are gone |
@@ -23,11 +24,13 @@ use core::fmt;
 pub use call::Errno;
 
 pub mod batch;
+pub mod bfd;
 mod call;
 pub mod clock;
 pub mod control;
 #[cfg(feature = "watch")]
 pub mod ears;
+pub mod entropy;
 pub mod entry;
 pub mod file;
 #[cfg(feature = "import")]

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::string::String;
+use std::vec::Vec;
 use std::{env, eprintln, format};
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::poll::{Waiting, wait};
 use crate::wire::IfIndex;
@@ -58,6 +61,30 @@ pub(super) fn await_readable(descriptor: &impl AsRawFd, expected: bool) {
     let (longest, moment) = if expected { (10_000, 150) } else { (30, 30) };
     wait(&mut [Waiting::to_read(descriptor)], Some(Duration::from_millis(longest))).unwrap();
     std::thread::sleep(Duration::from_millis(moment));
+}
+
+/// A socket that sees every frame of one kind in the network where it is opened.
+pub(super) fn listen(ethertype: u16) -> Socket {
+    let protocol = Protocol::from(i32::from(ethertype.to_be()));
+    let kind = Type::RAW.nonblocking();
+    let socket = Socket::new(Domain::PACKET, kind, Some(protocol)).unwrap();
+    let _ = socket.set_recv_buffer_size(4_000_000);
+    socket
+}
+
+/// What such a socket has seen when a moment is over.
+pub(super) fn frames(socket: &Socket, expected: bool) -> Vec<Vec<u8>> {
+    await_readable(socket, expected);
+    let mut all = Vec::new();
+    let mut buffer = [core::mem::MaybeUninit::new(0u8); 2000];
+    while let Ok(len) = socket.recv(&mut buffer) {
+        // SAFETY: all of it is initialised above.
+        let bytes = buffer[..len].iter().map(|byte| unsafe { byte.assume_init() });
+        all.push(bytes.collect::<Vec<u8>>());
+    }
+    // The kernels' own multicast reports (RFC 3810 §5.2.14) are none of ours.
+    all.retain(|frame| !frame.starts_with(&[0x33, 0x33, 0, 0, 0, 0x16]));
+    all
 }
 
 /// The number of a device.
@@ -115,14 +142,17 @@ fn enter(network: &File) {
     assert_eq!(result, 0);
 }
 
-/// The kernel notices a carrier up to a second later, and IPv6 waits for that.
-fn await_ready(device: &str) {
+/// The kernel notices a carrier up to a second later, and IPv6 waits for that; and what is sent to an IPv6 address is taken
+/// a moment after it was added.
+pub(super) fn await_ready(device: &str) {
     for _ in 0..500 {
         let link = ip(&format!("-o link show {device}"));
         let routes = ip(&format!("-6 route show table all dev {device}"));
         let addresses = ip(&format!("-6 address show dev {device}"));
         let multicast = routes.contains("multicast ff00::/8");
-        if link.contains("state UP") && multicast && !addresses.contains("tentative") {
+        let taken = routes.lines().filter(|route| route.starts_with("local ")).count();
+        let taken = taken == addresses.matches("inet6 ").count();
+        if link.contains("state UP") && multicast && taken && !addresses.contains("tentative") {
             return;
         }
         std::thread::sleep(Duration::from_millis(10));

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use heapless::{Deque, Vec};
 
 use super::batch::{Outbox, Way};
+use super::bfd::Lines;
 use super::netfilter::Netfilter;
 use super::netlink::NetlinkSocket;
 use super::packet::PacketSocket;
@@ -14,7 +15,7 @@ use super::{Errno, Error};
 use crate::config::Family;
 use crate::limits;
 use crate::perform::{Outlet, Unsent};
-use crate::router::{Failure, Parcel};
+use crate::router::{Datagram, Failure, Parcel};
 use crate::wire::IfIndex;
 
 /// What waits to leave, and what has failed to.
@@ -88,6 +89,8 @@ pub struct Kernel<'a> {
     pub solicitations: Option<Solicitations>,
     /// Whole frames.
     pub packet: PacketSocket,
+    /// BFD's port.
+    pub bfd: Lines,
     /// Links and addresses.
     pub netlink: NetlinkSocket,
     netfilter: Netfilter,
@@ -111,6 +114,7 @@ impl<'a> Kernel<'a> {
             v4: V4::open()?,
             v6,
             solicitations,
+            bfd: Lines::open(),
             packet: PacketSocket::open()?,
             netlink: NetlinkSocket::open()?,
             netfilter: Netfilter::default(),
@@ -245,6 +249,13 @@ impl Outlet for Kernel<'_> {
         self.put_message(interface, way, payload)
     }
 
+    /// It leaves at once: a session is as old as its last packet. One that is refused is only counted; the next is due
+    /// before anything could be done about it.
+    fn datagram(&mut self, datagram: &Datagram<'_>) -> Result<(), Unsent> {
+        self.bfd.send(datagram);
+        Ok(())
+    }
+
     fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
         if self.arena.frames.put(interface, Way::Frame, frame).is_ok() {
             return Ok(());
@@ -288,42 +299,18 @@ impl Outlet for Kernel<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::batch::Inbox;
-    use super::super::namespace::{self, Cable};
+    use super::super::namespace::{self, Cable, frames, listen};
     use super::*;
     use crate::router::Packet;
     use crate::wire::Mac;
     use crate::wire::frame;
     use crate::wire::rtnl;
     use core::net::Ipv4Addr;
-    use socket2::{Domain, Protocol, Socket, Type};
     use std::vec::Vec as Heap;
 
     const MAC: Mac = Mac([2, 0, 0, 0, 0, 0x0a]);
     const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 1));
     const AWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2));
-
-    /// A socket that sees every frame of one kind in the network where it is opened.
-    fn listen(ethertype: u16) -> Socket {
-        let protocol = Protocol::from(i32::from(ethertype.to_be()));
-        let kind = Type::RAW.nonblocking();
-        let socket = Socket::new(Domain::PACKET, kind, Some(protocol)).unwrap();
-        let _ = socket.set_recv_buffer_size(4_000_000);
-        socket
-    }
-
-    fn frames(socket: &Socket, expected: bool) -> Heap<Heap<u8>> {
-        namespace::await_readable(socket, expected);
-        let mut all = Heap::new();
-        let mut buffer = [core::mem::MaybeUninit::new(0u8); 2000];
-        while let Ok(len) = socket.recv(&mut buffer) {
-            // SAFETY: all of it is initialised above.
-            let bytes = buffer[..len].iter().map(|byte| unsafe { byte.assume_init() });
-            all.push(bytes.collect::<Heap<u8>>());
-        }
-        // The kernels' own multicast reports (RFC 3810 §5.2.14) are none of ours.
-        all.retain(|frame| !frame.starts_with(&[0x33, 0x33, 0, 0, 0, 0x16]));
-        all
-    }
 
     /// Lengths of the messages that wait.
     fn lengths(socket: &V4) -> Heap<usize> {
@@ -398,6 +385,27 @@ mod tests {
             // Traffic class 0xc0, next header 112, hop limit 255 (TX27, TX03, TX02); the payload untouched.
             assert_eq!((ipv6[0], ipv6[1] & 0xf0, ipv6[6], ipv6[7]), (0x6c, 0, 112, 255));
             assert_eq!(ipv6[40..], [0x31; 24]);
+        });
+    }
+
+    /// A session waits for nobody, and what cannot leave is nobody's failure.
+    #[cfg(feature = "bfd")]
+    #[test]
+    fn a_bfd_packet_leaves_at_once_and_one_that_cannot_is_no_failure() {
+        namespace::networked(|| {
+            let cable = Cable::lay();
+            let mut arena = Arena::new();
+            let mut kernel = Kernel::open(&mut arena).unwrap();
+            let all = cable.away(|| listen(libc::ETH_P_ALL as u16));
+            for interface in [IfIndex(99), namespace::index_of("v0")] {
+                let payload = &[0xa5; 32];
+                let datagram =
+                    Datagram { interface, source: HOME, destination: AWAY, hop_limit: 255, payload };
+                assert_eq!(kernel.datagram(&datagram), Ok(()));
+            }
+            let is_ours = |frame: &&Heap<u8>| frame.ends_with(&[0xa5; 32]);
+            assert_eq!(frames(&all, true).iter().filter(is_ours).count(), 1);
+            assert!(!kernel.has_failures());
         });
     }
 

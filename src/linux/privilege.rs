@@ -1,8 +1,10 @@
 //! What the process may do once everything is open: two capabilities, and the system calls that the loop makes.
 //!
 //! Whoever finds a hole in a parser then holds a process that can speak on the network devices and set addresses,
-//! as a master does anyhow, and that can neither start a program nor write a file nor open a port. Scripts are
-//! started by another process ([`launcher`](super::launcher)), from before.
+//! as a master does anyhow, and that can neither start a program nor write a file nor open a port. In a build with BFD,
+//! whose port is taken when a configuration first asks for it, it may give names to the sockets that it has: it can open a
+//! port of UDP, but not listen on one of TCP, and leave a socket at a path where its user may write. Scripts are started
+//! by another process ([`launcher`](super::launcher)), from before.
 
 use core::ffi::{c_int, c_long};
 use core::mem::offset_of;
@@ -117,6 +119,8 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_uname,
     libc::SYS_unlinkat,
     libc::SYS_statx,
+    #[cfg(feature = "bfd")]
+    libc::SYS_bind,
     #[cfg(feature = "files")]
     libc::SYS_inotify_add_watch,
     #[cfg(target_arch = "arm")]
@@ -274,8 +278,10 @@ fn filter() -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bfd::Lines;
     use super::super::{Errno, namespace};
     use super::*;
+    use crate::config::Family;
     use std::fs;
     use std::process::Command;
     use std::string::String;
@@ -284,10 +290,11 @@ mod tests {
     #[test]
     fn what_the_loop_does_not_need_is_refused() {
         namespace::networked(|| {
+            let mut lines = Lines::open();
             // SAFETY: a fork(2); the child makes system calls and ends.
             let child = unsafe { call3(libc::SYS_clone, libc::SIGCHLD as usize, 0, 0) }.unwrap();
             if child == 0 {
-                let verdict = if drop_all_others().is_err() { 99 } else { first_surprise() };
+                let verdict = if drop_all_others().is_err() { 99 } else { first_surprise(&mut lines) };
                 // SAFETY: it ends the child.
                 unsafe { libc::_exit(verdict) };
             }
@@ -299,7 +306,7 @@ mod tests {
     }
 
     /// The number, counted from 1, of the first call that goes otherwise than it should; 0 if there is none.
-    fn first_surprise() -> c_int {
+    fn first_surprise(lines: &mut Lines) -> c_int {
         let here = libc::AT_FDCWD as usize;
         let (file, writing) = (pointer(c"/tmp"), (libc::O_WRONLY | libc::O_CREAT) as usize);
         let forbidden = [
@@ -311,6 +318,7 @@ mod tests {
             (libc::SYS_socket, [libc::AF_NETLINK as usize, RAW as usize, 0]),
             (libc::SYS_socket, [libc::AF_INET6 as usize, libc::SOCK_DGRAM as usize, 0]),
             (libc::SYS_listen, [0, 1, 0]),
+            #[cfg(not(feature = "bfd"))]
             (libc::SYS_bind, [0, 0, 0]),
             (libc::SYS_setuid, [1, 0, 0]),
             (libc::SYS_kill, [1, 0, 0]),
@@ -354,6 +362,12 @@ mod tests {
             number += 1;
             // SAFETY: the pointers are those of strings, which the kernel reads.
             if unsafe { call3(call, a, b, c) }.is_err() {
+                return number;
+            }
+        }
+        for family in [Family::V4, Family::V6] {
+            number += 1;
+            if cfg!(feature = "bfd") && lines.bind(family).is_err() {
                 return number;
             }
         }

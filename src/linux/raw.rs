@@ -18,13 +18,13 @@ use crate::limits;
 use crate::wire::IfIndex;
 
 const IP_PROTOCOL: c_int = 112;
-const TTL: c_int = 255;
+pub(super) const TTL: u8 = 255;
 /// Internetwork control (RFC 791 §3.1), as every router sends (TX27), and its queue.
 const PRECEDENCE: c_int = 0xc0;
 const QUEUE_PRIORITY: c_int = 6;
 
-/// An option without which there is no VRRP.
-const fn needed(level: c_int, name: c_int, value: c_int, call: &'static str) -> Setting {
+/// An option without which there is no VRRP, or no BFD.
+pub(super) const fn needed(level: c_int, name: c_int, value: c_int, call: &'static str) -> Setting {
     Setting { level, name, value, is_optional: false, call }
 }
 
@@ -37,25 +37,26 @@ const BUFFER: Setting =
 /// It comes after the precedence, which sets another one.
 const PRIORITY: Setting = optional(libc::SOL_SOCKET, libc::SO_PRIORITY, QUEUE_PRIORITY, "SO_PRIORITY");
 
-static SETTINGS_V4: [Setting; 7] = [
+pub(super) static SETTINGS_V4: [Setting; 7] = [
     needed(libc::IPPROTO_IP, libc::IP_PKTINFO, 1, "IP_PKTINFO"),
-    needed(libc::IPPROTO_IP, libc::IP_TTL, TTL, "IP_TTL"),
-    needed(libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, TTL, "IP_MULTICAST_TTL"),
+    needed(libc::IPPROTO_IP, libc::IP_TTL, TTL as c_int, "IP_TTL"),
+    needed(libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, TTL as c_int, "IP_MULTICAST_TTL"),
     optional(libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP, 0, "IP_MULTICAST_LOOP"),
     optional(libc::IPPROTO_IP, libc::IP_TOS, PRECEDENCE, "IP_TOS"),
     BUFFER,
     PRIORITY,
 ];
 
-static SETTINGS_V6: [Setting; 9] = [
-    needed(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"),
-    needed(libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT"),
-    needed(libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, TTL, "IPV6_UNICAST_HOPS"),
-    needed(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS, TTL, "IPV6_MULTICAST_HOPS"),
-    optional(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, 0, "IPV6_MULTICAST_LOOP"),
-    optional(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, PRECEDENCE, "IPV6_TCLASS"),
+/// The first is for raw sockets only.
+pub(super) static SETTINGS_V6: [Setting; 9] = [
     // The checksum is ours, in both directions.
     optional(libc::IPPROTO_IPV6, libc::IPV6_CHECKSUM, -1, "IPV6_CHECKSUM"),
+    needed(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"),
+    needed(libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT"),
+    needed(libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, TTL as c_int, "IPV6_UNICAST_HOPS"),
+    needed(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS, TTL as c_int, "IPV6_MULTICAST_HOPS"),
+    optional(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, 0, "IPV6_MULTICAST_LOOP"),
+    optional(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, PRECEDENCE, "IPV6_TCLASS"),
     BUFFER,
     PRIORITY,
 ];

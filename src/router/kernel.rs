@@ -267,6 +267,7 @@ impl Router {
             self.with(turn, slot, Verb::SettleLifetime);
         }
         self.make_vmacs(turn);
+        self.begin_bfd(turn);
         self.settle(turn);
         self.settle_routes_soon(turn.now);
     }

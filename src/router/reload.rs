@@ -88,6 +88,7 @@ impl Router {
             }
         }
         self.remove_vmacs_but(turn, new);
+        self.end_bfd(turn, Some(new));
         if cfg!(feature = "ra") {
             self.end_router_adverts(turn, new);
         }
@@ -126,6 +127,9 @@ impl Router {
     pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
         self.links.rename(&self.config, new);
         self.probes.rename(&self.config, new);
+        if cfg!(feature = "bfd") {
+            self.bfd.rename(&self.config, new);
+        }
         self.default_routes.rename(&self.config, new);
         self.rename_files(new);
         self.reports.rename(new);
@@ -148,6 +152,7 @@ impl Router {
         // Devices and addresses may be new to us; and a new member waits for the answer.
         if self.started_at.is_some() {
             self.begin_probes(turn);
+            self.adopt_bfd(turn);
             self.synchronise(turn);
         }
     }

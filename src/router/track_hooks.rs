@@ -25,6 +25,7 @@ impl Router {
             Tracked::Link(interface) => self.links.standing(interface),
             Tracked::Probe(probe) => self.probes.standing(probe),
             Tracked::Route(route) => self.default_routes.standing(route),
+            Tracked::Bfd(session) => self.bfd_standing(session),
             Tracked::File(_) => return None,
         };
         match standing {
@@ -57,7 +58,7 @@ impl Router {
         let hook = track_hook(&self.config, thing)?;
         let (number, interface) = match hook.what {
             Tracked::Link(interface) => (None, self.config.interface_name(interface)),
-            Tracked::Probe(_) | Tracked::Route(_) => (None, ""),
+            Tracked::Probe(_) | Tracked::Route(_) | Tracked::Bfd(_) => (None, ""),
             Tracked::File(file) => (Some(self.number_in(file)), ""),
         };
         Some(Hook {

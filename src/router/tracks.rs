@@ -31,6 +31,7 @@ impl Router {
             Tracked::Link(interface) => self.links.is_running(interface),
             Tracked::Probe(probe) => return self.probes.standing(probe),
             Tracked::Route(route) => return self.default_routes.standing(route),
+            Tracked::Bfd(session) => return self.bfd_standing(session),
             Tracked::File(file) => self.number_in(file) == 0,
         };
         if is_up { Standing::Up } else { Standing::Down }
@@ -100,6 +101,7 @@ const fn fault_of(what: Tracked) -> Fault {
         Tracked::Link(_) => Fault::Tracked,
         Tracked::Probe(_) => Fault::Probe,
         Tracked::Route(_) => Fault::Route,
+        Tracked::Bfd(_) => Fault::Bfd,
         Tracked::File(_) => Fault::File,
     }
 }

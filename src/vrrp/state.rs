@@ -23,6 +23,8 @@ pub enum State {
         down_at: Instant,
         /// `down_at` has passed, and the others that move together with us are still being waited for.
         silent: bool,
+        /// It counts as gone because the BFD session to it has fallen silent.
+        unreachable: bool,
         /// Until when a lower-priority master is suffered (`preempt_delay`), once one was heard.
         preempt_at: Option<Instant>,
     },
@@ -117,6 +119,8 @@ pub enum Fault {
     Untried,
     /// A tracked default route without weight is not there.
     Route,
+    /// A tracked BFD session without weight is down, or up where the track is reversed.
+    Bfd,
     /// The number in a tracked file is a fault.
     File,
     /// The device of its virtual MAC is not there yet, or the kernel does not make one.
@@ -144,6 +148,7 @@ impl Fault {
             Self::Tracked => "tracked link down",
             Self::Probe => "tracked probe failed",
             Self::Route => "tracked route missing",
+            Self::Bfd => "tracked BFD session down",
             Self::File => "tracked file forbids it",
             Self::Untried => "waits for its probes",
             Self::NoVmac if cfg!(feature = "vmac") => "no device for the virtual MAC",
@@ -165,6 +170,8 @@ pub enum Cause {
     Owner,
     /// No advertisement came for a whole down interval; from whom they last came.
     Silence(Option<IpAddr>),
+    /// The BFD session to the master went down.
+    Unreachable(IpAddr),
     /// The master gave up with priority 0.
     Resigned(IpAddr),
     /// The master, still there, has a lower priority than we.
@@ -186,6 +193,7 @@ impl fmt::Display for Cause {
             Self::Owner => ("address owner", None, "", None),
             Self::Silence(None) => ("no master heard", None, "", None),
             Self::Silence(Some(from)) => ("silence from ", Some(from), "", None),
+            Self::Unreachable(from) => ("BFD session down to ", Some(from), "", None),
             Self::Resigned(from) => ("", Some(from), " resigned", None),
             Self::Preempts(from, priority) => ("pre-empts ", Some(from), ", priority ", Some(priority)),
             Self::Better(from, priority) => ("", Some(from), " has priority ", Some(priority)),

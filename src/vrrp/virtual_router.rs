@@ -271,10 +271,11 @@ impl VirtualRouter {
     /// (RFC 9568 §6.4.2; ST04). Only from backup.
     pub fn promote(&mut self, turn: &mut Turn<'_>) {
         match self.state {
-            State::Backup { .. } => {
+            State::Backup { unreachable, .. } => {
                 let cause = match &self.heard {
                     None => Cause::Silence(None),
                     Some(heard) if heard.priority == PRIORITY_RESIGN => Cause::Resigned(heard.address),
+                    Some(heard) if unreachable => Cause::Unreachable(heard.address),
                     Some(heard) if heard.priority < turn.rules.priority && self.is_recent(turn, heard) => {
                         Cause::Preempts(heard.address, heard.priority)
                     }
@@ -293,6 +294,22 @@ impl VirtualRouter {
             let doubtful = turn.now + self.master_interval.span() + turn.rules.skew(self.master_interval);
             *down_at = (*down_at).min(doubtful);
         }
+    }
+
+    /// The BFD session to a neighbour has fallen silent: if that is the master, it is gone. The skew decides who follows it,
+    /// as after a resignation, unless nobody else can. Only in backup; `true`: it is the master.
+    pub fn lose(&mut self, turn: &Turn<'_>, neighbor: &IpAddr, is_alone: bool) -> bool {
+        let master = self.heard.as_ref().filter(|heard| heard.priority != PRIORITY_RESIGN);
+        if !master.is_some_and(|heard| ip::same(&heard.address, neighbor)) {
+            return false;
+        }
+        let State::Backup { down_at, unreachable, .. } = &mut self.state else { return false };
+        let wait = if is_alone { Span::ZERO } else { turn.rules.skew(self.master_interval) };
+        if turn.now + wait < *down_at {
+            *down_at = turn.now + wait;
+            *unreachable = true;
+        }
+        true
     }
 
     /// A companion lost its mastership: resign and become backup. Only from master, and not while leaving: each waits
@@ -442,7 +459,7 @@ impl VirtualRouter {
     fn receive_as_backup(&mut self, turn: &mut Turn<'_>, advert: &Advert<'_>, from: &IpAddr) {
         self.note(turn, advert, from);
         let master_interval = self.learned(turn, advert);
-        let State::Backup { down_at, silent, preempt_at } = &mut self.state else { return };
+        let State::Backup { down_at, silent, unreachable, preempt_at } = &mut self.state else { return };
 
         if advert.priority == PRIORITY_RESIGN {
             // Skew_Time, from now (ST06, TM08); never later than it was due, so that a stream of
@@ -465,7 +482,7 @@ impl VirtualRouter {
         // wait for a better one with a longer interval.
         if rightful || (suffered && until > *down_at) {
             self.master_interval = master_interval;
-            *silent = false;
+            (*silent, *unreachable) = (false, false);
             *down_at = until;
         }
     }
@@ -597,7 +614,7 @@ impl VirtualRouter {
     /// Become backup with the full down interval (RFC 9568 §6.4.1, §6.4.3).
     fn watch(&mut self, turn: &mut Turn<'_>, cause: Cause) {
         let down_at = turn.now + turn.rules.down_interval(self.master_interval);
-        let state = State::Backup { down_at, silent: false, preempt_at: None };
+        let state = State::Backup { down_at, silent: false, unreachable: false, preempt_at: None };
         self.enter(turn, state, cause);
     }
 

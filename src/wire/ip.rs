@@ -3,7 +3,7 @@
 //! Not core's `Display`: that contains panics that cannot happen but that no optimiser sees through, and twice
 //! the code.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use heapless::String;
 
@@ -56,6 +56,15 @@ pub fn from_octets(octets: &[u8]) -> Option<IpAddr> {
         4 => octets.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
         16 => octets.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
         _ => None,
+    }
+}
+
+/// The unspecified address of the same family.
+#[must_use]
+pub const fn unspecified(address: &IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     }
 }
 

@@ -7,6 +7,7 @@
 
 use core::fmt;
 
+pub mod bfd;
 pub mod frame;
 pub mod icmp;
 pub mod ip;

@@ -1,5 +1,9 @@
 //! The Internet checksum (RFC 1071).
 
+use core::net::IpAddr;
+
+use super::ip;
+
 /// Sum of the big-endian 16-bit words of `bytes`, the last one filled with zero. A message is shorter than 64 KiB,
 /// so 32 bits hold the sum, and sums can be added.
 #[must_use]
@@ -19,6 +23,16 @@ pub(super) fn sum_of(bytes: &[u8]) -> u32 {
 pub(super) const fn complement(sum: u32) -> u16 {
     let once = (sum & 0xffff) + (sum >> 16);
     !((once & 0xffff) + (once >> 16)) as u16
+}
+
+/// Sum of the pseudo-header: source, destination, length, protocol (RFC 793 §3.1, RFC 8200 §8.1).
+#[must_use]
+pub(super) fn pseudo_header(protocol: u8, source: &IpAddr, destination: &IpAddr, message_len: usize) -> u32 {
+    u32::from(protocol) + message_len as u32 + address_sum(source) + address_sum(destination)
+}
+
+fn address_sum(address: &IpAddr) -> u32 {
+    sum_of(ip::octets(address, &mut [0; 16]))
 }
 
 #[cfg(test)]

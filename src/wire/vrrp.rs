@@ -20,7 +20,7 @@ use core::fmt;
 use core::net::IpAddr;
 use core::num::NonZeroU8;
 
-use super::sum::{complement, sum_of};
+use super::sum::{complement, pseudo_header, sum_of};
 use super::{Full, Writer, ip};
 use crate::time::Interval;
 
@@ -357,7 +357,8 @@ impl Outgoing {
             Version::V3 => match (self.source, self.checksum) {
                 (IpAddr::V4(_), ChecksumForm::MessageOnly) => sum_of(writer.written()),
                 (IpAddr::V4(_), ChecksumForm::PseudoHeader) | (IpAddr::V6(_), _) => {
-                    sum_of(writer.written()) + pseudo_header(&self.source, &self.destination, writer.len())
+                    sum_of(writer.written())
+                        + pseudo_header(IP_PROTOCOL, &self.source, &self.destination, writer.len())
                 }
             },
         };
@@ -373,22 +374,13 @@ fn verify_message_only(message: &[u8]) -> Option<ChecksumForm> {
 /// Version 3: over IPv6 with pseudo-header; over IPv4 either reading (RFC 5798 §5.2.8, RFC 9568 §5.2.8).
 fn verify_v3(message: &[u8], source: &IpAddr, destination: &IpAddr) -> Option<ChecksumForm> {
     let sum = sum_of(message);
-    if complement(sum + pseudo_header(source, destination, message.len())) == 0 {
+    if complement(sum + pseudo_header(IP_PROTOCOL, source, destination, message.len())) == 0 {
         return Some(ChecksumForm::PseudoHeader);
     }
     match source {
         IpAddr::V4(_) => (complement(sum) == 0).then_some(ChecksumForm::MessageOnly),
         IpAddr::V6(_) => None,
     }
-}
-
-/// Sum of the pseudo-header: source, destination, length, protocol (RFC 793 §3.1, RFC 8200 §8.1).
-fn pseudo_header(source: &IpAddr, destination: &IpAddr, message_len: usize) -> u32 {
-    u32::from(IP_PROTOCOL) + message_len as u32 + address_sum(source) + address_sum(destination)
-}
-
-fn address_sum(address: &IpAddr) -> u32 {
-    sum_of(ip::octets(address, &mut [0; 16]))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 // Clippy knows a test by its attribute; the helpers of tests have none.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+#[cfg(feature = "bfd")]
+mod bfd;
 mod grammar;
 mod meaning;
 #[cfg(feature = "no-accept")]

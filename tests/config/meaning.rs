@@ -234,6 +234,7 @@ fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
         Tracked::Link(interface) => config.interface_name(interface),
         Tracked::Probe(probe) => config.text(config.probes[usize::from(probe.0)].name),
         Tracked::Route(route) => config.text(config.default_routes[usize::from(route.0)].name),
+        Tracked::Bfd(session) => config.text(config.bfd[usize::from(session.0)].name),
         Tracked::File(file) => config.text(config.files[usize::from(file.0)].name),
     };
     (name, track.weight, track.is_reversed)
@@ -403,8 +404,14 @@ fn a_file_of_openwrts_keepalived_package_is_read_unchanged() {
     assert_eq!((lan.group, guest.group), (Some(GroupId(0)), Some(GroupId(0))));
     let [group] = &config.groups[..] else { panic!() };
     assert_eq!(config.text(group.name), "both");
-    let [track] = &config.tracks[..] else { panic!() };
+    let [track, partner] = &config.tracks[..] else { panic!() };
     assert_eq!(tracked(&config, track), ("eth1", -20, false));
+    assert_eq!(tracked(&config, partner), ("partner", 5, false));
+    let [session] = &config.bfd[..] else { panic!() };
+    assert_eq!(session.neighbor, IpAddr::from([192, 168, 1, 3]));
+    assert_eq!(session.source, Some(IpAddr::from([192, 168, 1, 2])));
+    assert_eq!((session.rules.min_tx_us, session.rules.min_rx_us), (100_000, 100_000));
+    assert_eq!((session.hop_limit, session.least_hop_limit), (64, 254));
 }
 
 #[test]

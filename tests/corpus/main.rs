@@ -33,6 +33,7 @@ simulator! {
     "../sim/frame.rs" frame,
     "../sim/kernel.rs" kernel,
     "../sim/macvlan.rs" macvlan,
+    "../sim/neighbour.rs" neighbour,
     "../sim/netlink.rs" netlink,
     "../sim/node.rs" node,
     "../sim/plan.rs" plan,

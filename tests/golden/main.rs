@@ -12,6 +12,8 @@
     reason = "a test has std, and fails loudly"
 )]
 
+mod bfd;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,6 +29,9 @@ const NOW_MS: u64 = 100_000;
 
 /// Where our advertisements come from.
 const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));
+
+/// Where those that were heard before come from.
+const HEARD: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Flags {
@@ -96,10 +101,13 @@ fn advert(rules: &Rules<'_>, priority: u8, interval: Interval) -> Advert<'static
     }
 }
 
-const STATES: [&str; 15] = [
+const STATES: [&str; 18] = [
     "initialize",
     "backup",
     "backup, master silent",
+    "backup, master heard",
+    "backup, master unreachable",
+    "backup, master resigned",
     "backup, preempt delay runs",
     "backup, preempt delay over",
     "master",
@@ -119,14 +127,29 @@ fn in_state(name: &str, rules: &Rules<'_>) -> VirtualRouter {
     let verb_at = |ms_before: u64| at_ms(NOW_MS - ms_before);
     let turn_at = |ms_before: u64| Turn::new(verb_at(ms_before), *rules);
     let lower = advert(rules, rules.priority.min(100) - 50, Interval::SECOND);
+    let higher = advert(rules, rules.priority.saturating_add(50), Interval::SECOND);
     let mut vr = VirtualRouter::new(verb_at(60_000), rules.interval);
-    let from: IpAddr = "10.0.0.9".parse().unwrap();
+    let from = HEARD;
     match name {
         "initialize" => {}
         "backup" => vr.begin(&mut turn_at(1_000), false),
         "backup, master silent" => {
             vr.begin(&mut turn_at(10_000), false);
             vr.timer(&mut turn_at(1_000));
+        }
+        "backup, master heard" => {
+            vr.begin(&mut turn_at(1_000), false);
+            vr.receive(&mut turn_at(500), &higher, &from);
+        }
+        "backup, master unreachable" => {
+            vr.begin(&mut turn_at(1_000), false);
+            vr.receive(&mut turn_at(500), &higher, &from);
+            vr.lose(&turn_at(100), &from, false);
+        }
+        "backup, master resigned" => {
+            vr.begin(&mut turn_at(1_000), false);
+            vr.receive(&mut turn_at(500), &higher, &from);
+            vr.receive(&mut turn_at(100), &advert(rules, 0, Interval::SECOND), &from);
         }
         "backup, preempt delay runs" => {
             vr.begin(&mut turn_at(2_000), false);
@@ -192,7 +215,7 @@ fn in_state(name: &str, rules: &Rules<'_>) -> VirtualRouter {
     vr
 }
 
-const EVENTS: [&str; 22] = [
+const EVENTS: [&str; 25] = [
     "begin",
     "begin as owner",
     "halt: link down",
@@ -201,6 +224,9 @@ const EVENTS: [&str; 22] = [
     "promote",
     "demote",
     "doubt",
+    "session lost to the master, the only peer",
+    "session lost to the master",
+    "session lost to another one",
     "timer",
     "prepared",
     "put back",
@@ -236,6 +262,9 @@ fn happen(name: &str, vr: &mut VirtualRouter, rules: &Rules<'_>) -> Actions {
         "promote" => vr.promote(turn),
         "demote" => vr.demote(turn),
         "doubt" => vr.doubt(turn),
+        "session lost to the master, the only peer" => _ = vr.lose(turn, &HEARD, true),
+        "session lost to the master" => _ = vr.lose(turn, &HEARD, false),
+        "session lost to another one" => _ = vr.lose(turn, &smaller, true),
         "timer" => vr.timer(turn),
         "prepared" => vr.prepared(turn),
         "put back" => drop(vr.put_back(turn)),
@@ -289,8 +318,11 @@ fn outcome(before: &VirtualRouter, vr: &VirtualRouter, rules: &Rules<'_>, action
     let waited_until = waits_until(before).filter(|_| before.phase() == vr.phase());
     let mut text = match vr.state() {
         State::Initialize { fault } => format!("initialize ({})", fault.name()),
-        State::Backup { down_at, silent, preempt_at } => {
+        State::Backup { down_at, silent, unreachable, preempt_at } => {
             let mut text = format!("backup, down {}", deadline(*down_at, waited_until, rules));
+            if *unreachable {
+                text.push_str(", unreachable");
+            }
             if *silent {
                 text.push_str(", silent");
             }
@@ -375,14 +407,18 @@ fn table() -> String {
 /// DESIGN: every pair, in one reviewed file. RFC 9568 §6.4.
 #[test]
 fn every_state_and_event_and_flag_does_what_the_reviewed_file_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/transitions.txt");
-    let table = table();
+    compare("transitions.txt", &table());
+}
+
+/// Against the file that somebody has looked at.
+fn compare(file: &str, table: &str) {
+    let path = format!("{}/tests/golden/{file}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("VIPD_BLESS").is_some() {
-        std::fs::write(path, &table).unwrap();
+        std::fs::write(&path, table).unwrap();
     }
-    let reviewed = std::fs::read_to_string(path).unwrap_or_default();
+    let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
     for (number, (is, was)) in table.lines().zip(reviewed.lines()).enumerate() {
-        assert_eq!(is, was, "transitions.txt:{}: differs; look at it, then bless it", number + 1);
+        assert_eq!(is, was, "{file}:{}: differs; look at it, then bless it", number + 1);
     }
     assert_eq!(table.lines().count(), reviewed.lines().count());
 }

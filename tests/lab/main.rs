@@ -13,6 +13,8 @@
 
 mod addresses;
 mod bench;
+#[cfg(feature = "bfd")]
+mod bfd;
 mod calls;
 mod command;
 mod default_routes;

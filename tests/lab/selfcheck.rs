@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::bench::{Bench, Load};
-use crate::harness::{Claim, Client, Frr, FrrFamily, Host, Keepalived, Pings, Segment, now};
+use crate::harness::{Bfdd, Claim, Client, Frr, FrrFamily, Host, Keepalived, Pings, Segment, Standing, now};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -87,4 +87,42 @@ fn two_frr_move_an_address() {
     eprintln!("taken over {:?} after the last advert", taken - last);
     first.restart();
     capture.wait_advert(&left_port, 7, taken, SECOND * 5);
+}
+
+/// FRR's bfdd and keepalived's find each other; the tap reads what they say, and the operator can end it.
+#[test]
+fn frr_and_keepalived_have_a_bfd_session() {
+    let missing = [Keepalived::missing(), Bfdd::missing()];
+    let Some(_bench) = Bench::take(Load::Light, &missing) else { return };
+    let lan = Segment::new();
+    let (left, right) = (Host::new("left"), Host::new("right"));
+    let capture = lan.capture();
+    let left_port = lan.attach_with(&left, "eth0", &["10.0.0.1/24"]);
+    let right_port = lan.attach_with(&right, "eth0", &["10.0.0.2/24"]);
+    let peer = "peer 10.0.0.1 local-address 10.0.0.2 interface eth0";
+    let mut bfdd =
+        Bfdd::start(&right, &format!(" {peer}\n  receive-interval 150\n  transmit-interval 150\n"));
+    let _keepalived = Keepalived::start(
+        &left,
+        "bfd_instance one {\n neighbor_ip 10.0.0.2\n source_ip 10.0.0.1\n min_rx 100\n min_tx 100\n}\n",
+    );
+    capture.wait_bfd_up([&left_port, &right_port], Duration::ZERO, SECOND * 10);
+    let last = capture.bfd(&left_port, Duration::ZERO).pop().unwrap();
+    assert_eq!((last.source, last.destination), ([10, 0, 0, 1].into(), [10, 0, 0, 2].into()));
+    assert_eq!((last.ttl, last.multiplier, last.tx, last.rx), (255, 5, SECOND / 10, SECOND / 10));
+    assert!(last.source_port >= 49_152 && last.mine != 0 && last.yours != 0 && !last.is_final, "{last:?}");
+    let asked = now();
+    bfdd.operate(&["configure terminal", "bfd", peer, "shutdown"]);
+    let is_down = |bfd: &crate::harness::Bfd| bfd.standing == Standing::AdminDown;
+    capture.wait_bfd("AdminDown", &right_port, asked, SECOND * 2, is_down);
+    let down = capture.wait_bfd("down", &left_port, asked, SECOND * 2, |bfd| bfd.standing == Standing::Down);
+    assert_eq!(down.diagnostic, 3);
+    let allowed = now();
+    bfdd.operate(&["configure terminal", "bfd", peer, "no shutdown"]);
+    capture.wait_bfd_up([&left_port, &right_port], allowed, SECOND * 10);
+    let killed = bfdd.process().kill();
+    let down = capture.wait_bfd("down", &left_port, killed, SECOND * 2, |bfd| bfd.standing == Standing::Down);
+    assert_eq!(down.diagnostic, 1);
+    bfdd.restart();
+    capture.wait_bfd_up([&left_port, &right_port], down.at, SECOND * 10);
 }

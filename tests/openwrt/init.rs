@@ -168,7 +168,7 @@ config track_interface
 /// The reader knows aliases wherever it takes a device; each such place has a network of its own
 /// here.
 #[test]
-fn routes_rules_groups_probes_and_delays_may_name_logical_networks_too() {
+fn routes_rules_groups_probes_sessions_and_delays_may_name_logical_networks_too() {
     let config = format!(
         "{LAN}\
 \tlist virtual_routes '10.0.0.0/8 via 192.168.1.254 dev network_on_route metric 5'
@@ -199,6 +199,10 @@ config track_interface 'up'
 \toption type 'route'
 \toption value 'network_on_track'
 
+config bfd_instance 'upstream'
+\toption neighbor_ip 'fe80::9'
+\toption interface 'network_on_session'
+
 config interface_up_down_delays
 \toption device 'network_on_delays'
 \toption up_delay '5'
@@ -214,6 +218,7 @@ config interface_up_down_delays
         "network_on_route_section",
         "network_on_rule",
         "network_on_rule_section",
+        "network_on_session",
         "network_on_track",
     ];
     let mut expected = vec!["--alias lan=br-lan".to_owned()];
@@ -293,6 +298,74 @@ fn the_port_of_bfd_is_open_to_its_neighbours_where_there_are_any() {
             "type=rule name=BFD (192.168.1.3) src=* src_ip=192.168.1.3 proto=udp dest_port=3784 target=ACCEPT"
         ]
     );
+}
+
+/// By their addresses, by the names of their sections, one option with two words, and several lines.
+#[test]
+fn the_port_of_bfd_is_open_to_the_peers_that_have_a_session_and_to_no_others() {
+    let config = format!(
+        "{LAN}\
+\tlist unicast_peer '192.168.1.3 partner'
+\tlist unicast_peer 'fe80::3'
+\tlist unicast_peer 'by_uci'
+\tlist unicast_peer 'nobody'
+\tlist unicast_peer '192.168.1.6'
+\toption bfd 'yes'
+
+config vrrp_instance 'same'
+\toption interface 'lan'
+\tlist unicast_peer '192.168.1.3'
+\toption bfd '1'
+
+config vrrp_instance 'unwatched'
+\toption interface 'lan'
+\tlist unicast_peer '192.168.1.7'
+\toption bfd '0'
+
+config vrrp_instance 'unasked'
+\toption interface 'lan'
+\tlist unicast_peer '192.168.1.8'
+
+config vrrp_instance 'off'
+\toption enabled '0'
+\toption interface 'lan'
+\tlist unicast_peer '192.168.1.9'
+\toption bfd '1'
+
+config peer
+\toption name 'partner'
+\toption address '192.168.1.4'
+
+config peer 'by_uci'
+\toption address '192.168.1.5'
+
+config peer 'other'
+\toption address '192.168.1.10'
+
+config bfd_instance 'slower'
+\toption neighbor_ip '192.168.1.6'
+\toption min_tx '50'
+"
+    );
+    let Some(root) = Root::configured(&config) else { return };
+    let rules = rules(&root.init("start"));
+    let neighbours: Vec<_> = rules.iter().filter_map(|rule| rule.split("src_ip=").nth(1)).collect();
+    let expected = ["192.168.1.6", "192.168.1.3", "192.168.1.4", "fe80::3", "192.168.1.5"];
+    assert_eq!(
+        neighbours,
+        expected.map(|address| format!("{address} proto=udp dest_port=3784 target=ACCEPT"))
+    );
+    assert_eq!(rules.len(), 1 + expected.len());
+}
+
+#[test]
+fn the_firewall_hears_of_a_peer_that_gets_a_session() {
+    let Some(root) = Root::configured(&format!("{LAN}\tlist unicast_peer '192.168.1.3'\n")) else { return };
+    assert_eq!(rules(&root.init("start")), [RULE_LAN]);
+    let config = root.read("etc/config/vipd");
+    root.write("etc/config/vipd", &format!("{config}\toption bfd '1'\n"));
+    root.write("tmp/running", "");
+    assert!(has(&root.init("reload"), "config_changed firewall"));
 }
 
 #[test]
@@ -376,6 +449,7 @@ fn there_is_a_jail_where_there_are_jails_and_no_scripts() {
         "config vrrp_script\n\toption notify '/x'\n",
         "config track_file\n\toption notify '/x'\n",
         "config track_interface\n\toption notify '/x'\n",
+        "config bfd_instance\n\toption notify '/x'\n",
         "config real_server\n\toption misc_path '/x'\n",
         "config virtual_server\n\toption quorum_up '/x'\n",
     ] {

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use vipd::bfd::Rules;
 use vipd::config::{
-    Acceptance, Announcements, Config, Family, FamilyConfig, File, FileId, Group, GroupId, Instance, Peer,
-    Probe, ProbeId, Span, Text, Track, Tracked, VirtualAddress, Vmac,
+    Acceptance, Announcements, Bfd, BfdId, Config, Family, FamilyConfig, File, FileId, Group, GroupId,
+    Instance, InterfaceId, Peer, PeerBfd, Probe, ProbeId, Span, Text, Track, Tracked, VirtualAddress, Vmac,
 };
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Effect, Effects, Event, Packet, Router, Slot};
+use vipd::router::{Datagram, Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
 use vipd::wire::link::Details;
@@ -38,6 +39,8 @@ pub(crate) struct Spec {
     /// Those of the lists; one with ` excluded` behind it is of the other.
     pub(crate) addresses: Vec<&'static str>,
     pub(crate) peers: Vec<(&'static str, u8, u8)>,
+    /// `option bfd`.
+    pub(crate) bfd: bool,
     pub(crate) tracks: Vec<(&'static str, i16)>,
     pub(crate) group: Option<u8>,
     pub(crate) notify: &'static str,
@@ -63,6 +66,7 @@ impl Default for Spec {
             promotes_secondaries: false,
             addresses: vec!["10.0.0.1"],
             peers: vec![],
+            bfd: false,
             tracks: vec![],
             group: None,
             notify: "",
@@ -134,6 +138,26 @@ fn probe(config: &mut Config, name: &str) -> ProbeId {
     ProbeId(position as u8)
 }
 
+/// The timers of every session: 100 ms in both directions, three times.
+pub(crate) const RULES: Rules =
+    Rules { min_tx_us: 100_000, min_rx_us: 100_000, idle_tx_us: 1_000_000, multiplier: 3, is_passive: false };
+
+/// The session to this address on this device.
+fn session(config: &mut Config, neighbor: IpAddr, interface: InterfaceId) -> BfdId {
+    let is_it = |bfd: &Bfd| (bfd.neighbor, bfd.interface) == (neighbor, Some(interface));
+    let position = config.bfd.iter().position(is_it).unwrap_or_else(|| {
+        let name = config.keep_text(&neighbor.to_string()).unwrap();
+        let (interface, rules) = (Some(interface), RULES);
+        let (source, hop_limit, least_hop_limit) = (None, 255, 255);
+        config
+            .bfd
+            .push(Bfd { name, neighbor, source, interface, rules, hop_limit, least_hop_limit })
+            .unwrap();
+        config.bfd.len() - 1
+    });
+    BfdId(position as u8)
+}
+
 fn file(config: &mut Config, name: &str) -> FileId {
     let known = config.files.iter().position(|file| config.text(file.name) == name);
     let position = known.unwrap_or_else(|| {
@@ -153,6 +177,7 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
         let claim_script = if spec.claim_secs > 0 { "/etc/vipd/claim" } else { "" };
         let claim_script = config.keep_text(claim_script).unwrap();
         let interface = config.interface(spec.device).unwrap();
+        let home = interface;
         let mut family = |family: Family| {
             let start = config.addresses.len();
             let peers_start = config.peers.len();
@@ -175,7 +200,9 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
             for (address, min_ttl, max_ttl) in &spec.peers {
                 let address: IpAddr = address.parse().unwrap();
                 if Family::of(address) == family {
-                    config.peers.push(Peer { address, min_ttl: *min_ttl, max_ttl: *max_ttl }).unwrap();
+                    let session = spec.bfd.then(|| session(&mut config, address, home));
+                    let bfd = session.map_or_else(PeerBfd::default, PeerBfd::of);
+                    config.peers.push(Peer { address, min_ttl: *min_ttl, max_ttl: *max_ttl, bfd }).unwrap();
                 }
             }
             FamilyConfig {
@@ -191,9 +218,10 @@ pub(crate) fn config(specs: &[Spec]) -> Box<Config> {
                 name.strip_suffix(" reverse").map_or((*name, false), |name| (name, true));
             let what = match name.strip_prefix("probe ") {
                 Some(name) => Tracked::Probe(probe(&mut config, name)),
-                None => match name.strip_prefix("file ") {
-                    Some(name) => Tracked::File(file(&mut config, name)),
-                    None => Tracked::Link(config.interface(name).unwrap()),
+                None => match (name.strip_prefix("file "), name.strip_prefix("bfd ")) {
+                    (Some(name), _) => Tracked::File(file(&mut config, name)),
+                    (_, Some(name)) => Tracked::Bfd(session(&mut config, name.parse().unwrap(), interface)),
+                    (None, None) => Tracked::Link(config.interface(name).unwrap()),
                 },
             };
             config.tracks.push(Track { what, weight: *weight, is_reversed }).unwrap();
@@ -250,10 +278,15 @@ pub(crate) struct Bench {
 impl Bench {
     /// A router that has adopted the configuration and asked for links; nothing is answered yet.
     pub(crate) fn unanswered(specs: &[Spec]) -> Self {
+        Self::seeded(specs, 1)
+    }
+
+    /// The same with this seed.
+    pub(crate) fn seeded(specs: &[Spec], seed: u32) -> Self {
         let now = Instant::from_origin(Duration::from_secs(1000));
         let mut bench = Self { router: Box::new(Router::new()), now, effects: vec![] };
         bench.handle(Event::Adopt(&mut config(specs)));
-        bench.handle(Event::Start { keeps_marks: true });
+        bench.handle(Event::Start { keeps_marks: true, seed });
         bench
     }
 
@@ -456,6 +489,8 @@ pub(crate) struct Bytes {
     pub(crate) messages: Vec<Vec<u8>>,
     pub(crate) requests: Vec<Vec<u8>>,
     pub(crate) frames: Vec<Vec<u8>>,
+    /// Each with its hop limit.
+    pub(crate) datagrams: Vec<(u8, Vec<u8>)>,
 }
 
 impl Outlet for Bytes {
@@ -469,6 +504,11 @@ impl Outlet for Bytes {
     fn advert(&mut self, _: IfIndex, _: &[u8]) -> Result<(), Unsent> {
         panic!("an advertisement with a virtual MAC");
     }
+    fn datagram(&mut self, datagram: &Datagram<'_>) -> Result<(), Unsent> {
+        self.datagrams.push((datagram.hop_limit, datagram.payload.to_vec()));
+        Ok(())
+    }
+
     fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
         self.frames.push(frame.to_vec());
         Ok(())

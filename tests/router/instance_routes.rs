@@ -113,7 +113,7 @@ fn what_a_crash_has_left_is_removed_at_the_start_and_after_that_none_is_asked_ab
     with_routes(&mut first, "10.0.0.254");
     *bench.router = Router::new();
     bench.handle(Event::Adopt(&mut first));
-    bench.handle(Event::Start { keeps_marks: true });
+    bench.handle(Event::Start { keeps_marks: true, seed: 1 });
     let forget = Effect::Routes(Routing::Forget);
     assert_eq!(bench.effects.first(), Some(&forget), "{:?}", bench.effects);
     assert_eq!(asked(&bench, forget), [(DELETE_RULE, 2), (DELETE_ROUTE, 10), (DELETE_ROUTE, 2)]);

@@ -215,13 +215,13 @@ fn ad23_addresses_left_by_a_crash_are_taken_back_before_anything_is_decided() {
 fn ad23_on_old_kernels_an_address_that_equals_a_virtual_one_is_taken_for_left_behind() {
     for (priority, taken) in [(100, true), (255, false)] {
         let mut bench = Bench::unanswered(&[Spec { priority, ..Spec::default() }]);
-        bench.handle(Event::Start { keeps_marks: false });
+        bench.handle(Event::Start { keeps_marks: false, seed: 1 });
         // The dump that was asked for first is the one that runs.
         let sequence = 2;
         bench.handle(Event::Kernel(Message::Done { sequence: 1, torn: false }));
         bench.handle(Event::Kernel(Message::Done { sequence, torn: false }));
         let mut bench2 = Bench::unanswered(&[Spec { priority, ..Spec::default() }]);
-        bench2.handle(Event::Start { keeps_marks: false });
+        bench2.handle(Event::Start { keeps_marks: false, seed: 1 });
         bench2.link(ETH0, "eth0", true);
         bench2.address(ETH0, "10.0.0.1", false);
         assert_eq!(
@@ -237,7 +237,7 @@ fn ad23_on_old_kernels_an_address_that_equals_a_virtual_one_is_taken_for_left_be
 #[test]
 fn ad23_on_old_kernels_a_late_echo_of_a_claim_is_not_taken_for_somebody_elses_address() {
     let mut bench = Bench::unanswered(&[Spec::default()]);
-    bench.handle(Event::Start { keeps_marks: false });
+    bench.handle(Event::Start { keeps_marks: false, seed: 1 });
     bench.handle(Event::Kernel(Message::Done { sequence: 1, torn: false }));
     seen_again(&mut bench, &[OUR_V4]);
     bench.run_for(Duration::from_secs(4));

@@ -14,11 +14,16 @@ mod bench;
 #[allow(dead_code)] // The lab uses the rest.
 #[path = "../lab/harness/forge.rs"]
 mod forge;
+#[allow(dead_code, unreachable_pub)] // The simulator uses the rest.
+#[path = "../sim/neighbour.rs"]
+mod neighbour;
 #[allow(dead_code)]
 #[path = "../lab/harness/kinds.rs"]
 mod table;
 
 mod admission;
+#[cfg(feature = "bfd")]
+mod bfd;
 mod bundles;
 mod claims;
 mod default_routes;

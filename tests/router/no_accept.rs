@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Effect, Event, Failure, Parcel, Slot};
+use vipd::router::{Datagram, Effect, Event, Failure, Parcel, Slot};
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
 use vipd::wire::rtnl::Message;
@@ -29,6 +29,10 @@ impl Outlet for Log {
 
     fn message(&mut self, _: IfIndex, _: IpAddr, _: IpAddr, _: &[u8]) -> Result<(), Unsent> {
         Ok(())
+    }
+
+    fn datagram(&mut self, _: &Datagram<'_>) -> Result<(), Unsent> {
+        panic!("a datagram")
     }
 
     fn frame(&mut self, _: IfIndex, _: &[u8]) -> Result<(), Unsent> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use vipd::config::{Config, RouterAdvert};
 use vipd::limits::{RA_MAX, RA_PREFIXES_MAX};
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Effect, Event, Packet, Slot};
+use vipd::router::{Datagram, Effect, Event, Packet, Slot};
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
 #[cfg(feature = "vmac")]
@@ -332,6 +332,10 @@ impl Outlet for Tap {
 
     fn advert(&mut self, _: IfIndex, _: &[u8]) -> Result<(), Unsent> {
         panic!("an advert");
+    }
+
+    fn datagram(&mut self, _: &Datagram<'_>) -> Result<(), Unsent> {
+        panic!("a datagram")
     }
 
     fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Effect, Event, Failure, Parcel, Slot};
+use vipd::router::{Datagram, Effect, Event, Failure, Parcel, Slot};
 use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::link::{Arp, Details};
 use vipd::wire::rtnl::{self, Message};
@@ -97,6 +97,10 @@ impl Outlet for Log {
     fn message(&mut self, _: IfIndex, _: IpAddr, _: IpAddr, _: &[u8]) -> Result<(), Unsent> {
         self.0.push("message".to_owned());
         Ok(())
+    }
+
+    fn datagram(&mut self, _: &Datagram<'_>) -> Result<(), Unsent> {
+        panic!("a datagram")
     }
 
     fn frame(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {

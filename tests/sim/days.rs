@@ -63,10 +63,11 @@ fn report(sum: &Ledger) {
         days(sum.rested)
     );
     println!(
-        "{} faults and mendings, one every {:.1} s of the churn; {} changes of state; {} adverts",
+        "{} faults and mendings, one every {:.1} s of the churn; {} changes of state; {} adverts; {} BFD packets",
         sum.faults,
         churn as f64 / SEC as f64 / sum.faults as f64,
         sum.transitions,
-        sum.adverts
+        sum.adverts,
+        sum.packets
     );
 }

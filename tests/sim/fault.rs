@@ -6,11 +6,12 @@ use core::net::Ipv4Addr;
 use fastrand::Rng;
 
 use crate::clock::{MS, Nanos, SEC};
-use crate::kernel::Trouble;
-use crate::plan::Plan;
+use crate::kernel::{Refused, Trouble};
+use crate::neighbour::{ADMIN_DOWN, DOWN, UP};
+use crate::plan::{Plan, Timing, sessions};
 use crate::seed::trace;
 use crate::shape::{Shape, random_lifetime};
-use crate::stranger::Forgery;
+use crate::stranger::{FalseWord, Forgery};
 use crate::switch::Path;
 use crate::things::{Mood, Thing};
 use crate::world::World;
@@ -60,6 +61,10 @@ pub enum Fault {
         priority: u8,
         defective: bool,
     },
+    /// A node's packet filter lets something in no more, or again.
+    Refuse(usize, Refused),
+    /// A defective BFD packet to a node in the name of one of its neighbours, with this state.
+    Whisper(usize, usize, u8),
     /// The network is whole again.
     MendNetwork,
 }
@@ -79,6 +84,8 @@ pub enum Change {
     Address,
     /// Without the last of several virtual routers.
     Fewer,
+    /// Other timers of its BFD sessions to peers, or none of those.
+    Sessions(Option<Timing>),
     /// Every virtual router that the node was first told of.
     Original,
 }
@@ -89,6 +96,9 @@ impl Fault {
         let node = rng.usize(0..shape.nodes.len());
         let link = rng.usize(0..shape.segments);
         let bits = |rng: &mut Rng, count: usize| rng.u32(0..1 << count);
+        if shape.has_sessions() && rng.u8(0..6) == 0 {
+            return Self::of_sessions(node, rng);
+        }
         match rng.u8(0..if shape.tracks_things() { 36 } else { 32 }) {
             0 | 1 => Self::Kill(node),
             2 | 3 => Self::Stop(node),
@@ -124,6 +134,21 @@ impl Fault {
         }
     }
 
+    /// What may happen to the sessions of this node.
+    fn of_sessions(node: usize, rng: &mut Rng) -> Self {
+        match rng.u8(0..8) {
+            0..=2 => Self::Refuse(node, Refused::Datagrams),
+            3 => Self::Refuse(node, Refused::Adverts),
+            4 => Self::Refuse(node, Refused::Nothing),
+            5 => Self::Whisper(node, rng.usize(0..16), *rng.choice(&[ADMIN_DOWN, DOWN, UP]).unwrap()),
+            6 => Self::Thing(node, Thing::Session, *rng.choice(&[Mood::Good, Mood::Bad]).unwrap()),
+            _ => {
+                let timing = Timing::every(*rng.choice(&[20, 100, 200]).unwrap(), rng.u8(3..=5));
+                Self::Reload(node, Change::Sessions((rng.u8(0..3) > 0).then_some(timing)))
+            }
+        }
+    }
+
     /// One that leaves a client's way to a router whole, so that it can be said when it is served again.
     pub fn random_single(shape: &Shape, rng: &mut Rng) -> Self {
         loop {
@@ -134,6 +159,7 @@ impl Fault {
                 }
                 // Nothing is wrong yet that they could end, and two faults are not one.
                 Self::Start(_) | Self::Resume(_) | Self::MendNetwork | Self::Cable(_, _, true) => {}
+                Self::Refuse(_, Refused::Nothing) => {}
                 Self::Thing(_, _, Mood::Good) => {}
                 // A sync group whose other segment is whole stays where it is.
                 Self::Partition(..) if shape.is_grouped() => {}
@@ -156,6 +182,8 @@ impl Fault {
                 | Self::Flush(..)
                 | Self::Trouble(..)
                 | Self::Thing(..)
+                | Self::Refuse(..)
+                | Self::Whisper(..)
                 | Self::Cut(..) => return fault,
             }
         }
@@ -200,6 +228,8 @@ impl Fault {
             Self::Cut(segment, from, to) if from != to => world.cut(segment, from, to),
             Self::Cut(..) => {}
             Self::Forge { segment, priority, defective } => forge(world, segment, priority, defective),
+            Self::Refuse(node, refused) => world.refuse(node, refused),
+            Self::Whisper(node, session, state) => whisper(world, node, session, state),
             Self::MendNetwork => mend_network(world),
         }
     }
@@ -251,6 +281,13 @@ impl Change {
                         Some(at) => drop(plan.v4.remove(at)),
                         None => plan.v4.push(more),
                     }
+                }
+            }
+            Self::Sessions(timing) => {
+                let first_plans = &world.nodes[node].first_plans;
+                let has_room = first_plans.iter().any(|plan| plan.bfd.is_some());
+                for plan in plans.iter_mut().filter(|plan| has_room && !plan.peers.is_empty()) {
+                    plan.bfd = timing;
                 }
             }
             Self::Fewer if plans.len() > 1 && plans.iter().all(|plan| plan.group.is_none()) => {
@@ -319,6 +356,16 @@ fn forge(world: &mut World, segment: usize, priority: u8, defective: bool) {
     }
 }
 
+fn whisper(world: &mut World, node: usize, session: usize, state: u8) {
+    let all = sessions(&world.nodes[node].plans);
+    let Some(its) = (!all.is_empty()).then(|| session % all.len()) else { return };
+    let Some(word) = FalseWord::to(world, node, its, state) else { return };
+    let word = word.spoilt(&mut world.rng);
+    trace!("-- whispered to node {node}: {word:?}");
+    let port = world.forger(all[its].link);
+    world.inject(all[its].link, port, &word.frame());
+}
+
 /// From less than a timer's grain to longer than most wait.
 fn pause(rng: &mut Rng) -> Nanos {
     match rng.u8(0..3) {
@@ -360,6 +407,12 @@ pub fn mend(world: &mut World) {
     mend_network(world);
     for node in 0..world.nodes.len() {
         world.set_trouble(node, Trouble::NONE);
+        if world.nodes[node].kernel.refused != Refused::Nothing {
+            world.refuse(node, Refused::Nothing);
+        }
+        if world.nodes[node].tracks(Thing::Session) {
+            world.set_thing(node, Thing::Session, Mood::Good);
+        }
         if world.nodes[node].tracks_things() {
             Thing::ALL.iter().for_each(|thing| world.set_thing(node, *thing, Mood::Good));
         }

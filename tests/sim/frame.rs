@@ -6,8 +6,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
-    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv4Packet, Ipv4Repr, Ipv6Packet,
-    Ipv6Repr, NdiscNeighborFlags, NdiscRepr, RawHardwareAddress,
+    Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, Ipv4Packet, Ipv4Repr,
+    Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr, RawHardwareAddress, UDP_HEADER_LEN, UdpPacket,
+    UdpRepr,
 };
 use vipd::wire::Mac;
 
@@ -48,6 +49,14 @@ pub enum Content<'a> {
         ttl: u8,
         packet: &'a [u8],
         message: &'a [u8],
+    },
+    Udp {
+        from: IpAddr,
+        to: IpAddr,
+        ttl: u8,
+        source_port: u16,
+        port: u16,
+        payload: &'a [u8],
     },
 }
 
@@ -117,6 +126,9 @@ fn open_ipv4(payload: &[u8]) -> Result<Content<'_>, &'static str> {
         let packet = &payload[..usize::from(packet.total_len())];
         return Ok(Content::Vrrp { from, to, ttl: header.hop_limit, packet, message });
     }
+    if header.next_header == IpProtocol::Udp {
+        return open_udp(from, to, header.hop_limit, message);
+    }
     if header.next_header != IpProtocol::Icmp {
         return Err("IPv4 protocol");
     }
@@ -139,10 +151,28 @@ fn open_ipv6(payload: &[u8]) -> Result<Content<'_>, &'static str> {
         let (from, to) = (IpAddr::V6(header.src_addr), IpAddr::V6(header.dst_addr));
         return Ok(Content::Vrrp { from, to, ttl: header.hop_limit, packet: &[], message: packet.payload() });
     }
+    if header.next_header == IpProtocol::Udp {
+        let (from, to) = (IpAddr::V6(header.src_addr), IpAddr::V6(header.dst_addr));
+        return open_udp(from, to, header.hop_limit, packet.payload());
+    }
     if header.next_header != IpProtocol::Icmpv6 {
         return Err("IPv6 next header");
     }
     open_icmpv6(&header, packet.payload())
+}
+
+/// As a kernel does before it looks for a socket. Over IPv4 a checksum of 0 says that there is none (RFC 768).
+fn open_udp(from: IpAddr, to: IpAddr, ttl: u8, segment: &[u8]) -> Result<Content<'_>, &'static str> {
+    let packet = UdpPacket::new_checked(segment).map_err(|_| "UDP length")?;
+    if from.is_ipv6() && packet.checksum() == 0 {
+        return Err("UDP checksum that is none"); // RFC 8200 §8.1
+    }
+    let (source, target): (IpAddress, IpAddress) = (from.into(), to.into());
+    let header = UdpRepr::parse(&packet, &source, &target, &ChecksumCapabilities::default())
+        .map_err(|_| "UDP checksum or port")?;
+    let (source_port, port) = (header.src_port, header.dst_port);
+    let payload = &segment[UDP_HEADER_LEN..usize::from(packet.len())];
+    Ok(Content::Udp { from, to, ttl, source_port, port, payload })
 }
 
 fn open_icmpv6<'a>(header: &Ipv6Repr, message: &'a [u8]) -> Result<Content<'a>, &'static str> {
@@ -209,6 +239,24 @@ pub fn group_mac(group: IpAddr) -> Option<Mac> {
 /// A VRRP message in its packet and frame.
 pub fn vrrp(from: Mac, to: Mac, source: IpAddr, target: IpAddr, ttl: u8, message: &[u8]) -> Vec<u8> {
     packet(from, to, source, target, VRRP, ttl, message.len(), |room| room.copy_from_slice(message))
+}
+
+/// A UDP header and what is behind it, in their packet and frame, as they are.
+pub fn datagram(from: Mac, to: Mac, source: IpAddr, target: IpAddr, ttl: u8, segment: &[u8]) -> Vec<u8> {
+    packet(from, to, source, target, IpProtocol::Udp, ttl, segment.len(), |room| {
+        room.copy_from_slice(segment);
+    })
+}
+
+/// A UDP header with its checksum, and a payload behind it.
+pub fn segment(source: IpAddr, target: IpAddr, (source_port, port): (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let header = UdpRepr { src_port: source_port, dst_port: port };
+    let mut segment = vec![0; UDP_HEADER_LEN + payload.len()];
+    let (source, target): (IpAddress, IpAddress) = (source.into(), target.into());
+    let fill = |room: &mut [u8]| room.copy_from_slice(payload);
+    let caps = ChecksumCapabilities::default();
+    header.emit(&mut UdpPacket::new_unchecked(&mut segment), &source, &target, payload.len(), fill, &caps);
+    segment
 }
 
 /// An ARP request or reply.

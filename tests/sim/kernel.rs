@@ -8,10 +8,12 @@ use std::rc::Rc;
 use fastrand::Rng;
 use smoltcp::wire::NdiscNeighborFlags;
 use vipd::limits;
+use vipd::router;
 use vipd::wire::Mac;
 
 use crate::clock::{MS, NEVER, Nanos, SEC};
 use crate::frame::{self, BROADCAST, Content, Opened};
+use crate::neighbour::{self, Reflector};
 use crate::netlink::{Arp, Datagram, IFA_F_NODAD, Installed, LinkView, Request, Wish, requests};
 use crate::seed::trace;
 use crate::switch::{Frame, Port};
@@ -31,6 +33,10 @@ const PACKETS_WAITING_MAX: usize = 2 * limits::SOCKET_BUFFER_BYTES / 512;
 
 /// Datagrams that the netlink socket's buffer holds before the next one is an overrun.
 const DATAGRAMS_WAITING_MAX: usize = 256;
+
+/// IP protocols.
+const VRRP: u8 = 112;
+const UDP: u8 = 17;
 
 /// The number of a device that leads away from here.
 const PPP: u32 = 90;
@@ -121,7 +127,17 @@ pub struct EchoReply {
     pub mac: Mac,
 }
 
-/// A packet in a raw socket's buffer.
+/// What a packet filter of the host's administrator lets nobody in by mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    Nothing,
+    /// IP protocol 112.
+    Adverts,
+    /// BFD's port.
+    Datagrams,
+}
+
+/// A packet in a socket's buffer.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// The device that it arrived on, by the number that it had then.
@@ -160,10 +176,19 @@ pub struct Kernel {
     /// What the daemon has not read yet.
     pub datagrams: VecDeque<Vec<u8>>,
     pub packets: VecDeque<Received>,
+    /// And on BFD's port.
+    pub sessions: VecDeque<Received>,
+    /// The daemon has bound BFD's port.
+    pub hears_sessions: bool,
+    /// What does not come in.
+    pub refused: Refused,
+    /// Somebody else has bound it.
+    pub reflector: Option<Reflector>,
     overrun: bool,
     listening: bool,
     neighbours: Vec<(usize, IpAddr, Mac)>,
-    unresolved: Vec<(usize, IpAddr, IpAddr, Vec<u8>)>,
+    /// The last frame of each protocol for each address that nobody is known to have yet.
+    unresolved: Vec<(usize, IpAddr, u8, Vec<u8>)>,
     /// What it knows of its neighbours never changes.
     pub is_frozen: bool,
     next_index: u32,
@@ -185,6 +210,10 @@ impl Kernel {
             replies: Vec::new(),
             datagrams: VecDeque::new(),
             packets: VecDeque::new(),
+            sessions: VecDeque::new(),
+            hears_sessions: false,
+            refused: Refused::Nothing,
+            reflector: None,
             overrun: false,
             listening: false,
             neighbours: Vec::new(),
@@ -236,9 +265,11 @@ impl Kernel {
     pub fn close_sockets(&mut self) {
         self.listening = false;
         self.hears_of_routes = false;
+        self.hears_sessions = false;
         self.overrun = false;
         self.datagrams.clear();
         self.packets.clear();
+        self.sessions.clear();
         for link in &mut self.links {
             link.joined.clear();
         }
@@ -288,7 +319,7 @@ impl Kernel {
 
     /// Whether there is something for the daemon to read.
     pub fn has_input(&self) -> bool {
-        self.overrun || !self.datagrams.is_empty() || !self.packets.is_empty()
+        self.overrun || !self.datagrams.is_empty() || !self.packets.is_empty() || !self.sessions.is_empty()
     }
 
     /// The daemon's raw socket becomes a member of a group.
@@ -426,21 +457,77 @@ impl Kernel {
         if !self.links.iter().any(|link| link.has(from)) {
             return Err(EADDRNOTAVAIL);
         }
-        let mac = match frame::group_mac(to) {
-            Some(group) => group,
-            None => match self.neighbour(at, to) {
-                Some(mac) => mac,
-                None => {
-                    self.unresolved.retain(|(_, _, waiting, _)| *waiting != to);
-                    self.unresolved.push((at, from, to, Vec::from(message)));
-                    self.resolve(at, from, to, out);
-                    return Ok(());
-                }
-            },
-        };
-        let frame = frame::vrrp(self.links[at].mac, mac, from, to, 255, message);
-        out.push((at, Rc::from(frame)));
+        let frame = frame::vrrp(self.links[at].mac, BROADCAST, from, to, 255, message);
+        self.route(at, VRRP, (from, to), frame, out);
         Ok(())
+    }
+
+    /// Takes a UDP header and what is behind it from the raw socket.
+    pub fn send_datagram(
+        &mut self,
+        datagram: &router::Datagram<'_>,
+        out: &mut Outbox,
+        rng: &mut Rng,
+    ) -> Result<(), i32> {
+        let to = datagram.destination;
+        let at = match datagram.interface.0 {
+            0 => self.link_towards(to).ok_or(ENETUNREACH)?,
+            index => self.by_index(index).ok_or(ENODEV)?,
+        };
+        if !self.links[at].up {
+            return Err(ENETDOWN);
+        }
+        if chance(rng, self.trouble.messages) {
+            return Err(ENOBUFS);
+        }
+        let is_chosen = datagram.source.is_unspecified();
+        let from = if is_chosen { self.source_towards(at, to) } else { Some(datagram.source) };
+        let from = from.filter(|from| self.links.iter().any(|link| link.has(*from))).ok_or(EADDRNOTAVAIL)?;
+        let mut segment = datagram.payload.to_vec();
+        if is_chosen && from.is_ipv6() {
+            let ports = |at: usize| u16::from_be_bytes([segment[at], segment[at + 1]]);
+            segment = frame::segment(from, to, (ports(0), ports(2)), &segment[8..]);
+        }
+        let frame = frame::datagram(self.links[at].mac, BROADCAST, from, to, datagram.hop_limit, &segment);
+        self.route(at, UDP, (from, to), frame, out);
+        Ok(())
+    }
+
+    /// Gives a frame its destination, or lets it wait until that is known.
+    fn route(
+        &mut self,
+        at: usize,
+        protocol: u8,
+        (from, to): (IpAddr, IpAddr),
+        frame: Vec<u8>,
+        out: &mut Outbox,
+    ) {
+        match frame::group_mac(to).or_else(|| self.neighbour(at, to)) {
+            Some(mac) => out.push((at, addressed(frame, mac))),
+            None => {
+                self.unresolved.retain(|it| (it.1, it.2) != (to, protocol));
+                self.unresolved.push((at, to, protocol, frame));
+                self.resolve(at, from, to, out);
+            }
+        }
+    }
+
+    /// The link on whose subnet an address is.
+    fn link_towards(&self, to: IpAddr) -> Option<usize> {
+        (0..self.links.len()).find(|at| self.links[*at].present && self.source_towards(*at, to).is_some())
+    }
+
+    /// What packets to this address come from.
+    pub fn source_towards(&self, at: usize, to: IpAddr) -> Option<IpAddr> {
+        let is_near = |it: &&Installed| match (it.address, to) {
+            (IpAddr::V4(own), IpAddr::V4(to)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(it.prefix_len)).unwrap_or(0);
+                own.to_bits() & mask == to.to_bits() & mask
+            }
+            (IpAddr::V6(own), IpAddr::V6(to)) => own.segments()[..4] == to.segments()[..4],
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        };
+        self.links[at].addresses.iter().find(is_near).map(|it| it.address)
     }
 
     /// Takes a whole frame from the packet socket.
@@ -548,11 +635,26 @@ impl Kernel {
             Content::Vrrp { to, .. } => {
                 let link = &self.links[at];
                 let wanted = link.has(to) || link.joined.contains(&to);
-                if self.listening && wanted && self.packets.len() < PACKETS_WAITING_MAX {
+                let is_open = self.listening && self.refused != Refused::Adverts;
+                if is_open && wanted && self.packets.len() < PACKETS_WAITING_MAX {
                     let index = link.index;
                     self.packets.push_back(Received { index, link: at, frame: Rc::clone(frame) });
                 }
             }
+            Content::Udp { from, to, port: neighbour::PORT, payload, .. } if self.links[at].has(to) => {
+                if let Some(answer) = self.reflector.as_ref().and_then(|it| it.answer(opened.from, payload)) {
+                    let ports = (Reflector::SOURCE_PORT, neighbour::PORT);
+                    let segment = frame::segment(to, from, ports, &answer.bytes());
+                    let frame = frame::datagram(mac, opened.from, to, from, 255, &segment);
+                    out.push((self.base(at), Rc::from(frame)));
+                }
+                let is_open = self.hears_sessions && self.refused != Refused::Datagrams;
+                if is_open && self.sessions.len() < PACKETS_WAITING_MAX {
+                    let index = self.links[at].index;
+                    self.sessions.push_back(Received { index, link: at, frame: Rc::clone(frame) });
+                }
+            }
+            Content::Udp { .. } => {}
         }
     }
 
@@ -604,10 +706,9 @@ impl Kernel {
             None if asked_for => self.neighbours.push((at, address, mac)),
             None => return,
         }
-        while let Some(ready) = self.unresolved.iter().position(|it| it.0 == at && it.2 == address) {
-            let (_, from, to, message) = self.unresolved.swap_remove(ready);
-            let frame = frame::vrrp(self.links[at].mac, mac, from, to, 255, &message);
-            out.push((at, Rc::from(frame)));
+        while let Some(ready) = self.unresolved.iter().position(|it| it.0 == at && it.1 == address) {
+            let (.., frame) = self.unresolved.swap_remove(ready);
+            out.push((at, addressed(frame, mac)));
         }
     }
 
@@ -823,6 +924,11 @@ impl Kernel {
             self.datagrams.push_back(datagram.into_bytes());
         }
     }
+}
+
+fn addressed(mut frame: Vec<u8>, to: Mac) -> Frame {
+    frame[..6].copy_from_slice(&to.0);
+    Rc::from(frame)
 }
 
 fn plain(address: IpAddr, prefix_len: u8) -> Installed {

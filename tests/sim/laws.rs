@@ -44,7 +44,10 @@ fn law_02_effects_are_performed_in_order() {
                     Content::Vrrp { from, .. } => Some((true, Family::of(from))),
                     Content::Arp { reply: false, .. } => Some((false, Family::V4)),
                     Content::Advertisement(_) => Some((false, Family::V6)),
-                    Content::Arp { .. } | Content::Solicitation { .. } | Content::Echo { .. } => None,
+                    Content::Arp { .. }
+                    | Content::Solicitation { .. }
+                    | Content::Echo { .. }
+                    | Content::Udp { .. } => None,
                 }
             })
             .collect();

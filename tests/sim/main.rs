@@ -6,6 +6,7 @@
 //! | [`clock`] | world time, and each node's wrong clock |
 //! | [`switch`], [`frame`] | a switch that learns, loses, delays and cuts; frames as smoltcp reads and writes them |
 //! | [`kernel`], [`netlink`] | one host's kernel: links, addresses, neighbours, sockets; rtnetlink in real bytes |
+//! | [`neighbour`] | a BFD neighbour that is no vipd |
 //! | [`node`], [`plan`] | a router: the daemon's turn on a kernel; what it was told to do |
 //! | [`things`] | what a router tracks beside links: a probe, a file, a default route |
 //! | [`client`], [`stranger`] | a host that pings by its neighbour cache; a host that forges |
@@ -30,6 +31,8 @@
     reason = "it is a test"
 )]
 
+#[cfg(feature = "bfd")]
+mod bfd;
 mod checkers;
 mod client;
 mod clock;
@@ -42,6 +45,7 @@ mod laws;
 mod lifetimes;
 mod macvlan;
 mod minimise;
+mod neighbour;
 mod netlink;
 mod node;
 mod pairs;

@@ -8,10 +8,11 @@ use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use fastrand::Rng;
-use vipd::config::{Config, Family, FileId};
+use vipd::config::{BfdId, Config, Family, FileId};
 use vipd::limits;
 use vipd::perform::{self, Outlet, Unsent};
-use vipd::router::{Effect, Effects, Event, Failure, Packet, Parcel, Router, Ticket, TryTicket};
+use vipd::probe::Standing;
+use vipd::router::{Datagram, Effect, Effects, Event, Failure, Packet, Parcel, Router, Ticket, TryTicket};
 use vipd::time::Instant;
 use vipd::vrrp::Phase;
 use vipd::wire::IfIndex;
@@ -23,7 +24,7 @@ use crate::frame::{self, Content};
 use crate::kernel::{Kernel, Outbox};
 use crate::plan::{Plan, configuration};
 use crate::seed::trace;
-use crate::things::{self, Things};
+use crate::things::{self, Thing, Things};
 
 /// Turns without anything to do, one after another, before we say that the daemon spins.
 const IDLE_TURNS_MAX: u32 = 50;
@@ -52,7 +53,7 @@ pub struct Node {
     pub stalled: bool,
     /// Since when.
     pub stalled_at: Option<Nanos>,
-    /// Every effect but adverts and hooks is performed twice (law 4).
+    /// Every effect but adverts, BFD's packets and hooks is performed twice (law 4).
     pub performs_twice: bool,
     /// What leaves is gathered until the end of the turn, as the daemon does; otherwise it leaves effect by effect.
     pub gathers: bool,
@@ -62,6 +63,8 @@ pub struct Node {
     pub looks_at: Nanos,
     /// A hook script runs for up to so long.
     pub hook_max: Nanos,
+    /// How often its daemon was started.
+    starts: u32,
     /// Where every virtual router stood at the end of the last turn: link, VRID and family.
     phases: Vec<(usize, u8, Family, Phase)>,
     daemon: Option<Daemon>,
@@ -122,6 +125,7 @@ impl Node {
             wake_at: NEVER,
             looks_at: NEVER,
             hook_max: 500 * MS,
+            starts: 0,
             phases: Vec::new(),
             daemon: None,
         }
@@ -131,6 +135,7 @@ impl Node {
     pub fn start(&mut self) {
         assert!(self.daemon.is_none(), "the daemon of node {} runs", self.number);
         self.kernel.open_sockets();
+        self.starts += 1;
         (self.stalled, self.stalled_at) = (false, None);
         self.daemon = Some(Daemon {
             router: Box::new(Router::new()),
@@ -175,6 +180,11 @@ impl Node {
     /// Whether any of its plans tracks more than links.
     pub fn tracks_things(&self) -> bool {
         self.plans.iter().chain(&self.first_plans).any(|plan| !plan.things.is_empty())
+    }
+
+    /// Whether any of its plans tracks this.
+    pub fn tracks(&self, thing: Thing) -> bool {
+        self.plans.iter().chain(&self.first_plans).any(|plan| plan.things.iter().any(|it| it.0 == thing))
     }
 
     /// Whether a daemon runs and is not held.
@@ -240,6 +250,7 @@ impl Node {
         let instant = self.clock.local(around.now);
         let mut turn = Turn {
             node: self.number,
+            starts: self.starts,
             daemon,
             kernel: &mut self.kernel,
             plans: &mut self.plans,
@@ -254,6 +265,7 @@ impl Node {
         turn.kernel_messages(around);
         let has_other_events = turn.events > 0;
         turn.packets(around);
+        turn.datagrams(around);
         turn.failures(around);
         turn.hooks(around);
         turn.tries(around);
@@ -293,6 +305,7 @@ pub fn lateness(rng: &mut Rng) -> Nanos {
 /// A turn in progress.
 struct Turn<'a> {
     node: usize,
+    starts: u32,
     daemon: &'a mut Daemon,
     kernel: &'a mut Kernel,
     plans: &'a mut Vec<Plan>,
@@ -312,25 +325,36 @@ impl Turn<'_> {
                     let keeps_marks = self.kernel.keeps_marks;
                     let mut config = configuration(self.plans);
                     self.adopt(around, &mut config);
-                    self.feed(around, Event::Start { keeps_marks });
+                    self.feed(around, Event::Start { keeps_marks, seed: self.seed() });
                 }
                 Request::Reload(plans) => {
                     let mut config = configuration(&plans);
                     self.feed(around, Event::Prepare(&config));
                     // What is said from here on is said in the new words.
                     *self.plans = plans;
+                    around.checkers.sessions.adopt(self.node, self.plans);
                     self.adopt(around, &mut config);
                 }
                 Request::ReadFiles => self.read_files(around),
-                Request::Stop => self.feed(around, Event::Stop),
+                Request::Stop => {
+                    around.checkers.sessions.stop(self.node);
+                    self.feed(around, Event::Stop);
+                }
             }
         }
     }
 
-    /// As the daemon: then it asks for news of routes if it needs them, and reads its files.
+    /// Another one for each start of each node; the world's chance is not asked, whose houses would be others then.
+    fn seed(&self) -> u32 {
+        (self.starts << 8 | self.node as u32).wrapping_mul(0x9e37_79b9)
+    }
+
+    /// As the daemon: then it binds BFD's port if it has sessions, asks for news of routes if it needs them, and reads its files.
     fn adopt(&mut self, around: &mut Surroundings<'_>, config: &mut Config) {
         self.feed(around, Event::Adopt(config));
-        self.kernel.hears_of_routes = !self.daemon.router.config().default_routes.is_empty();
+        let config = self.daemon.router.config();
+        self.kernel.hears_of_routes = !config.default_routes.is_empty();
+        self.kernel.hears_sessions = !config.bfd.is_empty();
         self.read_files(around);
     }
 
@@ -377,6 +401,31 @@ impl Turn<'_> {
         }
     }
 
+    fn datagrams(&mut self, around: &mut Surroundings<'_>) {
+        for _ in 0..limits::PACKETS_PER_TURN_MAX {
+            let Some(received) = self.kernel.sessions.pop_front() else { break };
+            let interface = IfIndex(received.index);
+            let Ok(opened) = frame::open(&received.frame) else { continue };
+            let Content::Udp { from, to, ttl, payload, .. } = opened.content else { continue };
+            let is_gone = self.kernel.by_index(received.index).is_none();
+            let may_be_deaf = is_gone || self.kernel.is_troubled(around.now);
+            let sessions = &mut around.checkers.sessions;
+            sessions.heard(
+                self.node,
+                self.plans,
+                received.link,
+                self.instant,
+                from,
+                ttl,
+                payload,
+                may_be_deaf,
+            );
+            let (source, destination, hop_limit) = (from, to, ttl);
+            let datagram = Datagram { interface, source, destination, hop_limit, payload };
+            self.feed(around, Event::Bfd(datagram));
+        }
+    }
+
     fn failures(&mut self, around: &mut Surroundings<'_>) {
         // What fails while these are taken up is for the next turn.
         for _ in 0..self.daemon.failures.len() {
@@ -403,7 +452,13 @@ impl Turn<'_> {
     fn timer(&mut self, around: &mut Surroundings<'_>) {
         let due = self.daemon.router.poll_at().is_some_and(|at| at <= self.instant);
         if due {
+            let (before, is_foretold) =
+                (self.sessions_up(), self.daemon.router.may_lose_session(self.instant));
             self.feed(around, Event::Timer);
+            assert!(
+                is_foretold || self.sessions_up() >= before,
+                "law 6: a session ends, and nobody looked for packets"
+            );
         } else if around.rng.u32(0..16) == 0 {
             // Law 3: at any other time it is harmless.
             let before = self.daemon.router.poll_at();
@@ -412,6 +467,12 @@ impl Turn<'_> {
             assert!(self.daemon.effects.is_empty(), "law 3: a spurious timer has effects");
             assert_eq!(self.daemon.router.poll_at(), before, "law 3: a spurious timer moves a deadline");
         }
+    }
+
+    fn sessions_up(&self) -> usize {
+        let router = &self.daemon.router;
+        let ids = (0..router.config().bfd.len() as u8).map(BfdId);
+        ids.filter(|session| router.bfd_standing(*session) == Standing::Up).count()
     }
 
     /// Hands in one event, and performs its effects in order (law 2).
@@ -439,7 +500,8 @@ impl Turn<'_> {
                 self.daemon.tries.push(Try { ticket, ends_at, is_success });
                 continue;
             }
-            let twice = self.performs_twice && !matches!(effect, Effect::Advertise { .. });
+            let is_told = matches!(effect, Effect::Advertise { .. } | Effect::Bfd { .. });
+            let twice = self.performs_twice && !is_told;
             self.perform(around, effect);
             if twice {
                 self.perform_again(around, effect);
@@ -473,6 +535,7 @@ impl Turn<'_> {
     fn wires<'a>(&'a mut self, around: &'a mut Surroundings<'_>) -> (Wires<'a>, &'a Router) {
         let wires = Wires {
             now: around.now,
+            instant: self.instant,
             node: self.node,
             kernel: self.kernel,
             plans: self.plans,
@@ -498,6 +561,7 @@ struct Gathered {
 /// The way out: the simulated kernel.
 struct Wires<'a> {
     now: Nanos,
+    instant: Instant,
     node: usize,
     kernel: &'a mut Kernel,
     plans: &'a [Plan],
@@ -561,6 +625,15 @@ impl Outlet for Wires<'_> {
     fn advert(&mut self, interface: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
         self.checkers.advert_frame(self.now, self.node, self.plans, self.kernel, interface, frame);
         self.gathered.adverts.push((interface, frame.to_vec()));
+        Ok(())
+    }
+
+    /// It leaves at once, and what fails is told nobody.
+    fn datagram(&mut self, datagram: &Datagram<'_>) -> Result<(), Unsent> {
+        self.checkers.sessions.sent(self.node, self.plans, self.kernel, self.instant, datagram);
+        if let Err(errno) = self.kernel.send_datagram(datagram, self.out, self.rng) {
+            trace!("    BFD to {} fails with {errno}", datagram.destination);
+        }
         Ok(())
     }
 

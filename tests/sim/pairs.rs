@@ -258,8 +258,8 @@ impl Pair {
             for view in router.slots().filter_map(|slot| router.view(slot)) {
                 match view.virtual_router().state() {
                     State::Initialize { fault } => (0, fault.name()).hash(&mut hasher),
-                    State::Backup { down_at, silent, preempt_at } => {
-                        (1, overdue(*down_at), silent, preempt_at.map(until)).hash(&mut hasher);
+                    State::Backup { down_at, silent, unreachable, preempt_at } => {
+                        (1, overdue(*down_at), silent, unreachable, preempt_at.map(until)).hash(&mut hasher);
                     }
                     State::Master { advert_at, answer_after, tie_until, timetable, .. } => {
                         (2, overdue(*advert_at), until(*answer_after)).hash(&mut hasher);

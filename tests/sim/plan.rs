@@ -5,9 +5,10 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
+use vipd::bfd::Rules;
 use vipd::config::{
-    Acceptance, Announcements, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer, Span, Text,
-    Track, Tracked, VirtualAddress, VirtualRoute, Vmac,
+    Acceptance, Announcements, Bfd, BfdId, Config, Family, FamilyConfig, Group, GroupId, Instance, Peer,
+    PeerBfd, Span, Text, Track, Tracked, VirtualAddress, VirtualRoute, Vmac,
 };
 use vipd::time::{self, Interval};
 use vipd::wire::Mac;
@@ -53,6 +54,75 @@ pub struct Plan {
     pub promotes_secondaries: bool,
     /// It has the route of [`ROUTE`].
     pub has_route: bool,
+    /// `option bfd`: the timers of a session to each of its peers.
+    pub bfd: Option<Timing>,
+    /// Those of the session to the upstream router, where it tracks [`Thing::Session`].
+    pub upstream: Timing,
+}
+
+/// The timers of a BFD session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    pub tx_ms: u32,
+    pub rx_ms: u32,
+    pub multiplier: u8,
+    pub is_passive: bool,
+}
+
+impl Timing {
+    /// The same in both directions.
+    pub const fn every(ms: u32, multiplier: u8) -> Self {
+        Self { tx_ms: ms, rx_ms: ms, multiplier, is_passive: false }
+    }
+
+    fn rules(self) -> Rules {
+        let Self { tx_ms, rx_ms, multiplier, is_passive } = self;
+        let us = |ms: u32| 1000 * ms;
+        Rules { min_tx_us: us(tx_ms), min_rx_us: us(rx_ms), idle_tx_us: us(1000), multiplier, is_passive }
+    }
+}
+
+/// A session of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    pub link: usize,
+    pub neighbor: IpAddr,
+    pub timing: Timing,
+}
+
+/// The sessions of these plans, in the order of the configuration: one for each address on each link.
+pub fn sessions(plans: &[Plan]) -> Vec<Session> {
+    let mut all: Vec<Session> = Vec::new();
+    let peers = plans.iter().filter_map(|plan| plan.bfd.map(|timing| (plan, timing)));
+    let peers = peers.flat_map(|(plan, timing)| {
+        let link = plan.link;
+        plan.peers.iter().map(move |&neighbor| Session { link, neighbor, timing })
+    });
+    let tracking = plans.iter().filter(|plan| plan.things.iter().any(|(thing, _)| *thing == Thing::Session));
+    let upstream = tracking.map(|plan| {
+        let link = plan.link;
+        Session { link, neighbor: upstream(link), timing: plan.upstream }
+    });
+    for session in peers.chain(upstream) {
+        if !all.iter().any(|it| (it.link, it.neighbor) == (session.link, session.neighbor)) {
+            all.push(session);
+        }
+    }
+    all
+}
+
+/// The timers of the session to this address, if there is one.
+pub fn timing_of(plans: &[Plan], link: usize, neighbor: IpAddr) -> Option<Timing> {
+    let here = || plans.iter().filter(|plan| plan.link == link);
+    let tracks = |plan: &Plan| plan.things.iter().any(|(thing, _)| *thing == Thing::Session);
+    let peer = here().filter(|plan| plan.peers.contains(&neighbor)).find_map(|plan| plan.bfd);
+    let tracked = || here().find(|plan| tracks(plan) && neighbor == upstream(link));
+    peer.or_else(|| tracked().map(|plan| plan.upstream))
+}
+
+/// The upstream router of a segment.
+pub fn upstream(segment: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, segment as u8, 240))
 }
 
 /// The route that moves with an instance that has one.
@@ -102,6 +172,8 @@ impl Plan {
             sends_from_base: false,
             promotes_secondaries: false,
             has_route: false,
+            bfd: None,
+            upstream: Timing::every(100, 3),
         }
     }
 
@@ -153,6 +225,11 @@ impl Plan {
     /// It speaks to these peers only.
     pub fn with_peers(self, peers: Vec<IpAddr>) -> Self {
         Self { peers, ..self }
+    }
+
+    /// With a session to each of them.
+    pub fn with_bfd(self, timing: Timing) -> Self {
+        Self { bfd: Some(timing), ..self }
     }
 
     pub fn password(self, password: &'static [u8]) -> Self {
@@ -254,8 +331,23 @@ fn peers_of(plan: &Plan, family: Family) -> impl Iterator<Item = &IpAddr> {
 pub fn configuration(plans: &[Plan]) -> Box<Config> {
     let mut config = Box::new(Config::new());
     config.clear();
+    let sessions = sessions(plans);
+    for session in &sessions {
+        let name = config.keep_text(&session.neighbor.to_string()).unwrap();
+        let interface = config.interface(LINK_NAMES[session.link]).unwrap();
+        let new = Bfd {
+            name,
+            neighbor: session.neighbor,
+            source: None,
+            interface: Some(interface),
+            rules: session.timing.rules(),
+            hop_limit: 255,
+            least_hop_limit: 255,
+        };
+        config.bfd.push(new).unwrap();
+    }
     for plan in plans {
-        let instance = instance(&mut config, plan);
+        let instance = instance(&mut config, plan, &sessions);
         if plan.has_route {
             let route = route(config.instances.len() as u16);
             config.virtual_routes.push(route).unwrap();
@@ -270,7 +362,7 @@ pub fn configuration(plans: &[Plan]) -> Box<Config> {
     config
 }
 
-fn instance(config: &mut Config, plan: &Plan) -> Instance {
+fn instance(config: &mut Config, plan: &Plan, sessions: &[Session]) -> Instance {
     let interface = config.interface(LINK_NAMES[plan.link]).unwrap();
     let tracks_start = config.tracks.len();
     for &(link, weight) in &plan.tracks {
@@ -280,7 +372,12 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         things::hook(config, what);
     }
     for &(thing, weight) in &plan.things {
-        let track = things::track(config, thing, weight);
+        let track = match (thing, session_to(sessions, plan.link, upstream(plan.link))) {
+            (Thing::Session, Some(session)) => things::track_session(config, session, weight),
+            (Thing::Session | Thing::Probe | Thing::File | Thing::Route, _) => {
+                things::track(config, thing, weight)
+            }
+        };
         config.tracks.push(track).unwrap();
     }
     Instance {
@@ -297,8 +394,8 @@ fn instance(config: &mut Config, plan: &Plan) -> Instance {
         checksum: plan.checksum,
         source_v4: None,
         source_v6: Text::EMPTY,
-        v4: family(config, plan, Family::V4),
-        v6: family(config, plan, Family::V6),
+        v4: family(config, plan, Family::V4, sessions),
+        v6: family(config, plan, Family::V6, sessions),
         announcements: plan.announcements,
         lifetime_secs: plan.lifetime_secs,
         promotes_secondaries: plan.promotes_secondaries,
@@ -327,7 +424,12 @@ fn route(instance: u16) -> VirtualRoute {
     VirtualRoute { instance, interface: None, route }
 }
 
-fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
+fn session_to(sessions: &[Session], link: usize, neighbor: IpAddr) -> Option<BfdId> {
+    let found = sessions.iter().position(|it| (it.link, it.neighbor) == (link, neighbor));
+    found.map(|position| BfdId(position as u8))
+}
+
+fn family(config: &mut Config, plan: &Plan, family: Family, sessions: &[Session]) -> FamilyConfig {
     let mut interface = config.interface(LINK_NAMES[plan.link]).unwrap();
     let mut vmac = Vmac::default();
     if let Some((_, name)) = plan.vmac_of(family).filter(|_| !plan.addresses(family).is_empty()) {
@@ -342,7 +444,9 @@ fn family(config: &mut Config, plan: &Plan, family: Family) -> FamilyConfig {
         config.addresses.push(new).unwrap();
     }
     for &address in peers_of(plan, family) {
-        config.peers.push(Peer { address, min_ttl: 0, max_ttl: 255 }).unwrap();
+        let session = plan.bfd.and_then(|_| session_to(sessions, plan.link, address));
+        let bfd = session.map_or_else(PeerBfd::default, PeerBfd::of);
+        config.peers.push(Peer { address, min_ttl: 0, max_ttl: 255, bfd }).unwrap();
     }
     FamilyConfig {
         addresses: span(addresses_start, config.addresses.len()),

@@ -1,6 +1,8 @@
 //! What happens to a house, step by step, chosen from a seed before anything happens: so a failure can be played
 //! again with fewer steps.
 
+use core::net::IpAddr;
+
 use fastrand::Rng;
 use vipd::vrrp::Phase;
 use vipd::wire::vrrp::Version;
@@ -8,7 +10,7 @@ use vipd::wire::vrrp::Version;
 use crate::clock::{MS, Nanos, SEC};
 use crate::fault::{self, Fault};
 use crate::node::Node;
-use crate::plan::Plan;
+use crate::plan::{Plan, Session, sessions};
 use crate::seed::{self, trace};
 use crate::shape::Shape;
 use crate::world::World;
@@ -44,6 +46,8 @@ pub struct Ledger {
     pub faults: u64,
     pub transitions: u64,
     pub adverts: u64,
+    /// BFD packets.
+    pub packets: u64,
     pub suffered: Nanos,
     pub single: Nanos,
     pub rested: Nanos,
@@ -59,6 +63,7 @@ impl Ledger {
         self.faults += other.faults;
         self.transitions += other.transitions;
         self.adverts += other.adverts;
+        self.packets += other.packets;
         self.suffered += other.suffered;
         self.single += other.single;
         self.rested += other.rested;
@@ -78,6 +83,8 @@ impl Script {
     pub fn short(seed: u64, intervals: &[u16]) -> Self {
         let mut rng = seed::generator(!seed);
         let shape = Shape::random(&mut rng, intervals);
+        let least_ms = u32::from(shape.centis) / 2;
+        let shape = shape.with_sessions(&rng, least_ms);
         let mut steps = Vec::new();
         storm(&mut rng, &shape, 14, &mut steps);
         steps.push(Step::Rest(2 * shape.longest_wait()));
@@ -89,6 +96,9 @@ impl Script {
     pub fn long(seed: u64, intervals: &[u16], chapters: u32) -> Self {
         let mut rng = seed::generator(!seed);
         let shape = Shape::random(&mut rng, intervals);
+        // They speak a hundred times as often as VRRP does, so they are slow where times are long, or not there at all.
+        let least_ms = 2 * u32::from(shape.centis);
+        let shape = shape.with_sessions(&rng, least_ms);
         let longest = shape.longest_wait();
         let mut steps = vec![Step::Recover];
         for _ in 0..chapters {
@@ -113,6 +123,7 @@ impl Script {
             ledger.adverts += world.checkers.adverts.len() as u64;
             world.forget();
         }
+        ledger.packets = world.checkers.sessions.packets;
         ledger
     }
 }
@@ -174,12 +185,25 @@ fn recover(world: &mut World) {
 fn settle(world: &mut World) {
     world.settle();
     world.run(2 * SEC);
+    if world.nodes.iter().any(|node| !sessions(&node.plans).is_empty()) {
+        // Whoever is down speaks once a second, and is up when it has been answered twice.
+        world.run(SEC);
+    }
 }
 
 fn suffer_alone(fault: &Fault, world: &mut World) {
     world.forget();
+    let swift = swift_bound(fault, world);
     fault.apply(world);
     settle(world);
+    if let Some(bound) = swift {
+        let outage = world.outage();
+        let (outage_ms, bound_ms) = (outage / MS, bound / MS);
+        assert!(
+            outage <= bound,
+            "after {fault:?}, and with BFD, a client waits {outage_ms} ms and not {bound_ms}"
+        );
+    }
     if let Fault::Thing(..) = fault {
         nobody_better_waits(world);
     }
@@ -198,6 +222,32 @@ fn suffer_alone(fault: &Fault, world: &mut World) {
     everything_is_well(world);
 }
 
+/// Where everybody has a session to a master that is up, its silence is over after the detection time and the skew of
+/// whoever follows it.
+fn swift_bound(fault: &Fault, world: &World) -> Option<Nanos> {
+    let (Fault::Kill(node) | Fault::Stall(node) | Fault::PowerOff(node)) = *fault else { return None };
+    let node = &world.nodes[node];
+    let mut longest = 0;
+    for plan in
+        node.plans.iter().filter(|plan| plan.families().any(|it| node.phase(plan, it) == Some(Phase::Master)))
+    {
+        for other in world.nodes.iter().filter(|other| other.number != node.number) {
+            let its = other.plans.iter().find(|its| (its.link, its.vrid) == (plan.link, plan.vrid));
+            let Some(its) = its else { continue };
+            its.bfd?;
+            let own = node.kernel.links[plan.link].own.iter().map(|own| own.0);
+            for address in own.filter(|address| its.peers.contains(address)) {
+                if !world.checkers.sessions.is_up(other.number, its.link, address) {
+                    return None;
+                }
+                longest = longest.max(world.checkers.sessions.detection(other.number, its.link, address)?);
+            }
+        }
+    }
+    let (_, skew) = longest_waits(world);
+    (longest > 0).then_some((longest + skew) * CLOCK_PER_CENT / 100 + EPSILON + 2 * ping_period(world))
+}
+
 /// A kernel that takes no renewal drops the address under its living master, for as long as that lasts: the price of a
 /// lifetime. What is served when it has been mended, the checkers see.
 fn denies_renewals(fault: &Fault, world: &World) -> bool {
@@ -206,15 +256,23 @@ fn denies_renewals(fault: &Fault, world: &World) -> bool {
     lives && trouble.requests + trouble.refusals > 0
 }
 
+/// The longest interval and the longest skew. A reload may have made any priority, and with it any skew: up to a second in
+/// version 2, up to an interval in 3.
+fn longest_waits(world: &World) -> (Nanos, Nanos) {
+    let plans = || world.nodes.iter().flat_map(|node| &node.first_plans);
+    let interval = plans().map(Plan::interval).max().unwrap_or(0);
+    let has_v2 = plans().any(|plan| plan.version == Version::V2);
+    (interval, if has_v2 { interval.max(SEC) } else { interval })
+}
+
+fn ping_period(world: &World) -> Nanos {
+    world.clients.iter().map(|client| client.period).max().unwrap_or(0)
+}
+
 /// The promise: 3 × interval + skew + ε after any single fault.
 fn served_in_time(world: &World, after: &str, more: Nanos) {
-    let plans: Vec<&Plan> = world.nodes.iter().flat_map(|node| &node.first_plans).collect();
-    let interval = plans.iter().map(|plan| plan.interval()).max().unwrap_or(0);
-    // A reload may have made any priority, and with it any skew: up to a second in version 2, up to an interval in 3.
-    let skew =
-        if plans.iter().any(|plan| plan.version == Version::V2) { interval.max(SEC) } else { interval };
-    let period = world.clients.iter().map(|client| client.period).max().unwrap_or(0);
-    let bound = (3 * interval + skew) * CLOCK_PER_CENT / 100 + EPSILON + 2 * period + more;
+    let (interval, skew) = longest_waits(world);
+    let bound = (3 * interval + skew) * CLOCK_PER_CENT / 100 + EPSILON + 2 * ping_period(world) + more;
     let outage = world.outage();
     assert!(
         outage <= bound,
@@ -228,6 +286,7 @@ fn rest(world: &mut World, span: Nanos) {
     // The settling of the step before has let everything come to an end, late announcements too.
     settle(world);
     world.forget();
+    let silences = world.checkers.sessions.silences;
     let end = world.now + span;
     while world.now < end {
         let pause = world.rng.u64(1..span.max(8) / 4).min(end - world.now);
@@ -235,7 +294,12 @@ fn rest(world: &mut World, span: Nanos) {
         let segment = world.rng.usize(0..world.segments());
         let priority = world.rng.u8(..);
         Fault::Forge { segment, priority, defective: true }.apply(world);
+        if !sessions(&world.nodes[0].plans).is_empty() {
+            let node = world.rng.usize(0..world.nodes.len());
+            Fault::Whisper(node, world.rng.usize(0..16), world.rng.u8(0..=3)).apply(world);
+        }
         assert_eq!(world.changes(), 0, "a state changed while nothing happened");
+        assert_eq!(world.checkers.sessions.silences, silences, "a session was lost while nothing happened");
         world.checkers.adverts.clear();
     }
 }
@@ -263,6 +327,7 @@ fn nobody_better_waits(world: &World) {
 /// One master for every virtual router, and all others wait; where everybody preempts, nobody of higher priority is
 /// left waiting.
 fn everything_is_well(world: &World) {
+    every_session_is_up(world);
     for node in &world.nodes {
         for plan in &node.plans {
             for family in plan.families() {
@@ -277,6 +342,30 @@ fn everything_is_well(world: &World) {
                 assert!(master.is_some(), "{} {family:?} has not one master when all is mended", plan.name);
                 highest_priority_wins(world, master.unwrap_or(0), plan);
             }
+        }
+    }
+}
+
+/// That has another end.
+fn every_session_is_up(world: &World) {
+    let has = |node: &Node, link: usize, address: IpAddr| {
+        node.kernel.links[link].own.iter().any(|own| own.0 == address)
+    };
+    for node in &world.nodes {
+        for it in sessions(&node.plans) {
+            let is_same = |back: &Session| {
+                back.link == it.link
+                    && back.neighbor.is_ipv4() == it.neighbor.is_ipv4()
+                    && has(node, it.link, back.neighbor)
+            };
+            let other = world.nodes.iter().find(|other| has(other, it.link, it.neighbor));
+            assert!(
+                other.is_some_and(|other| !sessions(&other.plans).iter().any(is_same))
+                    || world.checkers.sessions.is_up(node.number, it.link, it.neighbor),
+                "node {}'s session to {} is down when all is mended",
+                node.number,
+                it.neighbor
+            );
         }
     }
 }

@@ -6,15 +6,19 @@ use core::time::Duration;
 
 use fastrand::Rng;
 use vipd::config::Family;
+use vipd::limits;
 use vipd::wire::vrrp::{ChecksumForm, Version};
 
 use crate::clock::{MS, Nanos, SEC};
-use crate::plan::Plan;
+use crate::plan::{Plan, Timing, sessions};
 use crate::things::Thing;
 use crate::world::{World, own_v4, own_v6};
 
 /// Clients on each segment.
 const CLIENTS: usize = 2;
+
+/// What BFD sessions send and expect by, in milliseconds.
+const TIMERS_MS: [u32; 5] = [10, 20, 50, 100, 300];
 
 /// What an administrator would call the virtual routers.
 const NAMES: [&str; 3] = ["lan", "guests", "voice"];
@@ -98,6 +102,38 @@ impl Shape {
         Self { segments, nodes, centis }
     }
 
+    /// Lets the routers of a few houses have BFD sessions that send no more often than this: to their unicast peers, or to
+    /// an upstream router of each segment, or both. Chance of its own, as above.
+    pub fn with_sessions(mut self, rng: &Rng, least_ms: u32) -> Self {
+        let mut chance = Rng::with_seed(!rng.clone().u64(..));
+        let (to_peers, to_upstream) = (chance.u8(0..3) == 0, chance.u8(0..12) == 0);
+        let timers_ms: Vec<u32> = TIMERS_MS.into_iter().filter(|ms| *ms >= least_ms).collect();
+        if !cfg!(feature = "bfd") || timers_ms.is_empty() {
+            return self;
+        }
+        let before = self.clone();
+        for plans in self.nodes.iter_mut().map(|node| &mut node.plans) {
+            let timing = Timing::every(*chance.choice(&timers_ms).unwrap(), chance.u8(3..=5));
+            // Of one among many somebody has not thought.
+            let is_forgotten = chance.u8(0..8) == 0;
+            let weight = *chance.choice(&[0, 0, -60, -20, 40]).unwrap();
+            for plan in plans.iter_mut() {
+                plan.bfd = (to_peers && !is_forgotten && !plan.peers.is_empty()).then_some(timing);
+                if to_upstream && !is_forgotten {
+                    plan.things.push((Thing::Session, weight));
+                    plan.upstream = timing;
+                }
+            }
+        }
+        let most = self.nodes.iter().map(|node| sessions(&node.plans).len()).max();
+        if most > Some(limits::BFD_SESSIONS_MAX) { before } else { self }
+    }
+
+    /// Whether anybody has BFD sessions.
+    pub fn has_sessions(&self) -> bool {
+        self.nodes.iter().any(|node| !sessions(&node.plans).is_empty())
+    }
+
     /// Whether virtual routers of several segments move together.
     pub fn is_grouped(&self) -> bool {
         self.nodes.iter().flat_map(|node| &node.plans).any(|plan| plan.group.is_some())
@@ -130,6 +166,12 @@ impl Shape {
                     world.configure_address(number, plan.link, address);
                 }
             }
+        }
+        let tracks_sessions = |node: &NodeShape| {
+            node.plans.iter().any(|plan| plan.things.iter().any(|it| it.0 == Thing::Session))
+        };
+        if self.nodes.iter().any(tracks_sessions) {
+            (0..self.segments).for_each(|segment| _ = world.add_upstream(segment));
         }
         // Short intervals want clients that notice; long ones would only make them repeat themselves.
         let period = (Nanos::from(self.centis) * 10 * MS / 4).clamp(20 * MS, SEC);

@@ -1,4 +1,4 @@
-//! A host that sends VRRP packets of its own making, right ones and wrong ones.
+//! A host that sends VRRP and BFD packets of its own making, right ones and wrong ones.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,7 +9,9 @@ use vipd::wire::Mac;
 use vipd::wire::vrrp::Version;
 
 use crate::frame;
-use crate::plan::Plan;
+use crate::neighbour::{PORT, Said, UP};
+use crate::plan::{Plan, sessions};
+use crate::world::World;
 
 /// Where its frames come from.
 const MAC: Mac = Mac([2, 0, 0, 0, 2, 0x77]);
@@ -120,5 +122,71 @@ impl Forgery {
             _ => checksum::combine(&[alone, header]),
         };
         [message[6], message[7]] = (!sum).to_be_bytes();
+    }
+}
+
+/// A BFD packet in the name of one end of a session to the other, by somebody who knows all that was said.
+#[derive(Debug, Clone)]
+pub struct FalseWord {
+    pub from: IpAddr,
+    pub to: IpAddr,
+    pub ttl: u8,
+    pub payload: Vec<u8>,
+    target: Mac,
+    source_port: u16,
+    port: u16,
+    breaks_checksum: bool,
+}
+
+impl FalseWord {
+    /// What the neighbour of a node's session said last, but with this state; none if nothing was said.
+    pub fn to(world: &World, node: usize, session: usize, state: u8) -> Option<Self> {
+        let it = *sessions(&world.nodes[node].plans).get(session)?;
+        let is_its = |other: &usize| world.nodes[*other].kernel.links[it.link].has(it.neighbor);
+        let other = (0..world.nodes.len()).find(is_its)?;
+        let link = &world.nodes[node].kernel.links[it.link];
+        let to = link.own.iter().map(|own| own.0).find(|own| own.is_ipv4() == it.neighbor.is_ipv4())?;
+        let (source_port, said) = world.checkers.sessions.said(other, it.link, to)?;
+        let said = Said { state, polls: false, answers: false, ..said };
+        let (from, target, payload) = (it.neighbor, link.mac, said.bytes().to_vec());
+        Some(Self { from, to, ttl: 255, payload, target, source_port, port: PORT, breaks_checksum: false })
+    }
+
+    /// The same with one of the defects that a receiver must notice (RFC 5880 §6.8.6, RFC 5881 §4, §5), by chance.
+    pub fn spoilt(mut self, rng: &mut Rng) -> Self {
+        match rng.u8(0..14) {
+            0 => self.ttl = 254,
+            1 => self.ttl = 1,
+            2 => self.payload[0] ^= 0x60,
+            3 => self.payload[3] = 23,
+            4 => self.payload[3] = 25,
+            5 => self.payload.truncate(23),
+            6 => self.payload[2] = 0,
+            7 => self.payload[1] |= 0x01,
+            8 => self.payload[4..8].fill(0),
+            9 => self.payload[11] ^= 0x55,
+            10 => {
+                self.payload[8..12].fill(0);
+                self.payload[1] |= UP << 6;
+            }
+            11 => {
+                self.payload[1] |= 0x04;
+                self.payload[3] = 26;
+                self.payload.extend_from_slice(&[1, 2]);
+            }
+            12 => self.breaks_checksum = true,
+            _ => self.port = PORT + 1,
+        }
+        self
+    }
+
+    /// The frame around it.
+    pub fn frame(&self) -> Vec<u8> {
+        let ports = (self.source_port, self.port);
+        let mut segment = frame::segment(self.from, self.to, ports, &self.payload);
+        if self.breaks_checksum {
+            segment[6] ^= 0x55;
+        }
+        frame::datagram(MAC, self.target, self.from, self.to, self.ttl, &segment)
     }
 }

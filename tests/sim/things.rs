@@ -1,11 +1,11 @@
 //! What routers track beside links: a probe, a file and a default route, one of each for every node, and how they are.
 
+use vipd::config::{BfdId, FileId, ProbeId, RouteId};
 use vipd::config::{Config, DefaultRoute, File, Probe, Text, Track, TrackHook, Tracked};
-use vipd::config::{FileId, ProbeId, RouteId};
 
 use crate::clock::{MS, Nanos, SEC};
-use crate::kernel::Kernel;
-use crate::plan::Plan;
+use crate::kernel::{Kernel, Refused};
+use crate::plan::{Plan, upstream};
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,9 +13,12 @@ pub enum Thing {
     Probe,
     File,
     Route,
+    /// A BFD session to the upstream router of the segment.
+    Session,
 }
 
 impl Thing {
+    /// Those that every node can track, whatever is on the segments.
     pub const ALL: [Self; 3] = [Self::Probe, Self::File, Self::Route];
 }
 
@@ -40,7 +43,8 @@ const PROBE: Probe = Probe {
 };
 
 /// Until a router knows how a thing is: the last try before it changed may have just begun, and two more take a second
-/// each; a look at the routes comes a second after the one before. By clocks that go wrong by a twentieth.
+/// each; a look at the routes comes a second after the one before; a session that is down speaks once a second. By clocks
+/// that go wrong by a twentieth.
 pub const KNOWN_AFTER: Nanos = 4300 * MS;
 
 /// What the number in the file is when it is not 0.
@@ -51,12 +55,14 @@ const NUMBER: i32 = 10;
 pub struct Things {
     pub probe: Mood,
     pub file: Mood,
+    /// Whether the upstream router answers.
+    pub session: Mood,
     /// When its router must know, if nothing else happens.
     pub known_at: Nanos,
 }
 
 impl Things {
-    pub const GOOD: Self = Self { probe: Mood::Good, file: Mood::Good, known_at: 0 };
+    pub const GOOD: Self = Self { probe: Mood::Good, file: Mood::Good, session: Mood::Good, known_at: 0 };
 
     /// What is in the file, for these plans.
     pub fn number(&self, plans: &[Plan]) -> i32 {
@@ -66,6 +72,14 @@ impl Things {
             (Mood::Good, 1..) | (Mood::Bad | Mood::Hangs, ..=0) => NUMBER,
             (Mood::Good, ..=0) | (Mood::Bad | Mood::Hangs, 1..) => 0,
         }
+    }
+
+    /// Whether packets can pass to the upstream router of a whole segment, and back.
+    pub fn has_session(&self, kernel: &Kernel, link: usize) -> bool {
+        self.session == Mood::Good
+            && kernel.refused != Refused::Datagrams
+            && kernel.links[link].running()
+            && kernel.source_towards(link, upstream(link)).is_some()
     }
 
     /// The priority that a plan has with things and links as they are; `None`: it must not take part.
@@ -78,6 +92,7 @@ impl Things {
             priority += match thing {
                 Thing::Probe => pull(self.probe == Mood::Good, weight)?,
                 Thing::Route => pull(kernel.has_default_route, weight)?,
+                Thing::Session => pull(self.has_session(kernel, plan.link), weight)?,
                 Thing::File if weight == 0 => pull(self.number(plans) == 0, 0)?,
                 Thing::File => self.number(plans) * i32::from(weight),
             };
@@ -97,7 +112,7 @@ fn pull(is_up: bool, weight: i16) -> Option<i32> {
 /// The least and the most that a thing adds to a priority.
 pub fn range(thing: Thing, weight: i16) -> (i32, i32) {
     let most = match thing {
-        Thing::Probe | Thing::Route => i32::from(weight),
+        Thing::Probe | Thing::Route | Thing::Session => i32::from(weight),
         Thing::File => NUMBER * i32::from(weight),
     };
     (most.min(0), most.max(0))
@@ -127,7 +142,15 @@ pub fn track(config: &mut Config, thing: Thing, weight: i16) -> Track {
             }
             Tracked::Route(RouteId(0))
         }
+        Thing::Session => panic!("there is no session"),
     };
+    hook(config, what);
+    Track { what, weight, is_reversed: false }
+}
+
+/// Enters a session that is there.
+pub fn track_session(config: &mut Config, session: BfdId, weight: i16) -> Track {
+    let what = Tracked::Bfd(session);
     hook(config, what);
     Track { what, weight, is_reversed: false }
 }
@@ -141,6 +164,7 @@ pub fn hook(config: &mut Config, what: Tracked) {
         Tracked::Link(device) => config.interfaces[usize::from(device.0)],
         Tracked::Probe(probe) => config.probes[usize::from(probe.0)].name,
         Tracked::Route(route) => config.default_routes[usize::from(route.0)].name,
+        Tracked::Bfd(session) => config.bfd[usize::from(session.0)].name,
         Tracked::File(file) => config.files[usize::from(file.0)].name,
     };
     let notify = config.keep_text("/etc/vipd.hook").unwrap();

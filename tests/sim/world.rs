@@ -13,9 +13,10 @@ use vipd::wire::Mac;
 use crate::checkers::{self, Checkers};
 use crate::client::{Client, PING_PERIOD};
 use crate::clock::{Clock, MS, NEVER, Nanos, SEC};
-use crate::kernel::{Kernel, Outbox, Trouble};
+use crate::kernel::{Kernel, Outbox, Refused, Trouble};
+use crate::neighbour::Reflector;
 use crate::node::{Node, Surroundings, lateness};
-use crate::plan::{LINK_NAMES, Plan, prefix_len};
+use crate::plan::{self, LINK_NAMES, Plan, prefix_len};
 use crate::seed::{self, trace};
 use crate::switch::{Frame, Path, Port, Switch};
 use crate::things::{self, Mood, Thing};
@@ -28,6 +29,7 @@ enum Station {
         link: usize,
     },
     Client(usize),
+    Upstream(usize),
     Stranger,
     /// A stranger that only speaks.
     Forger,
@@ -85,6 +87,8 @@ pub struct World {
     pub rng: Rng,
     pub nodes: Vec<Node>,
     pub clients: Vec<Client>,
+    /// Routers that answer BFD, and do nothing else.
+    pub upstreams: Vec<Kernel>,
     pub checkers: Checkers,
     segments: Vec<Segment>,
     queue: BinaryHeap<Reverse<Coming>>,
@@ -106,6 +110,7 @@ impl World {
             rng: seed::generator(seed),
             nodes: Vec::new(),
             clients: Vec::new(),
+            upstreams: Vec::new(),
             checkers: Checkers::default(),
             segments: (0..segments).map(|_| segment()).collect(),
             queue: BinaryHeap::new(),
@@ -190,6 +195,18 @@ impl World {
         number
     }
 
+    /// A router of a segment that answers BFD at [`plan::upstream`].
+    pub fn add_upstream(&mut self, segment: usize) -> usize {
+        let number = self.upstreams.len();
+        let mut kernel = Kernel::new(true);
+        let port = self.plug_in(segment, Station::Upstream(number));
+        let own = vec![(plan::upstream(segment), 24)];
+        kernel.add_link("eth0", Mac([2, 0, 0, segment as u8, 3, 1]), (segment, port), own);
+        kernel.reflector = Some(Reflector::default());
+        self.upstreams.push(kernel);
+        number
+    }
+
     /// A port for frames that no part of this world makes.
     pub fn add_stranger(&mut self, segment: usize) -> Port {
         self.plug_in(segment, Station::Stranger)
@@ -213,6 +230,7 @@ impl World {
     pub fn start(&mut self, node: usize) {
         trace!("-- start node {node}");
         self.nodes[node].start();
+        self.checkers.sessions.forget(node);
         self.checkers.lifetimes.unsettle(node, self.now);
         self.disturb();
         self.wake_soon(node);
@@ -224,6 +242,7 @@ impl World {
         self.nodes[node].kill();
         self.checkers.lifetimes.fell_silent(node, self.now);
         self.checkers.hooks.forget(node);
+        self.checkers.sessions.forget(node);
         self.note(node);
         self.disturb();
     }
@@ -336,10 +355,28 @@ impl World {
             Thing::Route => {
                 self.nodes[node].kernel.set_default_route(mood == Mood::Good, &mut self.rng);
             }
+            Thing::Session => {
+                self.nodes[node].things.session = mood;
+                let its: Vec<Mac> = self.nodes[node].kernel.links.iter().map(|link| link.mac).collect();
+                for reflector in self.upstreams.iter_mut().filter_map(|it| it.reflector.as_mut()) {
+                    reflector.deaf_to.retain(|mac| !its.contains(mac));
+                    if mood != Mood::Good {
+                        reflector.deaf_to.extend_from_slice(&its);
+                    }
+                }
+            }
         }
         self.blur(node);
         self.disturb();
         self.wake_soon(node);
+    }
+
+    /// A packet filter on a node lets something in no more, or again.
+    pub fn refuse(&mut self, node: usize, refused: Refused) {
+        trace!("-- node {node} refuses {refused:?}");
+        self.nodes[node].kernel.refused = refused;
+        self.blur(node);
+        self.disturb();
     }
 
     /// Makes every path of a segment like this.
@@ -357,7 +394,7 @@ impl World {
             let other_side = match station {
                 Station::Node { number, .. } => nodes.contains(number),
                 Station::Client(number) => clients.contains(number),
-                Station::Stranger | Station::Forger => false,
+                Station::Upstream(_) | Station::Stranger | Station::Forger => false,
             };
             segment.switch.set_side(port, u8::from(other_side));
         }
@@ -393,8 +430,11 @@ impl World {
     /// A fault that no verb above knows has begun or ended.
     pub fn disturb(&mut self) {
         self.checkers.segments.disturb(self.now);
+        // Over a network that loses packets nobody can say how a session stands.
+        let is_whole = self.segments.iter().all(|segment| segment.switch.is_healthy());
         for node in self.nodes.iter_mut().filter(|node| node.tracks_things()) {
-            node.things.known_at = self.now + things::KNOWN_AFTER;
+            let is_vague = !is_whole && node.tracks(Thing::Session);
+            node.things.known_at = if is_vague { NEVER } else { self.now + things::KNOWN_AFTER };
         }
         for client in 0..self.clients.len() {
             let soon = self.now + self.clients[client].period;
@@ -525,6 +565,15 @@ impl World {
                 client.read();
                 self.flush_client(number);
             }
+            Station::Upstream(number) => {
+                let kernel = &mut self.upstreams[number];
+                kernel.receive(0, frame, &mut self.outbox);
+                let mut outbox = core::mem::take(&mut self.outbox);
+                for (_, frame) in outbox.drain(..) {
+                    self.send(segment, port, &frame);
+                }
+                self.outbox = outbox;
+            }
             Station::Stranger => self.heard.push(Rc::clone(frame)),
             Station::Forger => {}
         }
@@ -613,7 +662,8 @@ impl World {
             && self
                 .nodes
                 .iter()
-                .all(|node| !node.kernel.is_troubled(self.now) && node.things.known_at <= self.now);
+                .all(|node| !node.kernel.is_troubled(self.now) && node.things.known_at <= self.now)
+            && self.nodes.iter().all(|node| node.kernel.refused != Refused::Adverts);
         if !healthy {
             self.checkers.segments.still_disturbed(self.now);
         }

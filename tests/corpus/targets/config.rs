@@ -1,12 +1,13 @@
 //! A configuration file, from its bytes to the first adverts of a router that adopts it.
 
 use core::fmt::Write;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use vipd::config::problem::{Problem, Severity};
 use vipd::config::schema::{self, Alias};
 use vipd::config::uci::Document;
-use vipd::config::{Config, Family, Span};
+use vipd::config::{Bfd, Config, Family, Span, Tracked};
 use vipd::limits;
 use vipd::router::{Effects, Event, Router};
 use vipd::time::Instant;
@@ -79,6 +80,11 @@ fn check(config: &Config) {
             for peer in half.peers.of(&config.peers) {
                 assert_eq!(Family::of(peer.address), family);
                 assert!(peer.min_ttl <= peer.max_ttl);
+                if let Some(session) = peer.bfd.session() {
+                    let session = &config.bfd[usize::from(session.0)];
+                    assert_eq!(session.neighbor, peer.address);
+                    assert!(session.interface.is_none_or(|device| device == instance.interface));
+                }
             }
         }
         assert!(families > 0);
@@ -99,12 +105,38 @@ fn check(config: &Config) {
     }
     for track in &config.tracks {
         assert!((-253..=253).contains(&track.weight));
+        if let Tracked::Bfd(session) = track.what {
+            assert!(usize::from(session.0) < config.bfd.len());
+        }
     }
+    check_sessions(config);
     for interface in &config.interfaces {
         let name = config.text(*interface);
         assert!(!name.is_empty() && name.len() <= limits::INTERFACE_NAME_BYTES_MAX, "{name}");
     }
     assert!(config.globals.multicast_v4.is_multicast() && config.globals.multicast_v6.is_multicast());
+}
+
+/// The BFD sessions can be told apart by who speaks, and where.
+fn check_sessions(config: &Config) {
+    for (position, session) in config.bfd.iter().enumerate() {
+        assert!(!config.text(session.name).is_empty());
+        assert!(session.source.is_none_or(|source| Family::of(source) == Family::of(session.neighbor)));
+        assert!(session.interface.is_none_or(|device| usize::from(device.0) < config.interfaces.len()));
+        assert!(session.source != Some(session.neighbor) && session.hop_limit > 0);
+        let rules = session.rules;
+        assert!(rules.min_tx_us >= 1000 && rules.min_rx_us >= 1000 && rules.idle_tx_us >= 1_000_000);
+        assert!(rules.multiplier > 0);
+        let mut others =
+            config.bfd.iter().skip(position + 1).filter(|other| other.neighbor == session.neighbor);
+        let is_elsewhere = |other: &Bfd| {
+            other.interface.is_some() && session.interface.is_some() && session.interface != other.interface
+        };
+        assert!(others.all(is_elsewhere));
+        if let IpAddr::V6(neighbor) = session.neighbor {
+            assert!(!neighbor.is_unicast_link_local() || session.interface.is_some());
+        }
+    }
 }
 
 /// A router can take it, and take it again.
@@ -115,7 +147,7 @@ fn adopt(config: &Config) {
     let (mut first, mut again) = (Box::new(config.clone()), Box::new(config.clone()));
     let events = [
         Event::Adopt(&mut first),
-        Event::Start { keeps_marks: true },
+        Event::Start { keeps_marks: true, seed: 1 },
         Event::Prepare(config),
         Event::Adopt(&mut again),
     ];

@@ -25,6 +25,7 @@ pub fn control(bytes: &[u8]) {
         Reply::Record(_) | Reply::Problem { .. } => {}
         Reply::Stray(_)
         | Reply::Track(_)
+        | Reply::Session(_)
         | Reply::Stranger(_)
         | Reply::File(_)
         | Reply::Reloaded(_)

@@ -1,6 +1,7 @@
 //! One target a file.
 
 mod advert;
+mod bfd;
 mod choices;
 mod config;
 mod control;
@@ -13,6 +14,7 @@ mod segment;
 mod uci;
 
 pub use advert::advert;
+pub use bfd::bfd;
 pub use config::config;
 pub use control::control;
 pub use frame::frame;

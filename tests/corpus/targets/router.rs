@@ -119,7 +119,7 @@ pub fn router(bytes: &[u8]) {
     let config = &configs()[choices.below(CONFIGS.len())];
     let mut bench = Bench::new();
     bench.handle(Event::Adopt(&mut config.clone()));
-    bench.handle(Event::Start { keeps_marks: choices.is_so() });
+    bench.handle(Event::Start { keeps_marks: choices.is_so(), seed: 1 });
     for _ in 0..EVENTS_MAX {
         if choices.is_over() {
             break;
@@ -494,6 +494,7 @@ impl Bench {
             Effect::Filter(slot) | Effect::Unfilter(slot) => {
                 assert!(self.router.view(slot).unwrap().instance.acceptance.is_refused());
             }
+            Effect::Bfd { .. } => {}
             Effect::RouterAdvert { position, is_last } => {
                 let instance = self.router.config().router_adverts[usize::from(position)].instance;
                 let mut slots = self.router.slots();
@@ -635,6 +636,10 @@ impl Outlet for Reader<'_> {
         self.message(interface, from, to, message)
     }
 
+    fn datagram(&mut self, _: &vipd::router::Datagram<'_>) -> Result<(), Unsent> {
+        panic!("nobody has a BFD session")
+    }
+
     fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {
         let Ok(opened) = frame::open(frame) else { return self.router_advert(frame) };
         assert!(opened.from == MAC || is_virtual_mac(opened.from));
@@ -644,7 +649,8 @@ impl Outlet for Reader<'_> {
             other @ (Content::Arp { .. }
             | Content::Solicitation { .. }
             | Content::Echo { .. }
-            | Content::Vrrp { .. }) => {
+            | Content::Vrrp { .. }
+            | Content::Udp { .. }) => {
                 panic!("{other:?}")
             }
         };

@@ -157,7 +157,8 @@ fn intrude(world: &mut World, stranger: Port, choices: &mut Choices<'_>) {
             Content::Arp { .. }
             | Content::Solicitation { .. }
             | Content::Advertisement(_)
-            | Content::Echo { .. } => false,
+            | Content::Echo { .. }
+            | Content::Udp { .. } => false,
         },
     };
     if is_harmless {

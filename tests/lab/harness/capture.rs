@@ -66,6 +66,14 @@ pub(crate) struct Vrrp {
     pub(crate) addresses: Vec<IpAddr>,
 }
 
+/// An IP packet of either family.
+pub(super) struct Packet<'a> {
+    pub(super) ttl: u8,
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) payload: &'a [u8],
+}
+
 impl Capture {
     pub(super) fn start(namespace: &Namespace) -> Self {
         let (socket, switch) = namespace
@@ -90,6 +98,13 @@ impl Capture {
     /// Everything up to now.
     pub(crate) fn frames(&self) -> Vec<Frame> {
         self.shared.lock().clone()
+    }
+
+    /// The frames that came from a moment on. They are looked through from the end, which is faster late in a test.
+    pub(super) fn frames_since(&self, from: Duration) -> Vec<Frame> {
+        let frames = self.shared.lock();
+        let count = frames.iter().rev().take_while(|frame| frame.at >= from).count();
+        frames[frames.len() - count..].to_vec()
     }
 
     /// The frames that came between two moments.
@@ -176,9 +191,10 @@ impl Drop for Capture {
         }
         if thread::panicking() {
             let frames = self.shared.lock();
-            let told: Vec<_> = frames.iter().filter(|frame| frame.claim().is_some()).collect();
+            let is_told = |frame: &&Frame| frame.claim().is_some() || frame.is_news_of_bfd();
+            let told: Vec<_> = frames.iter().filter(is_told).collect();
             let skipped = told.len().saturating_sub(60);
-            eprintln!("--- the last claims on the switch ({skipped} before)");
+            eprintln!("--- the last claims and the last news of BFD on the switch ({skipped} before)");
             for frame in told.iter().skip(skipped) {
                 eprintln!("{frame}");
             }
@@ -307,27 +323,32 @@ impl Frame {
         self.gratuitous_arp().map(Claim::Arp).or_else(|| self.neighbour_advertisement().map(Claim::Neighbour))
     }
 
-    /// The VRRP message in it.
-    pub(crate) fn vrrp(&self) -> Option<Vrrp> {
+    /// The IP packet in it, if it is of this protocol.
+    pub(super) fn packet(&self, protocol: u8) -> Option<Packet<'_>> {
         let ip = self.bytes.get(14..)?;
-        let (ttl, source, destination, message): (_, IpAddr, IpAddr, _) = match self.ether_type()? {
-            0x0800 if *ip.get(9)? == 112 => {
+        match self.ether_type()? {
+            0x0800 if *ip.get(9)? == protocol => {
                 let header_len = usize::from(ip[0] & 15) * 4;
                 let total_len = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
                 let source: [u8; 4] = ip.get(12..16)?.try_into().ok()?;
                 let destination: [u8; 4] = ip.get(16..20)?.try_into().ok()?;
-                let message = ip.get(header_len..total_len)?;
-                (ip[8], source.into(), destination.into(), message)
+                let payload = ip.get(header_len..total_len)?;
+                Some(Packet { ttl: ip[8], source: source.into(), destination: destination.into(), payload })
             }
-            0x86dd if *ip.get(6)? == 112 => {
+            0x86dd if *ip.get(6)? == protocol => {
                 let payload_len = usize::from(u16::from_be_bytes([ip[4], ip[5]]));
                 let source: [u8; 16] = ip.get(8..24)?.try_into().ok()?;
                 let destination: [u8; 16] = ip.get(24..40)?.try_into().ok()?;
-                let message = ip.get(40..40 + payload_len)?;
-                (ip[7], source.into(), destination.into(), message)
+                let payload = ip.get(40..40 + payload_len)?;
+                Some(Packet { ttl: ip[7], source: source.into(), destination: destination.into(), payload })
             }
-            _ => return None,
-        };
+            _ => None,
+        }
+    }
+
+    /// The VRRP message in it.
+    pub(crate) fn vrrp(&self) -> Option<Vrrp> {
+        let Packet { ttl, source, destination, payload: message } = self.packet(112)?;
         let fixed: [u8; 8] = message.get(..8)?.try_into().ok()?;
         let version = fixed[0] >> 4;
         let centis = match version {
@@ -399,6 +420,10 @@ impl fmt::Display for Frame {
             ),
             Some(Claim::Arp(address)) => write!(f, "gratuitous ARP {address}"),
             Some(Claim::Neighbour(address)) => write!(f, "neighbour advertisement {address}"),
+            None if self.is_news_of_bfd() => {
+                let Some(bfd) = self.bfd() else { return Ok(()) };
+                write!(f, "BFD {bfd:?}")
+            }
             None => {
                 let ether_type = self.ether_type().unwrap_or_default();
                 write!(f, "type {ether_type:04x}, {} bytes", self.bytes.len())

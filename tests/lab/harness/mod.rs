@@ -6,6 +6,8 @@
 //! this process holds it, and every child dies with the thread that started it, so that nothing is left
 //! behind even when the test is killed.
 
+mod bfd;
+mod bfdd;
 mod capture;
 mod client;
 mod flood;
@@ -20,6 +22,8 @@ mod process;
 mod segment;
 mod vipd;
 
+pub(crate) use bfd::{Bfd, Standing};
+pub(crate) use bfdd::Bfdd;
 pub(crate) use capture::{Capture, Claim, Frame, Vrrp};
 pub(crate) use client::{Client, Pings};
 pub(crate) use flood::Flooder;

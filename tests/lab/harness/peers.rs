@@ -81,16 +81,7 @@ pub(crate) struct FrrFamily<'a> {
 impl Frr {
     /// Why it cannot run here.
     pub(crate) fn missing() -> Option<String> {
-        for name in ["zebra", "vrrpd"] {
-            if program(name).is_none() {
-                return Some(format!("FRR's {name} is not installed"));
-            }
-        }
-        match rootless() {
-            Ok(true) => Some("FRR needs root: it changes to its own user".to_owned()),
-            Ok(false) => None,
-            Err(why) => Some(why),
-        }
+        frr_is_missing(&["zebra", "vrrpd"])
     }
 
     /// Starts it as one virtual router.
@@ -102,7 +93,7 @@ impl Frr {
         workspace.write("vrrpd.conf", &frr_config(family));
         workspace.write("zebra.conf", "");
         let zebra = launch_frr(host, &workspace, "zebra", 0);
-        wait_for_socket(&workspace, "zebra");
+        wait_for_socket(&workspace, "zebra.socket");
         let vrrpd = launch_frr(host, &workspace, "vrrpd", 0);
         Self { host: host.clone(), workspace, zebra, vrrpd, starts: 1 }
     }
@@ -118,6 +109,18 @@ impl Frr {
         assert!(self.zebra.runs(), "zebra goes on");
         self.vrrpd = launch_frr(&self.host, &self.workspace, "vrrpd", self.starts);
         self.starts += 1;
+    }
+}
+
+/// Why these daemons of FRR cannot run here.
+pub(super) fn frr_is_missing(daemons: &[&str]) -> Option<String> {
+    if let Some(name) = daemons.iter().find(|name| program(name).is_none()) {
+        return Some(format!("FRR's {name} is not installed"));
+    }
+    match rootless() {
+        Ok(true) => Some("FRR needs root: it changes to its own user".to_owned()),
+        Ok(false) => None,
+        Err(why) => Some(why),
     }
 }
 
@@ -149,7 +152,8 @@ fn frr_config(family: &FrrFamily<'_>) -> String {
     text
 }
 
-fn launch_frr(host: &Host, workspace: &Workspace, name: &str, start: u32) -> Process {
+/// Its own files, sockets and pid file, beside whatever else of FRR runs on the machine.
+pub(super) fn launch_frr(host: &Host, workspace: &Workspace, name: &str, start: u32) -> Process {
     let binary = program(name).expect("checked before");
     let mut command = host.command(&binary.to_string_lossy());
     command
@@ -162,10 +166,13 @@ fn launch_frr(host: &Host, workspace: &Workspace, name: &str, start: u32) -> Pro
         .arg("--vty_socket")
         .arg(workspace.path(""))
         .args(["-P", "0"]);
+    if name == "bfdd" {
+        command.arg("--bfdctl").arg(workspace.path("bfdd.socket"));
+    }
     Process::start(command, workspace.path(&format!("{name}-{}.log", host.name())))
 }
 
-fn wait_for_socket(workspace: &Workspace, name: &str) {
-    let socket = workspace.path("zebra.socket");
-    eventually(&format!("{name} listens"), Duration::from_secs(10), || socket.exists().then_some(()));
+pub(super) fn wait_for_socket(workspace: &Workspace, name: &str) {
+    let socket = workspace.path(name);
+    eventually(&format!("{name} is there"), Duration::from_secs(10), || socket.exists().then_some(()));
 }

@@ -105,6 +105,12 @@ impl Port {
         self.namespace.ip(&format!("link set {} down", self.name));
     }
 
+    /// Takes the port out of the switch: nothing comes or goes, and the host has carrier as before.
+    #[allow(dead_code)] // BFD's.
+    pub(crate) fn mislead(&self) {
+        self.namespace.ip(&format!("link set {} nomaster", self.name));
+    }
+
     /// Gives carrier back.
     pub(crate) fn plug(&self) {
         self.namespace.ip(&format!("link set {} up", self.name));

@@ -13,6 +13,7 @@ use super::Advert;
 use crate::clock::{MS, Nanos, SEC};
 use crate::frame::{self, BROADCAST, Content};
 use crate::kernel::Kernel;
+use crate::neighbour;
 use crate::node::Node;
 use crate::plan::Plan;
 
@@ -122,11 +123,18 @@ pub fn admissible<'a>(
 pub fn on_the_wire(node: &Node, link: usize, frame: &[u8]) -> Result<(), &'static str> {
     let it = &node.kernel.links[link];
     let is_ours = frame.get(6..12) == Some(&it.mac.0[..]);
-    // IPv4's protocol and IPv6's next header: what is not VRRP is the kernel's own.
-    if frame.get(23) != Some(&112) && frame.get(20) != Some(&112) {
+    // IPv4's protocol and IPv6's next header: what is neither VRRP nor UDP is the kernel's own.
+    let is_either = |protocol: u8| frame.get(23) == Some(&protocol) || frame.get(20) == Some(&protocol);
+    if !is_either(112) && !is_either(17) {
         return check(is_ours, "source MAC");
     }
     let opened = frame::open(frame)?;
+    // RFC 5881 §4, §5; of what is in it the sessions' checker knows.
+    if let Content::Udp { from, ttl, port, .. } = opened.content {
+        check(is_ours, "source MAC")?;
+        check(ttl == 255 && port == neighbour::PORT, "TTL or port")?;
+        check(it.has(from), "source")?;
+    }
     if let Content::Vrrp { from, to, ttl, message, .. } = opened.content {
         let family = Family::of(from);
         // Those of the first plans too: what a reload takes out resigns.
@@ -186,7 +194,7 @@ pub fn announcement(
             check(it.flags == flags, "flags")?;
             IpAddr::V6(it.target)
         }
-        Content::Solicitation { .. } | Content::Echo { .. } | Content::Vrrp { .. } => {
+        Content::Solicitation { .. } | Content::Echo { .. } | Content::Vrrp { .. } | Content::Udp { .. } => {
             return Err("kind");
         }
     };

@@ -6,6 +6,7 @@ use vipd::vrrp::Phase;
 
 use crate::clock::Nanos;
 use crate::node::Node;
+use crate::plan::sessions;
 use crate::things::Mood;
 
 /// One hook script that runs, or ran last, for an owner.
@@ -88,6 +89,10 @@ impl Hooks {
                 }
                 Tracked::Probe(_) => Some(node.things.probe == Mood::Good),
                 Tracked::Route(_) => Some(node.kernel.has_default_route),
+                Tracked::Bfd(session) => {
+                    let its = sessions(&node.plans)[usize::from(session.0)];
+                    Some(node.things.has_session(&node.kernel, its.link))
+                }
                 Tracked::File(_) => None,
             };
             let expected = match is_up {

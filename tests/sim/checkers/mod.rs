@@ -21,6 +21,7 @@ mod frames;
 mod hooks;
 mod lifetimes;
 mod segments;
+mod sessions;
 mod sleepers;
 mod timers;
 mod tracked;
@@ -72,6 +73,7 @@ pub struct Checkers {
     pub segments: Segments,
     pub timers: Timers,
     pub lifetimes: lifetimes::Lifetimes,
+    pub sessions: sessions::Sessions,
     pub sleepers: sleepers::Sleepers,
     load: Load,
     /// Who became master and must have announced every address since when.
@@ -93,7 +95,9 @@ impl Checkers {
     /// Law 5: one event has at most a constant number of effects.
     pub fn effects(&self, node: usize, router: &Router, effects: &Effects) {
         let addresses = router.config().addresses.len();
-        let bound = router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX + addresses + 8;
+        let sessions = 2 * router.config().bfd.len();
+        let bound =
+            router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX + addresses + sessions + 8;
         assert!(effects.len() <= bound, "law 5: node {node} has {} effects", effects.len());
     }
 
@@ -203,9 +207,13 @@ impl Checkers {
         self.sleepers.turn_ended(node.number);
         tracked::turn_ended(now, node);
         self.hooks.things_are_told(now, node);
+        let instant = node.clock.local(now);
+        for silence in self.sessions.turn_ended(now, node, instant) {
+            self.timers.lose(node, instant, silence);
+        }
         let has_moved = self.note_phases(now, node);
         if has_moved {
-            self.timers.turn_ended(node, node.clock.local(now));
+            self.timers.turn_ended(node, instant);
         }
         self.lifetimes.turn_ended(now, node);
         self.looked.resize(self.looked.len().max(node.number + 1), None);

@@ -43,6 +43,8 @@ pub struct Segments {
     disturbed_at: Nanos,
     /// A state may have changed since we looked.
     is_stale: bool,
+    /// The longest time that two masters stood beside each other while nothing was wrong.
+    pub longest_two: Nanos,
     /// When a bound runs out if nothing changes.
     look_at: Nanos,
 }
@@ -112,6 +114,7 @@ impl Segments {
             note(&mut watch.none_since, masters.is_empty(), now);
             let calm = |since: Nanos| now - since.max(self.disturbed_at);
             if let Some(since) = two {
+                self.longest_two = self.longest_two.max(calm(since));
                 assert!(
                     calm(since) <= watch.bounds.two,
                     "{now}: {watch:?} has two masters for {} ms, now {masters:?}",

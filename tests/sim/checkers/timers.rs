@@ -9,6 +9,7 @@ use vipd::vrrp::Phase;
 use vipd::wire::vrrp::Version;
 
 use super::frames;
+use super::sessions::Silence;
 use crate::clock::{MS, NEVER, Nanos, SEC};
 use crate::node::Node;
 use crate::plan::Plan;
@@ -36,6 +37,10 @@ struct Timer {
     shortened_at: Nanos,
     /// When an interval was last learned.
     learned_at: Nanos,
+    /// Who may be the master that was heard last.
+    masters: Vec<IpAddr>,
+    /// When it last entered its state.
+    entered_at: Nanos,
 }
 
 /// The down timers of all nodes.
@@ -62,7 +67,7 @@ fn wait(plan: &Plan, family: Family, now: Nanos, intervals: u64, interval: (Nano
 }
 
 /// By the node's own clock.
-fn local(instant: Instant) -> Nanos {
+pub fn local(instant: Instant) -> Nanos {
     instant.since_origin().as_nanos() as Nanos
 }
 
@@ -87,20 +92,23 @@ impl Timers {
         let Some((plan, interval)) = frames::admissible(plans, link, from, to, ttl, message) else { return };
         let Some(timer) = self.find(node, plan, family) else { return };
         let priority = message[2];
+        if !may_be_deaf {
+            timer.masters.clear();
+        }
         trace!("    node {node} {} {family:?} hears {priority} from {from}, every {interval} ns", plan.name);
         if priority == 0 {
             let (low, high) = wait(plan, family, now, 0, timer.interval);
             let high = if may_be_deaf { NEVER } else { timer.due.1.min(high) };
             timer.due = (timer.due.0.min(low), high);
             timer.shortened_at = now;
-            let together = |it: &&Plan| it.group.is_some() && it.group == plan.group || it.name == plan.name;
-            for other in plans.iter().filter(together) {
+            for other in plans.iter().filter(|it| moves_with(it, plan)) {
                 for family in other.families() {
                     self.doubt(node, other, family, now);
                 }
             }
             return;
         }
+        timer.masters.push(from);
         timer.learned_at = now;
         let is_rightful = !plan.preempt || priority >= *plan.priorities().end();
         if is_rightful && !may_be_deaf {
@@ -113,6 +121,40 @@ impl Timers {
             let is_suffered = !is_rightful && priority < *plan.priorities().start();
             let low = if is_suffered { timer.due.0 } else { timer.due.0.min(low) };
             timer.due = (low, NEVER);
+        }
+    }
+
+    /// A BFD session has fallen silent. Whose master is at its other end waits for the skew only, and for nothing if
+    /// nobody else can follow.
+    pub fn lose(&mut self, node: &Node, instant: Instant, silence: Silence) {
+        let now = local(instant);
+        let Silence { link, neighbor, is_vague } = silence;
+        let family = Family::of(neighbor);
+        let leads_there =
+            |plan: &&Plan| plan.link == link && plan.bfd.is_some() && plan.peers.contains(&neighbor);
+        for plan in node.plans.iter().filter(leads_there) {
+            let Some(timer) = self.find(node.number, plan, family) else { continue };
+            if !timer.masters.contains(&neighbor) {
+                continue;
+            }
+            let is_alone = plan.peers.iter().filter(|peer| Family::of(**peer) == family).count() == 1;
+            let (low, high) = if is_alone { (now, now) } else { wait(plan, family, now, 0, timer.interval) };
+            // Who has begun anew meanwhile knows nobody.
+            let is_known = timer.masters.len() == 1
+                && timer.phase == Some(Phase::Backup)
+                && timer.learned_at != NEVER
+                && timer.learned_at > timer.entered_at;
+            timer.due.0 = timer.due.0.min(low);
+            if is_known && !is_vague {
+                timer.due.1 = timer.due.1.min(high);
+            }
+            timer.shortened_at = now;
+            trace!("    node {} {} {family:?} has lost {neighbor}", node.number, plan.name);
+            for other in node.plans.iter().filter(|it| moves_with(it, plan)) {
+                for family in other.families() {
+                    self.doubt(node.number, other, family, now);
+                }
+            }
         }
     }
 
@@ -163,10 +205,15 @@ impl Timers {
                 due: wait(plan, family, now, 3, own),
                 shortened_at: NEVER,
                 learned_at: NEVER,
+                masters: Vec::new(),
+                entered_at: now,
             });
             return;
         };
         let before = core::mem::replace(&mut timer.phase, phase);
+        if before != phase {
+            timer.entered_at = now;
+        }
         match (before, phase) {
             (Some(Phase::Backup), Some(Phase::Master)) => timer.in_time(plan, now),
             (None | Some(Phase::Initialize), Some(Phase::Master)) => {
@@ -192,6 +239,10 @@ impl Timers {
         let key = (node, plan.link, plan.vrid, family);
         self.timers.iter_mut().find(|it| (it.node, it.link, it.vrid, it.family) == key)
     }
+}
+
+fn moves_with(plan: &Plan, other: &Plan) -> bool {
+    plan.group.is_some() && plan.group == other.group || plan.name == other.name
 }
 
 impl Timer {

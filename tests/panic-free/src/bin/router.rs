@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use vipd::config::{Config, FileId};
 use vipd::perform::{Outlet, Unsent, perform};
-use vipd::router::{Effects, Event, Failure, Parcel, Packet, Router, Ticket, TryTicket};
+use vipd::router::{Datagram, Effects, Event, Failure, Packet, Parcel, Router, Ticket, TryTicket};
 use vipd::time::Instant;
 use vipd::wire::{IfIndex, rtnl};
 
@@ -26,6 +26,11 @@ impl Outlet for Nowhere {
 
     fn message(&mut self, _: IfIndex, from: IpAddr, to: IpAddr, payload: &[u8]) -> Result<(), Unsent> {
         black_box((from, to, payload));
+        black_box(Ok(()))
+    }
+
+    fn datagram(&mut self, datagram: &Datagram<'_>) -> Result<(), Unsent> {
+        black_box(datagram);
         black_box(Ok(()))
     }
 
@@ -58,6 +63,7 @@ const fn none_is_missing(event: &Event<'_>) {
         | Event::Timer
         | Event::Packet(_)
         | Event::Solicitation(_)
+        | Event::Bfd(_)
         | Event::Kernel(_)
         | Event::Overrun
         | Event::RouteGone
@@ -80,7 +86,7 @@ panic_free::prove!(|bytes| {
         let now = black_box(Instant::from_origin(Duration::ZERO));
         let interface = black_box(IfIndex(1));
         let event = match black_box(0) {
-            0 => Event::Start { keeps_marks: black_box(true) },
+            0 => Event::Start { keeps_marks: black_box(true), seed: 1 },
             1 => Event::Stop,
             2 => Event::Timer,
             3 => Event::Packet(Packet::V4 { interface, packet: bytes }),
@@ -109,7 +115,14 @@ panic_free::prove!(|bytes| {
                 message: bytes,
             }),
             13 => Event::RouteGone,
-            14 => Event::Prepare(black_box(&*config)),
+            14 => Event::Bfd(Datagram {
+                interface,
+                source: black_box(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+                destination: black_box(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+                hop_limit: black_box(255),
+                payload: bytes,
+            }),
+            15 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
         none_is_missing(&event);
