@@ -39,12 +39,12 @@ fn one_virtual_router_takes_less_than_64_kib_and_no_more_after_a_week() {
 #[test]
 #[ignore = "builds static binaries, and takes minutes: tests/run ram"]
 fn all_255_virtual_routers_take_less_than_200_kib_and_no_more_after_a_week() {
-    live_a_week("large", 255, &Limits { dirty_kb: 200, launcher_kb: 32, pss_kb: 450 });
+    live_a_week("large", 255, &Limits { dirty_kb: 200, launcher_kb: 36, pss_kb: 454 });
 }
 
 struct Limits {
     dirty_kb: u32,
-    /// Of the process that starts scripts.
+    /// Of the process that starts scripts: a page more or less, as the kernel happens to place the stack.
     launcher_kb: u32,
     pss_kb: u32,
 }
