@@ -33,6 +33,12 @@ mod pair;
 #[cfg(test)]
 mod tests;
 
+/// How many of so many stories the tests play: all of them, but a few on a machine that is emulated.
+#[cfg(test)]
+const fn stories(all: u64) -> u64 {
+    if cfg!(target_arch = "x86_64") { all } else { all.div_ceil(20) }
+}
+
 /// What the configuration says about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {

@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use fastrand::Rng;
 
-use super::{Random, Rules, Session};
+use super::{Random, Rules, Session, stories};
 use crate::time::Instant;
 use crate::wire::bfd::{Control, State};
 
@@ -213,7 +213,7 @@ fn some_rules(rng: &mut Rng) -> Rules {
 /// RFC 5880 §6.2: both start orders, one of them passive now and then.
 #[test]
 fn both_come_up_whoever_begins_and_stay_up_while_nothing_is_lost() {
-    for seed in 0..300 {
+    for seed in 0..stories(300) {
         let mut link = Link::by_chance(seed);
         link.ends[0].rules.is_passive = seed % 3 == 0;
         link.bring_up();
@@ -231,7 +231,7 @@ fn both_come_up_whoever_begins_and_stay_up_while_nothing_is_lost() {
 /// RFC 5880 §6.8.7; BF06: over a thousand intervals, both ends, by the slower wish of the two.
 #[test]
 fn bf06_a_thousand_intervals_of_two_that_are_up_are_as_agreed() {
-    for seed in 0..40 {
+    for seed in 0..stories(40) {
         let mut link = Link::by_chance(seed);
         link.bring_up();
         for end in &mut link.ends {
@@ -255,7 +255,7 @@ fn bf06_a_thousand_intervals_of_two_that_are_up_are_as_agreed() {
 /// RFC 5880 §6.8.4; BF07: to the microsecond after the last packet, by what that said.
 #[test]
 fn bf07_a_cut_link_is_noticed_by_both_ends_after_their_detection_times() {
-    for seed in 0..300 {
+    for seed in 0..stories(300) {
         let mut link = Link::by_chance(seed);
         link.bring_up();
         let pause = link.rng.u64(..3_000_000);
@@ -279,7 +279,7 @@ fn bf07_a_cut_link_is_noticed_by_both_ends_after_their_detection_times() {
 /// RFC 5880 §6.8.6: who hears nothing says so, and whoever hears that knows that he is not heard.
 #[test]
 fn a_link_that_carries_one_way_alone_is_down_at_both_ends() {
-    for seed in 0..300 {
+    for seed in 0..stories(300) {
         let mut link = Link::by_chance(seed);
         link.bring_up();
         let deaf = usize::from(link.rng.bool());
@@ -304,7 +304,7 @@ fn a_link_that_carries_one_way_alone_is_down_at_both_ends() {
 #[test]
 fn a_lossy_link_costs_nothing_but_the_session() {
     let mut losses = 0;
-    for seed in 0..200 {
+    for seed in 0..stories(200) {
         let mut link = Link::by_chance(seed);
         link.delay_us[1] *= 20;
         let starts = BOTH.map(|_| link.rng.u64(..2_000_000));
@@ -332,7 +332,7 @@ fn a_lossy_link_costs_nothing_but_the_session() {
 /// RFC 5880 §6.8.3: the rules of both ends change all the time, also while a poll goes on, and nobody gives anybody up.
 #[test]
 fn new_rules_while_a_session_is_up_never_take_it_down() {
-    for seed in 0..200 {
+    for seed in 0..stories(200) {
         let mut link = Link::by_chance(seed);
         for end in &mut link.ends {
             end.rules.multiplier = end.rules.multiplier.max(2);
@@ -364,7 +364,7 @@ fn new_rules_while_a_session_is_up_never_take_it_down() {
 /// RFC 5880 §6.8.16; BF10: the end that is held down by hand is left alone, and comes back as soon as it likes.
 #[test]
 fn bf10_an_end_that_is_held_down_by_hand_takes_the_other_one_down_once() {
-    for seed in 0..100 {
+    for seed in 0..stories(100) {
         let mut link = Link::by_chance(seed);
         link.bring_up();
         let was = link.ends[0].session.discriminator();

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::vec::Vec;
 
-use super::{Outcome, Random, Rules, Session};
+use super::{Outcome, Random, Rules, Session, stories};
 use crate::time::Instant;
 use crate::wire::bfd::{Control, State};
 
@@ -628,7 +628,7 @@ fn one_that_is_late_makes_up_for_it_within_what_is_agreed() {
 /// Law 3. A timer before its time changes nothing; at any time, it fires once.
 #[test]
 fn law_03_spurious_is_harmless() {
-    for seed in 0..200 {
+    for seed in 0..stories(200) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut bench = Bench::new(Rules { is_passive: rng.bool(), ..RULES });
         for _ in 0..200 {
@@ -677,7 +677,7 @@ fn what_nobody_was_told_of_is_not_taken_back_in_a_hurry() {
 /// Somebody who has our discriminator makes it go up and down, and asks all the time for more.
 #[test]
 fn nothing_that_comes_in_makes_it_speak_more_often_than_was_agreed() {
-    for seed in 0..50 {
+    for seed in 0..stories(50) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let rules = Rules { multiplier: 1 + (seed % 3) as u8, ..RULES };
         let mut bench = Bench::in_state(State::Down, rules, PEER);
