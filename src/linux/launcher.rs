@@ -282,10 +282,16 @@ mod tests {
     fn scripts_run_beside_each_other_and_the_launcher_ends_with_its_daemon() {
         namespace::alone(|| {
             let launcher = Launcher::start().unwrap();
-            let environment = Environment::new();
-            launcher.launch(1, 60, &[c"/bin/sh", c"-c", c"sleep 0.5"], &environment).unwrap();
+            let gate = std::env::temp_dir().join(format!("vipd-gate-{}", std::process::id()));
+            let mut environment = Environment::new();
+            environment.set("GATE", format_args!("{}", gate.display())).unwrap();
+            let waits = c"until [ -e $GATE ]; do sleep 0.01; done";
+            launcher.launch(1, 60, &[c"/bin/sh", c"-c", waits], &environment).unwrap();
             launcher.launch(2, 60, &[c"/bin/sh", c"-c", c"exit 1"], &environment).unwrap();
-            assert_eq!([next(&launcher).job, next(&launcher).job], [2, 1]);
+            assert_eq!(next(&launcher).job, 2);
+            std::fs::write(&gate, "").unwrap();
+            assert_eq!(next(&launcher).job, 1);
+            std::fs::remove_file(&gate).unwrap();
             drop(launcher);
             let begun = std::time::Instant::now();
             // The launcher is our only child.
@@ -308,12 +314,12 @@ mod tests {
             // Whoever survives is not to hold this test's output open.
             let script = c"exec >/dev/null 2>&1; trap '' TERM HUP INT; sleep 1000 & echo $$ $! > $OUT.new; mv $OUT.new $OUT; wait; sleep 1000";
             let begun = std::time::Instant::now();
-            launcher.launch(1, 1, &[c"/bin/sh", c"-c", script], &environment).unwrap();
+            launcher.launch(1, 3, &[c"/bin/sh", c"-c", script], &environment).unwrap();
             launcher.launch(2, 60, &[c"/bin/sh", c"-c", c"exit 0"], &environment).unwrap();
             // It holds up nobody else.
             assert_eq!(next(&launcher), Ended { job: 2, trouble: None, is_success: true });
             assert_eq!(next(&launcher), Ended { job: 1, trouble: Some(Errno::ECANCELED), is_success: false });
-            assert!(begun.elapsed() >= Duration::from_secs(1), "it had its time: {:?}", begun.elapsed());
+            assert!(begun.elapsed() >= Duration::from_secs(3), "it had its time: {:?}", begun.elapsed());
             let pids = std::fs::read_to_string(&path).unwrap();
             std::fs::remove_file(&path).unwrap();
             assert_eq!(pids.split_whitespace().count(), 2, "{pids}");

@@ -55,12 +55,12 @@ pub(super) fn ip(arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Waits until something can be read, at most two seconds, and then a moment for what follows it. What is
+/// Waits until something can be read, at most ten seconds, and then a moment for what follows it. What is
 /// expected to stay away is given a moment only.
 pub(super) fn await_readable(descriptor: &impl AsRawFd, expected: bool) {
-    let longest = Duration::from_millis(if expected { 2000 } else { 30 });
-    wait(&mut [Waiting::to_read(descriptor)], Some(longest)).unwrap();
-    std::thread::sleep(Duration::from_millis(30));
+    let (longest, moment) = if expected { (10_000, 150) } else { (30, 30) };
+    wait(&mut [Waiting::to_read(descriptor)], Some(Duration::from_millis(longest))).unwrap();
+    std::thread::sleep(Duration::from_millis(moment));
 }
 
 /// A socket that sees every frame of one kind in the network where it is opened.

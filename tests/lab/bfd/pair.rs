@@ -1,6 +1,7 @@
 //! Two or three routers of ours with `option bfd`: unicast, one advertisement a second.
 
 use std::fmt::Write as _;
+use std::thread;
 use std::time::Duration;
 
 use super::peer::Timers;
@@ -25,8 +26,10 @@ pub(super) struct Plan<'a> {
     pub(super) globals: &'a str,
 }
 
+/// Timers that bear what a busy machine does to a router: the kernel's lock for addresses is one for all namespaces, and whoever
+/// claims one waits while other tests make and remove theirs.
 pub(super) const PLAN: Plan<'_> =
-    Plan { priorities: &[200, 100], timers: Some(Timers::new(50, 3)), is_dual: false, more: "", globals: "" };
+    Plan { priorities: &[200, 100], timers: Some(Timers::new(80, 5)), is_dual: false, more: "", globals: "" };
 
 impl Plan<'_> {
     fn families(self) -> &'static [&'static str] {
@@ -78,13 +81,21 @@ pub(super) struct Routers {
 }
 
 impl Routers {
-    /// The first one is master, and all sessions are up.
+    /// The first one is master, all sessions are up, and nothing has been said about it for a while.
     pub(super) fn start(plan: Plan<'_>) -> Self {
         let routers = Self::begin(|which| plan.config(which), plan.priorities.len());
         routers.wait_holder(0);
         if plan.timers.is_some() {
             let peers = plan.priorities.len() - 1;
             routers.wait_sessions(peers * plan.families().len());
+            eventually("there is quiet", SECOND * 10, || {
+                let from = now();
+                thread::sleep(SECOND / 2);
+                let is_up = (0..=peers).all(|which| routers.was_up(which, from));
+                let is_alone = (1..=peers).all(|which| routers.spoke(which, from) == 0);
+                (is_up && is_alone).then_some(())
+            });
+            routers.wait_holder(0);
         }
         routers
     }

