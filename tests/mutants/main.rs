@@ -28,7 +28,7 @@ use table::Mutant;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What there is to be tracked.
-const FEATURES: &str = "probe-network,files,track-route,track-hooks,claim-hook,vmac";
+const FEATURES: &str = "probe-network,files,track-route,track-hooks,claim-hook,vmac,bfd";
 
 /// Walks of a mutant that only a walk can find, at the most.
 const WALKS: &str = "400";

@@ -4,6 +4,7 @@
 use core::net::IpAddr;
 
 use fastrand::Rng;
+use vipd::config::Family;
 use vipd::vrrp::Phase;
 use vipd::wire::vrrp::Version;
 
@@ -48,6 +49,8 @@ pub struct Ledger {
     pub adverts: u64,
     /// BFD packets.
     pub packets: u64,
+    /// Single faults after which BFD has kept its promise.
+    pub swift: u64,
     pub suffered: Nanos,
     pub single: Nanos,
     pub rested: Nanos,
@@ -64,6 +67,7 @@ impl Ledger {
         self.transitions += other.transitions;
         self.adverts += other.adverts;
         self.packets += other.packets;
+        self.swift += other.swift;
         self.suffered += other.suffered;
         self.single += other.single;
         self.rested += other.rested;
@@ -90,6 +94,19 @@ impl Script {
         steps.push(Step::Rest(2 * shape.longest_wait()));
         steps.push(Step::Single(Fault::random_single(&shape, &mut rng)));
         Self { seed, shape, steps }
+    }
+
+    /// Every router of a house in turn is suddenly no more, in one of three ways; none, if not everybody there can have a
+    /// BFD session to everybody.
+    pub fn sudden(seed: u64, intervals: &[u16]) -> Option<Self> {
+        let mut rng = seed::generator(!seed);
+        let shape = Shape::random(&mut rng, intervals).with_all_sessions(&mut rng)?;
+        let mut steps = vec![Step::Recover];
+        for node in 0..shape.nodes.len() {
+            let ways = [Fault::PowerOff(node), Fault::Stall(node), Fault::Kill(node)];
+            steps.push(Step::Single(rng.choice(&ways).unwrap().clone()));
+        }
+        Some(Self { seed, shape, steps })
     }
 
     /// Storms, single faults and quiet times in turn.
@@ -148,7 +165,7 @@ impl Step {
                 ledger.suffered += world.now - began;
             }
             Self::Single(fault) => {
-                suffer_alone(fault, world);
+                ledger.swift += u64::from(suffer_alone(fault, world));
                 ledger.faults += 2;
                 ledger.single += world.now - began;
             }
@@ -191,18 +208,31 @@ fn settle(world: &mut World) {
     }
 }
 
-fn suffer_alone(fault: &Fault, world: &mut World) {
+/// Whether BFD had anything to do with it.
+fn suffer_alone(fault: &Fault, world: &mut World) -> bool {
     world.forget();
     let swift = swift_bound(fault, world);
     fault.apply(world);
-    settle(world);
-    if let Some(bound) = swift {
+    if let Some((bound, lost)) = &swift {
+        let ms = bound / MS;
+        world.run(*bound);
+        for (plan, family) in lost {
+            let master = world.master_of(plan, *family);
+            assert!(
+                master.is_some(),
+                "{ms} ms after {fault:?}, and with BFD, nobody has {} {family:?}",
+                plan.name
+            );
+        }
+        settle(world);
         let outage = world.outage();
-        let (outage_ms, bound_ms) = (outage / MS, bound / MS);
         assert!(
-            outage <= bound,
-            "after {fault:?}, and with BFD, a client waits {outage_ms} ms and not {bound_ms}"
+            outage <= *bound,
+            "after {fault:?}, and with BFD, a client waits {} ms, not {ms}",
+            outage / MS
         );
+    } else {
+        settle(world);
     }
     if let Fault::Thing(..) = fault {
         nobody_better_waits(world);
@@ -220,14 +250,15 @@ fn suffer_alone(fault: &Fault, world: &mut World) {
         served_in_time(world, &format!("the end of {fault:?}"), ANNOUNCEMENT_PAUSE);
     }
     everything_is_well(world);
+    swift.is_some()
 }
 
 /// Where everybody has a session to a master that is up, its silence is over after the detection time and the skew of
-/// whoever follows it.
-fn swift_bound(fault: &Fault, world: &World) -> Option<Nanos> {
+/// whoever follows it: when that is, and what it was master of.
+fn swift_bound(fault: &Fault, world: &World) -> Option<(Nanos, Vec<(Plan, Family)>)> {
     let (Fault::Kill(node) | Fault::Stall(node) | Fault::PowerOff(node)) = *fault else { return None };
     let node = &world.nodes[node];
-    let mut longest = 0;
+    let (mut longest, mut lost) = (0, Vec::new());
     for plan in
         node.plans.iter().filter(|plan| plan.families().any(|it| node.phase(plan, it) == Some(Phase::Master)))
     {
@@ -235,6 +266,7 @@ fn swift_bound(fault: &Fault, world: &World) -> Option<Nanos> {
             let its = other.plans.iter().find(|its| (its.link, its.vrid) == (plan.link, plan.vrid));
             let Some(its) = its else { continue };
             its.bfd?;
+            lost.extend(plan.families().map(|family| (plan.clone(), family)));
             let own = node.kernel.links[plan.link].own.iter().map(|own| own.0);
             for address in own.filter(|address| its.peers.contains(address)) {
                 if !world.checkers.sessions.is_up(other.number, its.link, address) {
@@ -245,7 +277,8 @@ fn swift_bound(fault: &Fault, world: &World) -> Option<Nanos> {
         }
     }
     let (_, skew) = longest_waits(world);
-    (longest > 0).then_some((longest + skew) * CLOCK_PER_CENT / 100 + EPSILON + 2 * ping_period(world))
+    let bound = (longest + skew) * CLOCK_PER_CENT / 100 + EPSILON + 2 * ping_period(world);
+    (longest > 0).then_some((bound, lost))
 }
 
 /// A kernel that takes no renewal drops the address under its living master, for as long as that lasts: the price of a

@@ -20,6 +20,11 @@ const CLIENTS: usize = 2;
 /// What BFD sessions send and expect by, in milliseconds.
 const TIMERS_MS: [u32; 5] = [10, 20, 50, 100, 300];
 
+/// Those that are not shorter than this.
+fn timers_from(least_ms: u32) -> Vec<u32> {
+    TIMERS_MS.into_iter().filter(|ms| *ms >= least_ms).collect()
+}
+
 /// What an administrator would call the virtual routers.
 const NAMES: [&str; 3] = ["lan", "guests", "voice"];
 
@@ -107,7 +112,7 @@ impl Shape {
     pub fn with_sessions(mut self, rng: &Rng, least_ms: u32) -> Self {
         let mut chance = Rng::with_seed(!rng.clone().u64(..));
         let (to_peers, to_upstream) = (chance.u8(0..3) == 0, chance.u8(0..12) == 0);
-        let timers_ms: Vec<u32> = TIMERS_MS.into_iter().filter(|ms| *ms >= least_ms).collect();
+        let timers_ms = timers_from(least_ms);
         if !cfg!(feature = "bfd") || timers_ms.is_empty() {
             return self;
         }
@@ -127,6 +132,21 @@ impl Shape {
         }
         let most = self.nodes.iter().map(|node| sessions(&node.plans).len()).max();
         if most > Some(limits::BFD_SESSIONS_MAX) { before } else { self }
+    }
+
+    /// The same with a session from each router to each other, if that can be.
+    pub fn with_all_sessions(mut self, rng: &mut Rng) -> Option<Self> {
+        let least_ms = u32::from(self.centis) / 2;
+        let timers_ms = timers_from(least_ms);
+        for plans in self.nodes.iter_mut().map(|node| &mut node.plans) {
+            let timing = Timing::every(*rng.choice(&timers_ms).unwrap(), rng.u8(3..=5));
+            plans.iter_mut().for_each(|plan| plan.bfd = Some(timing));
+        }
+        let all = self.nodes.iter().all(|node| {
+            let is_unicast = node.plans.iter().all(|plan| !plan.peers.is_empty());
+            is_unicast && sessions(&node.plans).len() <= limits::BFD_SESSIONS_MAX
+        });
+        all.then_some(self)
     }
 
     /// Whether anybody has BFD sessions.

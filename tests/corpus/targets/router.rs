@@ -6,14 +6,15 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use std::sync::OnceLock;
 
-use smoltcp::wire::{EthernetFrame, Icmpv6Message, Icmpv6Packet, Ipv6Packet};
+use smoltcp::wire::{EthernetFrame, Icmpv6Message, Icmpv6Packet, IpAddress, Ipv6Packet, UdpPacket};
 use vipd::config::schema;
 use vipd::config::uci::Document;
-use vipd::config::{Config, Family, FileId};
+use vipd::config::{BfdId, Config, Family, FileId};
 use vipd::limits;
 use vipd::perform::{self, Outlet, Unsent};
+use vipd::probe::Standing;
 use vipd::router::{
-    Effect, Effects, Event, Failure, HookOwner, Packet, Parcel, Router, Slot, Ticket, TryTicket,
+    self, Effect, Effects, Event, Failure, HookOwner, Packet, Parcel, Router, Slot, Ticket, TryTicket,
 };
 use vipd::status::{PACKET_BYTES_MAX, Reply};
 use vipd::time::{Instant, Interval};
@@ -29,12 +30,13 @@ use vipd::wire::{IfIndex, Mac};
 use super::advert::verdict;
 use super::choices::Choices;
 use crate::frame::{self, Content};
+use crate::neighbour::{self, Said};
 use crate::netlink::{Datagram, Wish, requests};
 
 /// Events of one run.
 const EVENTS_MAX: usize = 300;
 
-const CONFIGS: [&str; 7] = [
+const CONFIGS: [&str; 8] = [
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\n\
      list virtual_ipaddress 10.0.0.1/24\n",
     "config vrrp_instance a\noption interface eth0\noption virtual_router_id 7\noption version 3\n\
@@ -74,6 +76,13 @@ const CONFIGS: [&str; 7] = [
      list virtual_ipaddress 10.0.0.1/24\nlist virtual_ipaddress fe80::1/64\noption address_lifetime 3\n\
      config vrrp_instance b\noption interface eth1\noption virtual_router_id 7\noption use_vmac v7\n\
      option vmac_xmit_base 1\nlist virtual_ipaddress 10.0.2.1/24\nlist virtual_ipaddress '10.0.0.1/24 dev eth0'\n",
+    "config vrrp_instance w\noption interface eth0\noption virtual_router_id 7\noption version 3\noption bfd 1\n\
+     list unicast_peer 10.0.0.12\nlist unicast_peer fe80::12\nlist unicast_peer fe80::13\n\
+     list virtual_ipaddress 10.0.0.1/24\nlist virtual_ipaddress fe80::1/64\n\
+     list track_bfd 'up weight -30 reverse'\n\
+     config bfd_instance up\noption neighbor_ip 10.0.2.9\noption interface eth1\noption min_tx 100\n\
+     option max_hops 1\noption notify /bin/true\n\
+     config bfd_instance late\noption neighbor_ip 10.0.0.13\noption source_ip 10.0.0.11\noption passive 1\n",
 ];
 
 const DEVICES: [&str; 3] = ["eth0", "eth1", "other"];
@@ -165,7 +174,7 @@ impl Bench {
     }
 
     fn step(&mut self, choices: &mut Choices<'_>) {
-        match choices.below(20) {
+        match choices.below(24) {
             0 | 1 => self.pass(choices),
             2 | 3 => self.timer(),
             4 => self.spurious_timer(),
@@ -185,6 +194,11 @@ impl Bench {
                     None => Ticket(choices.number()),
                 };
                 self.handle(Event::HookEnded(ticket));
+            }
+            20..=22 => self.session(choices),
+            23 => {
+                let payload = choices.some();
+                self.said(choices.byte(), "10.0.0.12".parse().unwrap(), 255, payload);
             }
             _ => {
                 let config = &configs()[choices.below(CONFIGS.len())];
@@ -308,6 +322,52 @@ impl Bench {
         }
     }
 
+    /// A BFD packet that is right but for what the bytes make wrong.
+    fn session(&mut self, choices: &mut Choices<'_>) {
+        let all = &self.router.config().bfd;
+        let Some((bfd, id)) = all.get(choices.below(all.len().max(1))).map(|it| (it, it.name)) else {
+            return;
+        };
+        let position = all.iter().position(|it| it.name == id).unwrap_or(0);
+        let (from, hop_limit) = (bfd.neighbor, bfd.least_hop_limit);
+        let ours = self.router.bfd_control(BfdId(position as u8), false).map_or(0, |it| it.control.mine);
+        let how = choices.byte();
+        let said = Said {
+            diagnostic: 0,
+            state: how & 3,
+            polls: how & 4 != 0,
+            answers: how & 8 != 0,
+            multiplier: if how & 0x40 == 0 { 3 } else { choices.byte() },
+            mine: 7 + (u32::from(how) >> 4 & 1),
+            yours: if how & 0x20 == 0 { ours } else { u32::from(choices.byte() & 1) * ours },
+            min_tx_us: 100_000,
+            min_rx_us: if how & 0x40 == 0 { 100_000 } else { u32::from(choices.number()) },
+            min_echo_us: 0,
+        };
+        let ttl = if how & 0x80 == 0 { 255 } else { hop_limit.saturating_sub(choices.byte() & 1) };
+        self.said(choices.byte(), from, ttl, &said.bytes());
+    }
+
+    /// Law 10: so it is with a datagram that a receiver must discard (RFC 5880 §6.8.6).
+    fn said(&mut self, interface: u8, source: IpAddr, hop_limit: u8, payload: &[u8]) {
+        let (interface, destination) = (IfIndex(u32::from(interface & 3)), IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let config = self.router.config();
+        let from_there = config.bfd.iter().filter(|it| it.neighbor == source);
+        let least = from_there.map(|it| it.least_hop_limit).min();
+        let is_right = Said::read(payload).is_ok() && least.is_some_and(|least| least <= hop_limit);
+        let before = (self.phases(), self.router.poll_at(), self.standings());
+        self.handle(Event::Bfd(router::Datagram { interface, source, destination, hop_limit, payload }));
+        if !is_right {
+            assert!(self.effects.is_empty(), "law 10: a defective datagram has effects");
+            assert_eq!((self.phases(), self.router.poll_at(), self.standings()), before, "law 10");
+        }
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        let ids = (0..self.router.config().bfd.len() as u8).map(BfdId);
+        ids.map(|session| self.router.bfd_standing(session)).collect()
+    }
+
     fn link(&mut self, choices: &mut Choices<'_>) {
         let name = choices.one_of(&DEVICES);
         let index = IfIndex(u32::from(choices.byte() % 4));
@@ -363,6 +423,7 @@ impl Bench {
             Parcel::Frame,
             Parcel::Netlink,
             Parcel::Join,
+            Parcel::Bfd,
         ];
         let event = match choices.below(13) {
             12 => Event::RouteGone,
@@ -424,6 +485,7 @@ impl Bench {
         self.effects.clear();
         let mut effects = core::mem::take(&mut self.effects);
         let is_prepared = matches!(event, Event::Prepare(_));
+        let may_speak = !self.is_stopping || matches!(event, Event::Stop);
         self.router.handle(self.now, event, &mut effects);
         let bound = self.router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX
             + self.router.config().addresses.len()
@@ -432,8 +494,11 @@ impl Bench {
             + 2 * self.router.config().router_adverts.len()
             + self.router.config().virtual_routes.len()
             + self.router.config().virtual_rules.len()
+            + 2 * self.router.config().bfd.len()
             + 8;
         assert!(effects.len() <= bound, "law 5: {} effects", effects.len());
+        let speaks = effects.iter().any(|effect| matches!(effect, Effect::Bfd { .. }));
+        assert!(may_speak || !speaks, "a session goes on after the end");
         for effect in &*effects {
             self.note(*effect);
             let _ = perform::perform(&self.router, *effect, &mut Reader { config: self.router.config() });
@@ -441,6 +506,7 @@ impl Bench {
         self.effects = effects;
         if !is_prepared {
             self.look();
+            self.sessions_differ();
         }
     }
 
@@ -494,7 +560,9 @@ impl Bench {
             Effect::Filter(slot) | Effect::Unfilter(slot) => {
                 assert!(self.router.view(slot).unwrap().instance.acceptance.is_refused());
             }
-            Effect::Bfd { .. } => {}
+            Effect::Bfd { session, .. } => {
+                assert!(self.router.config().bfd.get(usize::from(session.0)).is_some());
+            }
             Effect::RouterAdvert { position, is_last } => {
                 let instance = self.router.config().router_adverts[usize::from(position)].instance;
                 let mut slots = self.router.slots();
@@ -529,14 +597,31 @@ impl Bench {
         views.map(|view| view.virtual_router().phase()).collect()
     }
 
-    /// Claimed if, and only if, master; and what moves together stands together, once the kernel has said what
-    /// there is.
+    /// Every session has a name and a port of its own (RFC 5880 §6.8.1, RFC 5881 §4).
+    fn sessions_differ(&self) {
+        let ids = (0..self.router.config().bfd.len() as u8).map(BfdId);
+        let all: Vec<_> = ids.filter_map(|session| self.router.bfd_control(session, false)).collect();
+        for (position, one) in all.iter().enumerate() {
+            assert!(one.control.mine != 0 && one.port >= 49_152, "{one:?}");
+            for other in &all[..position] {
+                assert!(
+                    one.control.mine != other.control.mine && one.port != other.port,
+                    "{one:?} {other:?}"
+                );
+            }
+        }
+    }
+
+    /// Claimed by none but a master, and not before its script has ended; and what moves together stands together, once
+    /// the kernel has said what there is.
     fn look(&self) {
         let mut groups = [None; limits::GROUPS_MAX];
         for slot in self.router.slots() {
             let view = self.router.view(slot).unwrap();
             let (phase, identity) = (view.virtual_router().phase(), self.identity(slot));
-            assert_eq!(phase == Phase::Master, self.claimed.contains(&identity), "{identity:?} is {phase:?}");
+            let has_claimed = view.virtual_router().has_claimed();
+            assert_eq!(has_claimed, self.claimed.contains(&identity), "{identity:?} is {phase:?}");
+            assert!(phase == Phase::Master || !has_claimed);
             assert!(!self.is_stopping || phase == Phase::Initialize, "{identity:?} goes on after the end");
             if self.is_asking {
                 continue;
@@ -636,8 +721,20 @@ impl Outlet for Reader<'_> {
         self.message(interface, from, to, message)
     }
 
-    fn datagram(&mut self, _: &vipd::router::Datagram<'_>) -> Result<(), Unsent> {
-        panic!("nobody has a BFD session")
+    fn datagram(&mut self, datagram: &router::Datagram<'_>) -> Result<(), Unsent> {
+        let router::Datagram { source, destination, hop_limit, payload, .. } = *datagram;
+        assert!(self.config.bfd.iter().any(|it| (it.neighbor, it.hop_limit) == (destination, hop_limit)));
+        let packet = UdpPacket::new_checked(payload).unwrap();
+        assert_eq!((packet.dst_port(), usize::from(packet.len())), (neighbour::PORT, payload.len()));
+        assert!(packet.src_port() >= 49_152);
+        let ends: (IpAddress, IpAddress) = (source.into(), destination.into());
+        // Where the kernel chooses the source, the checksum is its own.
+        assert_eq!(packet.checksum() == 0, source.is_unspecified());
+        assert!(source.is_unspecified() || packet.verify_checksum(&ends.0, &ends.1));
+        let said = Said::read(packet.payload()).unwrap();
+        assert!(!(said.polls && said.answers) && said.min_echo_us == 0);
+        assert!(said.min_tx_us >= 1_000_000 || said.state == neighbour::UP);
+        Ok(())
     }
 
     fn frame(&mut self, _: IfIndex, frame: &[u8]) -> Result<(), Unsent> {

@@ -271,7 +271,9 @@ impl Watch {
     /// How long silence is suffered: at least, at most (RFC 5880 §6.8.4).
     fn detection(&self) -> Option<(Nanos, Nanos)> {
         let span = |heard: &Said, rx_us: u32| {
-            Nanos::from(rx_us.max(heard.min_tx_us)) * Nanos::from(heard.multiplier) * US
+            // Some say a faster pace than they have while they are not up.
+            let floor = if heard.state == UP { 0 } else { IDLE_US };
+            Nanos::from(rx_us.max(heard.min_tx_us).max(floor)) * Nanos::from(heard.multiplier) * US
         };
         let least = self.heard.iter().map(|heard| span(heard, self.rx_us.0)).min()?;
         let most = self.heard.iter().map(|heard| span(heard, self.rx_us.1)).max()?;
