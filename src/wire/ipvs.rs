@@ -237,7 +237,7 @@ pub enum Tunnel {
 pub enum Forward {
     /// With its address in place of the service's (NAT).
     Masquerade,
-    /// The server is this host.
+    /// The server is this host. Linux finds that out by itself, whatever else it was told, and tells what it was told.
     Local,
     /// Wrapped.
     Tunnel(Tunnel),
@@ -370,7 +370,9 @@ pub fn dump_services(sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
 /// [`Full`] if `buffer` is too short.
 pub fn dump_destinations(of: &Identity, sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
     let mut request = request(GET_DESTINATION, netlink::DUMP, sequence, buffer)?;
+    let nest = request.begin(SERVICE)?;
     put_identity(&mut request, of)?;
+    request.end(nest)?;
     request.finish()
 }
 
@@ -395,7 +397,7 @@ pub fn put_service(verb: Verb, service: &Service, sequence: u32, buffer: &mut [u
 /// [`Full`] if `buffer` is too short.
 pub fn delete_service(identity: &Identity, sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
     let mut request = request(DELETE_SERVICE, 0, sequence, buffer)?;
-    put_identity(&mut request, identity)?;
+    put_service_into(&mut request, &nothing_but(identity))?;
     request.finish()
 }
 
@@ -442,14 +444,9 @@ pub fn delete_destination(
 /// [`Full`] if `buffer` is too short.
 pub fn set_timeouts(timeouts: &Timeouts, sequence: u32, buffer: &mut [u8]) -> Result<usize, Full> {
     let mut request = request(SET_CONFIG, 0, sequence, buffer)?;
-    let numbers = [
-        (TIMEOUT_TCP, timeouts.tcp_secs),
-        (TIMEOUT_TCP_FIN, timeouts.tcp_fin_secs),
-        (TIMEOUT_UDP, timeouts.udp_secs),
-    ];
-    for (kind, secs) in numbers.into_iter().filter(|(_, secs)| *secs > 0) {
-        put_u32(&mut request, kind, secs)?;
-    }
+    put_u32(&mut request, TIMEOUT_TCP, timeouts.tcp_secs)?;
+    put_u32(&mut request, TIMEOUT_TCP_FIN, timeouts.tcp_fin_secs)?;
+    put_u32(&mut request, TIMEOUT_UDP, timeouts.udp_secs)?;
     request.finish()
 }
 
@@ -579,29 +576,31 @@ fn put_address(
 }
 
 /// A service of which only its identity matters.
-fn put_identity(request: &mut Request<'_>, identity: &Identity) -> Result<(), Full> {
-    let service = Service {
+const fn nothing_but(identity: &Identity) -> Service {
+    Service {
         identity: *identity,
-        scheduler: Name::default(),
+        scheduler: Name([0; 16]),
         flags: 0,
         timeout_secs: 0,
         prefix_len: if identity.is_v6() { 128 } else { 32 },
         is_sip: false,
-    };
-    put_service_into(request, &service)
+    }
 }
 
-fn put_service_into(request: &mut Request<'_>, service: &Service) -> Result<(), Full> {
-    let identity = &service.identity;
-    let nest = request.begin(SERVICE)?;
+fn put_identity(request: &mut Request<'_>, identity: &Identity) -> Result<(), Full> {
     put_u16(request, SERVICE_FAMILY, family_number(identity.is_v6()))?;
     match identity {
         Identity::Address { protocol, address, port } => {
             put_u16(request, SERVICE_PROTOCOL, u16::from(protocol.number()))?;
-            put_address(request, [SERVICE_ADDRESS, SERVICE_PORT], address, *port)?;
+            put_address(request, [SERVICE_ADDRESS, SERVICE_PORT], address, *port)
         }
-        Identity::Mark { mark, .. } => put_u32(request, SERVICE_MARK, *mark)?,
+        Identity::Mark { mark, .. } => put_u32(request, SERVICE_MARK, *mark),
     }
+}
+
+fn put_service_into(request: &mut Request<'_>, service: &Service) -> Result<(), Full> {
+    let nest = request.begin(SERVICE)?;
+    put_identity(request, &service.identity)?;
     request.string(SERVICE_SCHEDULER, service.scheduler.text())?;
     if service.is_sip {
         request.string(SERVICE_PERSISTENCE_ENGINE, SIP)?;
@@ -610,7 +609,7 @@ fn put_service_into(request: &mut Request<'_>, service: &Service) -> Result<(), 
     let [f0, f1, f2, f3] = service.flags.to_ne_bytes();
     request.attribute(SERVICE_FLAGS, &[f0, f1, f2, f3, 0xff, 0xff, 0xff, 0xff])?;
     put_u32(request, SERVICE_TIMEOUT, service.timeout_secs)?;
-    request.attribute(SERVICE_NETMASK, &netmask(service.prefix_len, identity.is_v6()))?;
+    request.attribute(SERVICE_NETMASK, &netmask(service.prefix_len, service.identity.is_v6()))?;
     request.end(nest)
 }
 
@@ -622,7 +621,7 @@ fn put_destination_by(
     buffer: &mut [u8],
 ) -> Result<usize, Full> {
     let mut request = request(command, 0, sequence, buffer)?;
-    put_identity(&mut request, of)?;
+    put_service_into(&mut request, &nothing_but(of))?;
     let (forward, tunnel, tunnel_port, tunnel_flags) = match destination.forward {
         Forward::Masquerade => (0, 0, 0, 0),
         Forward::Local => (1, 0, 0, 0),
@@ -974,18 +973,6 @@ mod tests {
         ];
         let written = written(&|buffer| put_service(Verb::Add, &service, 0x0102_0304, buffer));
         assert_eq!(written, expected);
-    }
-
-    #[test]
-    fn a_timeout_of_zero_is_left_out() {
-        let kinds = |timeouts: &Timeouts| {
-            let request = written(&|buffer| set_timeouts(timeouts, 9, buffer));
-            let message = netlink::messages(&request).next().unwrap();
-            let attributes = netlink::attributes(&message.payload[4..]);
-            attributes.map(|attribute| attribute.kind).collect::<Vec<_>>()
-        };
-        assert_eq!(kinds(&Timeouts::default()), []);
-        assert_eq!(kinds(&Timeouts { tcp_secs: 1, tcp_fin_secs: 0, udp_secs: 3 }), [4, 6]);
     }
 
     /// A message of the kernel's: its type is put in, and its command is the one that lists have.
