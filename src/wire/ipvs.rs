@@ -7,9 +7,10 @@
 //! The kernel numbers the family anew at every boot. Requests are written here with the number 0 (`nlmsg_type`, bytes 4
 //! and 5), and whoever sends them puts in the one that [`find_family`] asks for.
 //!
-//! A request names a service by all its attributes, those that do not matter being empty, as `ipvsadm` does it. Every
-//! request is answered: [`Message::Accepted`] or [`Message::Refused`], and [`Message::Done`] at the end of a list. What
-//! a list tells is not taken in one moment: while others change the table, entries may be missing or come twice.
+//! A request names a service by all its attributes, those that do not matter being empty, as `ipvsadm` does it. A request
+//! is answered: [`Message::Accepted`] or [`Message::Refused`], and [`Message::Done`] at the end of a list (but see
+//! [`stop_daemon`]). What a list tells is not taken in one moment: while others change the table, entries may be missing
+//! or come twice.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -461,6 +462,9 @@ pub fn start_daemon(daemon: &SyncDaemon<'_>, sequence: u32, buffer: &mut [u8]) -
 
 /// Writes a request that stops one end of the exchange of connections, and returns its length in bytes. ESRCH: it does
 /// not run.
+///
+/// No answer comes if it was started so shortly before that it has not run yet: the thread's end is EINTR then, which
+/// netlink takes for something else. It is stopped all the same.
 ///
 /// # Errors
 /// [`Full`] if `buffer` is too short.
