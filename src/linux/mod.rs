@@ -6,6 +6,7 @@
 //! | [`clock`], [`entropy`] | the only clock; numbers that nobody foresees |
 //! | [`raw`], [`batch`] | IP protocol 112, and how many messages pass in one system call |
 //! | [`bfd`] | UDP port 3784 |
+//! | [`ipvs`] | the kernel's load balancer |
 //! | [`packet`], [`netlink`] | whole Ethernet frames; rtnetlink |
 //! | [`outlet`] | all these together, as [`perform::Outlet`](crate::perform::Outlet) |
 //! | [`signals`], [`poll`] | what interrupts the loop, and its one place to wait |
@@ -38,6 +39,7 @@ pub mod folder;
 #[cfg(vipd_heap_is_a_link_error)]
 mod heap;
 pub mod hook;
+pub mod ipvs;
 pub mod launcher;
 pub mod log;
 pub mod losses;

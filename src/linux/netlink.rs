@@ -57,6 +57,17 @@ impl NetlinkSocket {
         Ok(Self { socket: socket.map_err(fail)? })
     }
 
+    /// Opens one for the families that have no number of their own, which hears nothing but the answers to its own
+    /// requests.
+    ///
+    /// # Errors
+    /// That of the call; it needs no privilege.
+    pub fn open_generic() -> Result<Self, Error> {
+        let fail = |errno| Error { call: "generic netlink socket", errno };
+        let socket = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_GENERIC);
+        Ok(Self { socket: socket.map_err(fail)? })
+    }
+
     /// From now on it hears of default routes as well, or no longer. Of other routes, of which there may be very many, it
     /// never does.
     ///
@@ -85,11 +96,25 @@ impl NetlinkSocket {
         sent.map(drop).map_err(|errno| Error { call: "netlink request", errno })
     }
 
-    /// Receives one datagram into `buffer`. What does not come from the kernel is dropped.
+    /// Receives one datagram into `buffer`, as much of it as there is room for. What does not come from the kernel is
+    /// dropped.
     ///
     /// # Errors
     /// None that is known to happen.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Result<Received<'a>, Error> {
+        self.receive_flagged(buffer, 0)
+    }
+
+    /// Receives one whole datagram into `buffer`. What does not come from the kernel is dropped.
+    ///
+    /// # Errors
+    /// EMSGSIZE if there is no room for all of it: then it is gone.
+    pub fn receive_whole<'a>(&self, buffer: &'a mut [u8]) -> Result<Received<'a>, Error> {
+        self.receive_flagged(buffer, libc::MSG_TRUNC)
+    }
+
+    fn receive_flagged<'a>(&self, buffer: &'a mut [u8], flags: libc::c_int) -> Result<Received<'a>, Error> {
+        let fail = |errno| Error { call: "reading netlink", errno };
         loop {
             // SAFETY: sockaddr_nl is an aggregate of integers, so all zeros is one.
             let mut sender: libc::sockaddr_nl = unsafe { core::mem::zeroed() };
@@ -98,19 +123,19 @@ impl NetlinkSocket {
                 self.socket.number(),
                 pointer_mut(buffer),
                 buffer.len(),
-                libc::MSG_DONTWAIT as usize,
+                (libc::MSG_DONTWAIT | flags) as usize,
                 pointer_mut(&mut sender),
                 pointer_mut(&mut sender_len),
             ];
             // SAFETY: buffer and sender are alive, and their lengths are true.
             match unsafe { call(libc::SYS_recvfrom, &arguments) } {
                 Ok(len) if sender.nl_pid == 0 => {
-                    return Ok(Received::Datagram(buffer.get(..len).unwrap_or(&[])));
+                    return buffer.get(..len).map(Received::Datagram).ok_or(fail(Errno::EMSGSIZE));
                 }
                 Ok(_) => {}
                 Err(Errno::EAGAIN) => return Ok(Received::Nothing),
                 Err(Errno::ENOBUFS) => return Ok(Received::Overrun),
-                Err(errno) => return Err(Error { call: "reading netlink", errno }),
+                Err(errno) => return Err(fail(errno)),
             }
         }
     }

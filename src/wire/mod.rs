@@ -11,6 +11,7 @@ pub mod bfd;
 pub mod frame;
 pub mod icmp;
 pub mod ip;
+pub mod ipvs;
 pub mod link;
 pub mod neighbour;
 pub mod netlink;

@@ -63,6 +63,7 @@ replays! {
     nothing_on_the_control_socket_breaks_either_end control,
     frames_are_read_back_by_another_reader frame,
     whatever_is_imported_is_accepted import,
+    what_the_load_balancer_tells_is_asked_for_and_read_again ipvs,
     netlink_is_walked_as_the_kernel_lays_it_out netlink,
     what_answers_a_probe_is_what_another_reader_says_it_is probe,
     the_router_keeps_its_promises_whatever_it_is_told router,

@@ -13,6 +13,7 @@
 )]
 
 mod bfd;
+mod ipvs;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

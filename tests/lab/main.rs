@@ -26,6 +26,8 @@ mod hooks;
 mod import;
 mod instance_routes;
 mod interop;
+#[cfg(feature = "ipvs")]
+mod ipvs;
 mod kinds;
 mod lifetime;
 mod lone;

@@ -41,6 +41,12 @@ impl Host {
         self.namespace.try_ip(words)
     }
 
+    /// Runs `ip` once with many lines of words, which must all succeed.
+    #[allow(dead_code)] // For those that run under another kernel.
+    pub(crate) fn ip_batch(&self, lines: &[String]) {
+        self.namespace.ip_batch(lines);
+    }
+
     /// Sets a value under `/proc/sys/net`.
     pub(crate) fn sysctl(&self, name: &str, value: &str) {
         self.namespace.sysctl(name, value);

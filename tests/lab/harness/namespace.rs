@@ -1,10 +1,10 @@
 //! Network namespaces without a name.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
@@ -83,6 +83,20 @@ impl Namespace {
     pub(crate) fn try_ip(&self, words: &str) -> bool {
         let output = self.command("ip").args(words.split_whitespace()).output();
         output.is_ok_and(|output| output.status.success())
+    }
+
+    /// Runs `ip` once with many lines of words, which must all succeed: where to start a program takes long, that is
+    /// faster than one by one.
+    #[allow(dead_code)] // For those that run under another kernel.
+    pub(crate) fn ip_batch(&self, lines: &[String]) {
+        let mut command = self.command("ip");
+        command.args(["-batch", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("iproute2 is installed");
+        let mut input = child.stdin.take().expect("it is piped");
+        input.write_all((lines.join("\n") + "\n").as_bytes()).expect("ip reads");
+        drop(input);
+        let output = child.wait_with_output().expect("it can be waited for");
+        assert!(output.status.success(), "ip {lines:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Sets a value under `/proc/sys/net`.

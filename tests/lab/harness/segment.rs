@@ -54,6 +54,34 @@ impl Segment {
         port
     }
 
+    /// Plugs many hosts in at once: each gets a device of this name, which is not switched on yet, and whose Ethernet
+    /// address is a number that no other has.
+    #[allow(dead_code)] // For those that run under another kernel, where to start a program takes long.
+    pub(crate) fn attach_all(&self, hosts: &[(&Host, &str)]) -> Vec<Port> {
+        static NUMBERS: AtomicU32 = AtomicU32::new(1);
+        let mut lines = Vec::new();
+        let mut ports = Vec::new();
+        for (host, device) in hosts {
+            let name = format!("p{}-{}", self.ports.fetch_add(1, Ordering::Relaxed), host.name());
+            let [_, a, b, c] = NUMBERS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            let (path, address) = (host.namespace().path(), format!("02:00:01:{a:02x}:{b:02x}:{c:02x}"));
+            lines
+                .push(format!("link add {name} type veth peer name {device} address {address} netns {path}"));
+            lines.push(format!("link set {name} master switch up"));
+            ports.push((name, [2, 0, 1, a, b, c]));
+        }
+        self.namespace.ip_batch(&lines);
+        let links = self.namespace.ip("-o link show");
+        let port = |(name, mac): (String, [u8; 6])| {
+            let mark = format!(": {name}@");
+            let line = links.lines().find(|line| line.contains(&mark)).expect("the port is there");
+            let index = line.split(':').next().and_then(|text| text.parse().ok());
+            let index = index.expect("ip prints the index first");
+            Port { namespace: Arc::clone(&self.namespace), name, index, mac }
+        };
+        ports.into_iter().map(port).collect()
+    }
+
     /// A socket for the cable of a machine that is no [`Host`]: a tap, which the machine opens by the port's
     /// name (see [`Self::command`]) and which has carrier as long as it does.
     #[allow(dead_code)] // The emulated boards' (tests/boards).
