@@ -13,6 +13,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use heapless::Vec;
 
 use crate::limits;
+use crate::probe::Start;
 use crate::time::{self, Interval};
 use crate::wire::ra::Prefix;
 use crate::wire::route;
@@ -478,8 +479,12 @@ pub struct Probe {
     pub rise: u8,
     /// `fall`: failures in a row that make it down, 1..=255. Default 1.
     pub fall: u8,
-    /// `init_fail`: it counts as down until it has risen, and not as unknown until its first result. Default 0.
-    pub starts_down: bool,
+    /// Seconds from a failure that does not make it down to the next try; 0: the interval.
+    pub retry_secs: u16,
+    /// Seconds over which the first tries of all that have such a number are spread; 0: it is tried at once.
+    pub spread_secs: u16,
+    /// How it stands before its first result: unknown, or, with `init_fail`, down.
+    pub start: Start,
 }
 
 /// How a probe finds out.

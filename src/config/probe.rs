@@ -8,7 +8,7 @@ use super::uci::Section;
 use super::value;
 use super::{Method, Probe, ProbeId, Target, Text};
 use crate::limits;
-use crate::probe::http;
+use crate::probe::{Start, http};
 
 /// Defaults are keepalived's; `fail` is what LuCI writes for `fall`.
 static NUMBERS: [Numeric; 6] = [
@@ -62,7 +62,9 @@ impl<'d> Reader<'d, '_> {
                 timeout_secs: if timeout == 0 { interval } else { timeout } as u16,
                 rise: rise as u8,
                 fall: if fall == 0 { fail } else { fall } as u8,
-                starts_down: init_fail != 0,
+                retry_secs: 0,
+                spread_secs: 0,
+                start: if init_fail == 0 { Start::Unknown } else { Start::Down },
             },
             script: None,
             target: Target::SCRIPT,

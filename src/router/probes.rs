@@ -1,5 +1,7 @@
 //! The probes: when they are tried, and how they stand.
 
+use core::time::Duration;
+
 use super::{Effect, Router, TryTicket, Turn};
 use crate::config::{self, Config, ProbeId};
 use crate::limits::PROBES_MAX;
@@ -54,6 +56,7 @@ impl config::Probe {
             timeout_secs: self.timeout_secs,
             rise: self.rise,
             fall: self.fall,
+            retry_secs: self.retry_secs,
         }
     }
 }
@@ -74,8 +77,12 @@ impl Router {
 
     /// Lets those begin that have not.
     pub(super) fn begin_probes(&mut self, turn: &Turn<'_>) {
+        let spread = self.config.probes.iter().filter(|probe| probe.spread_secs > 0).count() as u32;
+        let mut place = 0;
         for (entry, config) in self.probes.all.iter_mut().zip(&self.config.probes) {
-            entry.probe.begin(turn.now, config.starts_down);
+            let step_ms = (u32::from(config.spread_secs) * 1000).checked_div(spread).unwrap_or(0);
+            entry.probe.begin(turn.now, config.start, Duration::from_millis(u64::from(place * step_ms)));
+            place += u32::from(config.spread_secs > 0);
         }
     }
 
@@ -119,7 +126,7 @@ impl Router {
         else {
             return;
         };
-        if entry.probe.ended(is_success, &config.rules()) {
+        if entry.probe.ended(turn.now, is_success, &config.rules()) {
             say(&self.config, config, entry.probe.standing());
             self.settle(turn);
         }

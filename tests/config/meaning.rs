@@ -10,6 +10,7 @@ use vipd::config::{
     Tracked, VirtualRoute, VirtualRule,
 };
 use vipd::limits;
+use vipd::probe::Start;
 use vipd::time::{self, Interval};
 use vipd::wire::route::{Network, Route};
 use vipd::wire::vrrp::{ChecksumForm, Version, Vrid};
@@ -573,7 +574,8 @@ fn a_probe_is_tracked_by_name_and_goes_where_its_section_says() {
     assert_eq!(config.probes.len(), 6);
     let probe = config.probes[0];
     assert_eq!((probe.interval_secs, probe.timeout_secs, probe.rise, probe.fall), (5, 2, 2, 3));
-    assert!(probe.starts_down && !config.probes[1].starts_down);
+    assert_eq!((probe.start, config.probes[1].start), (Start::Down, Start::Unknown));
+    assert_eq!((probe.retry_secs, probe.spread_secs), (0, 0));
     let target = |place: u8| config.target(ProbeId(place)).copied();
     let gateway = target(0).unwrap();
     assert_eq!((gateway.method, gateway.address), (Method::Ping, "fe80::9".parse().unwrap()));

@@ -9,6 +9,7 @@ use vipd::config::{
     Instance, InterfaceId, Peer, PeerBfd, Probe, ProbeId, Span, Text, Track, Tracked, VirtualAddress, Vmac,
 };
 use vipd::perform::{Outlet, Unsent, perform};
+use vipd::probe::Start;
 use vipd::router::{Datagram, Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
@@ -130,7 +131,9 @@ fn probe(config: &mut Config, name: &str) -> ProbeId {
                 timeout_secs: 2,
                 rise: 2,
                 fall: 3,
-                starts_down: false,
+                retry_secs: 0,
+                spread_secs: 0,
+                start: Start::Unknown,
             })
             .unwrap();
         config.probes.len() - 1

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use vipd::config::FileId;
+use vipd::config::{FileId, ProbeId};
+use vipd::probe::{Standing, Start};
 use vipd::router::{Effect, Event, Slot, TryTicket};
 use vipd::vrrp::{Fault, Phase, State};
 
@@ -242,4 +243,46 @@ fn a_reload_keeps_a_files_number_by_its_name() {
     bench.handle(Event::Prepare(&config(&specs)));
     bench.handle(Event::Adopt(&mut config(&specs)));
     assert_eq!(priority(&bench), 80);
+}
+
+/// Many first tries at one moment are a burst for everybody: those that may be spread have a place each.
+#[test]
+fn first_tries_are_spread_over_the_seconds_that_they_have_for_it() {
+    let specs = [tracking(&[("probe a", -5), ("probe b", -5), ("probe c", -5), ("probe d", -5)])];
+    let mut new = config(&specs);
+    for probe in new.probes.iter_mut().skip(1) {
+        probe.spread_secs = 3;
+    }
+    let mut bench = Bench::new(&[Spec::default()]);
+    bench.handle(Event::Prepare(&new.clone()));
+    bench.handle(Event::Adopt(&mut new));
+    let mut firsts = [None; 4];
+    for (at, effect) in bench.run_for(SECOND * 3) {
+        if let Effect::Try(ProbeId(place), _) = effect {
+            firsts[usize::from(place)].get_or_insert(at.as_secs());
+        }
+    }
+    assert_eq!(firsts, [Some(0), Some(0), Some(1), Some(2)]);
+}
+
+/// keepalived's checkers: up at once, and down when the retries, which come sooner, have failed too.
+#[test]
+fn a_probe_with_retries_that_starts_up_leaves_after_the_last_of_them() {
+    let specs = [tracking(&[("probe isp", 0)])];
+    let mut new = config(&specs);
+    new.probes[0].start = Start::Up;
+    new.probes[0].interval_secs = 10;
+    new.probes[0].retry_secs = 1;
+    let mut bench = Bench::new(&[Spec::default()]);
+    bench.handle(Event::Prepare(&new.clone()));
+    bench.handle(Event::Adopt(&mut new));
+    assert_eq!(bench.router.probe_standing(ProbeId(0)), Standing::Up);
+    let begun = bench.now;
+    for turn in 0..3 {
+        assert_eq!(bench.router.probe_standing(ProbeId(0)), Standing::Up);
+        try_once(&mut bench, false);
+        assert_eq!(bench.now.since(begun), SECOND * turn);
+    }
+    assert_eq!(bench.router.probe_standing(ProbeId(0)), Standing::Down);
+    assert_eq!(fault(&bench), Some(Fault::Probe));
 }
