@@ -60,6 +60,9 @@ const DATAGRAMS_PER_TURN_MAX: usize = 64;
 /// How long the last hooks may take when the daemon ends.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
+/// Descriptors: a try of each probe, a client of each place, and what is always open.
+const DESCRIPTORS_MAX: usize = TARGETS_MAX + CONTROL_CLIENTS_MAX + LINES_MAX + 32;
+
 static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
 
 /// Everything that the daemon ever uses: there is no heap.
@@ -199,6 +202,11 @@ fn open<'a>(
     }
     if is_realtime {
         privilege::become_realtime()?;
+    }
+    if cfg!(feature = "ipvs")
+        && let Err(error) = privilege::allow_descriptors(DESCRIPTORS_MAX)
+    {
+        warn!("goes on with fewer descriptors than needed: {error}");
     }
     if let Err(error) = privilege::drop_all_others() {
         warn!("goes on with more privileges than needed: {error}");

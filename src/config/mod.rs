@@ -94,7 +94,7 @@ pub struct InterfaceId(pub u8);
 
 /// Which probe: an index into [`Config::probes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ProbeId(pub u8);
+pub struct ProbeId(pub u16);
 
 /// Which tracked default route: an index into [`Config::default_routes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -221,13 +221,13 @@ impl<'d> Reader<'d, '_> {
     pub(super) fn enter_probe(&mut self, line: u32, section: Section<'d>) -> Option<ProbeId> {
         let known = self.probe_sections.iter().position(|index| *index == section.index());
         if let Some(position) = known {
-            return Some(ProbeId(position as u8));
+            return Some(ProbeId(position as u16));
         }
         let Defined { mut probe, script, mut target, interface, path, host, text } =
             self.silently(|reader| reader.defined_probe(section))?;
         probe.name = self.section_name(section);
-        let name = self.config.text(probe.name);
-        if self.config.probes.iter().any(|other| self.config.text(other.name) == name) {
+        let name = self.config.bytes(probe.name);
+        if self.config.probes.iter().any(|other| self.config.bytes(other.name) == name) {
             self.error(
                 line,
                 "a probe and a vrrp_script have the same name: give one of them another name",
@@ -246,13 +246,17 @@ impl<'d> Reader<'d, '_> {
             };
         }
         let position = self.config.probes.len();
-        if self.config.probes.push(probe).is_err() || self.probe_sections.push(section.index()).is_err() {
-            self.full(line, "VIPD_PROBES", limits::PROBES_MAX);
+        // Those of real servers come later, and have their own room.
+        if position + 1 > limits::TRACKED_PROBES_MAX
+            || self.config.probes.push(probe).is_err()
+            || self.probe_sections.push(section.index()).is_err()
+        {
+            self.full(line, "VIPD_PROBES", limits::TRACKED_PROBES_MAX);
             return None;
         }
         // As many as probes, or none at all.
         let _ = self.config.targets.push(target);
-        Some(ProbeId(position as u8))
+        Some(ProbeId(position as u16))
     }
 
     fn keep_value(&mut self, value: Option<Value<'d>>) -> Text {

@@ -135,8 +135,8 @@ impl Tries {
         let ends_at = clock::now() + Duration::from_secs(u64::from(*timeout_secs));
         let (query, step) = ask(router, target, ticket)?;
         let running = Running { ticket, ends_at, query, step, is_ready: false };
-        // There is room: a probe has one at a time.
-        self.0.push(running).map_err(|_| Reason::Changed)
+        // There is room: a probe has one at a time, and those of others were just taken out.
+        self.0.push(running).map_err(|_| Reason::System(Errno::ENOBUFS))
     }
 }
 

@@ -48,6 +48,27 @@ pub fn become_realtime() -> Result<(), Error> {
         .map_err(|errno| Error { call: "locking the memory", errno })
 }
 
+/// Lets this process have so many descriptors, if it may; what was started before keeps its own limit.
+///
+/// # Errors
+/// That of the call.
+pub fn allow_descriptors(count: usize) -> Result<(), Error> {
+    let fail = |errno| Error { call: "limit of descriptors", errno };
+    let ask = |new: usize, old: usize| {
+        // SAFETY: the kernel reads one limit, or writes one, where a pointer is not null.
+        unsafe { call(libc::SYS_prlimit64, &[0, libc::RLIMIT_NOFILE as usize, new, old, 0, 0]) }.map_err(fail)
+    };
+    // `struct rlimit64`: the limit, and how far it may be raised.
+    let mut limit = [0u64; 2];
+    ask(0, pointer_mut(&mut limit))?;
+    let [now, most] = limit;
+    let wanted = most.min(count as u64);
+    if now < wanted {
+        ask(pointer(&[wanted, most]), 0)?;
+    }
+    Ok(())
+}
+
 const MCL_ONFAULT: c_int = 4;
 
 /// `struct __user_cap_header_struct`.
@@ -285,6 +306,28 @@ mod tests {
     use std::fs;
     use std::process::Command;
     use std::string::String;
+
+    #[test]
+    fn descriptors_are_allowed_as_far_as_may_be() {
+        namespace::alone(|| {
+            let limit = || {
+                let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                // SAFETY: the pointer is to a live value.
+                unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+                [limit.rlim_cur, limit.rlim_max]
+            };
+            let most = limit()[1].min(400);
+            let small = libc::rlimit { rlim_cur: 50, rlim_max: most };
+            // SAFETY: the pointer is to a live value.
+            unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const small) };
+            allow_descriptors(100).unwrap();
+            assert_eq!(limit(), [100, most]);
+            allow_descriptors(60).unwrap();
+            assert_eq!(limit(), [100, most], "it is never lowered");
+            allow_descriptors(1_000_000).unwrap();
+            assert_eq!(limit(), [most, most]);
+        });
+    }
 
     /// The child makes system calls and nothing else: the libraries do not expect to be refused.
     #[test]

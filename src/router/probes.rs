@@ -13,23 +13,38 @@ use crate::time::{Instant, earlier};
 #[derive(Debug, Clone)]
 pub(super) struct Probes {
     all: [Entry; PROBES_MAX],
-    last_ticket: u16,
+    last_ticket: TryTicket,
 }
 
-/// A probe, and its last try.
+/// A probe, and its try.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     probe: Probe,
-    ticket: u16,
+    /// That of the try that goes on, or [`NOBODYS`].
+    ticket: TryTicket,
 }
 
+/// The ticket of no try.
+const NOBODYS: TryTicket = TryTicket(0);
+
 impl Entry {
-    const NEW: Self = Self { probe: Probe::NEW, ticket: 0 };
+    const NEW: Self = Self { probe: Probe::NEW, ticket: NOBODYS };
 }
 
 impl Probes {
     pub(super) const fn new() -> Self {
-        Self { all: [Entry::NEW; PROBES_MAX], last_ticket: 0 }
+        Self { all: [Entry::NEW; PROBES_MAX], last_ticket: NOBODYS }
+    }
+
+    /// A ticket that no try has.
+    fn new_ticket(&mut self) -> TryTicket {
+        loop {
+            self.last_ticket = TryTicket(self.last_ticket.0.wrapping_add(1));
+            let ticket = self.last_ticket;
+            if ticket != NOBODYS && self.all.iter().all(|entry| entry.ticket != ticket) {
+                return ticket;
+            }
+        }
     }
 
     pub(super) fn standing(&self, probe: ProbeId) -> Standing {
@@ -41,9 +56,12 @@ impl Probes {
     pub(super) fn rename(&mut self, old: &Config, new: &Config) {
         let before = self.all;
         self.all = [Entry::NEW; PROBES_MAX];
-        for (entry, probe) in self.all.iter_mut().zip(&new.probes) {
-            let name = new.text(probe.name);
-            let known = old.probes.iter().position(|other| old.text(other.name) == name);
+        for (place, (entry, probe)) in self.all.iter_mut().zip(&new.probes).enumerate() {
+            let name = new.bytes(probe.name);
+            let is_it = |other: &config::Probe| old.bytes(other.name) == name;
+            // Most have the place that they had.
+            let stays = old.probes.get(place).is_some_and(is_it);
+            let known = if stays { Some(place) } else { old.probes.iter().position(is_it) };
             *entry = known.and_then(|position| before.get(position)).copied().unwrap_or(Entry::NEW);
         }
     }
@@ -65,8 +83,11 @@ impl Router {
     /// Whose try this is; `None` if a reload has taken the probe out meanwhile.
     #[must_use]
     pub fn probe_of(&self, ticket: TryTicket) -> Option<ProbeId> {
+        if ticket == NOBODYS {
+            return None;
+        }
         let mut entries = self.probes.all.iter().take(self.config.probes.len());
-        entries.position(|entry| entry.ticket == ticket.0).map(|position| ProbeId(position as u8))
+        entries.position(|entry| entry.ticket == ticket).map(|position| ProbeId(position as u16))
     }
 
     /// How a probe stands.
@@ -90,7 +111,8 @@ impl Router {
         if self.stopping {
             return None;
         }
-        self.probes.all.iter().fold(None, |first, entry| earlier(first, entry.probe.poll_at()))
+        let entries = self.probes.all.iter().take(self.config.probes.len());
+        entries.fold(None, |first, entry| earlier(first, entry.probe.poll_at()))
     }
 
     /// Starts what is due and gives up what takes too long. `true`: some probe has turned.
@@ -102,21 +124,23 @@ impl Router {
         for (position, config) in self.config.probes.iter().enumerate() {
             let Some(entry) = self.probes.all.get_mut(position) else { continue };
             let outcome = entry.probe.timer(turn.now, &config.rules());
-            if outcome.starts {
-                self.probes.last_ticket = self.probes.last_ticket.wrapping_add(1);
-                entry.ticket = self.probes.last_ticket;
-                turn.push(Effect::Try(ProbeId(position as u8), TryTicket(entry.ticket)));
-            }
             if outcome.turned {
                 say(&self.config, config, entry.probe.standing());
                 turned = true;
+            }
+            if outcome.starts {
+                let ticket = self.probes.new_ticket();
+                turn.push(Effect::Try(ProbeId(position as u16), ticket));
+                if let Some(entry) = self.probes.all.get_mut(position) {
+                    entry.ticket = ticket;
+                }
             }
         }
         turned
     }
 
-    /// A try has ended.
-    pub(super) fn tried(&mut self, turn: &mut Turn<'_>, ticket: TryTicket, is_success: bool) {
+    /// A try has ended; `None`: it could not be made for want of room.
+    pub(super) fn tried(&mut self, turn: &mut Turn<'_>, ticket: TryTicket, is_success: Option<bool>) {
         if !cfg!(feature = "probe") {
             return;
         }
@@ -126,6 +150,8 @@ impl Router {
         else {
             return;
         };
+        entry.ticket = NOBODYS;
+        let Some(is_success) = is_success else { return entry.probe.postponed(turn.now) };
         if entry.probe.ended(turn.now, is_success, &config.rules()) {
             say(&self.config, config, entry.probe.standing());
             self.settle(turn);

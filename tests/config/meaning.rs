@@ -576,7 +576,7 @@ fn a_probe_is_tracked_by_name_and_goes_where_its_section_says() {
     assert_eq!((probe.interval_secs, probe.timeout_secs, probe.rise, probe.fall), (5, 2, 2, 3));
     assert_eq!((probe.start, config.probes[1].start), (Start::Down, Start::Unknown));
     assert_eq!((probe.retry_secs, probe.spread_secs), (0, 0));
-    let target = |place: u8| config.target(ProbeId(place)).copied();
+    let target = |place: u16| config.target(ProbeId(place)).copied();
     let gateway = target(0).unwrap();
     assert_eq!((gateway.method, gateway.address), (Method::Ping, "fe80::9".parse().unwrap()));
     assert_eq!(gateway.interface.map(|id| config.interface_name(id)), Some("wan"));

@@ -138,7 +138,7 @@ fn probe(config: &mut Config, name: &str) -> ProbeId {
             .unwrap();
         config.probes.len() - 1
     });
-    ProbeId(position as u8)
+    ProbeId(position as u16)
 }
 
 /// The timers of every session: 100 ms in both directions, three times.

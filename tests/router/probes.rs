@@ -286,3 +286,49 @@ fn a_probe_with_retries_that_starts_up_leaves_after_the_last_of_them() {
     assert_eq!(bench.router.probe_standing(ProbeId(0)), Standing::Down);
     assert_eq!(fault(&bench), Some(Fault::Probe));
 }
+
+/// For want of descriptors or memory: nothing is known of the server, which is asked a second later.
+#[test]
+fn a_try_that_could_not_be_made_counts_for_nothing() {
+    let mut bench = Bench::new(&[tracking(&[("probe isp", 0)])]);
+    try_once(&mut bench, true);
+    for _ in 0..10 {
+        let ticket = next_try(&mut bench);
+        bench.handle(Event::Untried(ticket));
+        assert_eq!(fault(&bench), None);
+        let begun = bench.now;
+        bench.handle(Event::Tried(ticket, false));
+        assert_eq!(bench.router.probe_of(ticket), None);
+        let again = next_try(&mut bench);
+        assert_eq!(bench.now.since(begun), SECOND);
+        bench.handle(Event::Tried(again, true));
+    }
+}
+
+/// Tickets have 16 bits, and one that hangs may be older than all others together.
+#[test]
+fn no_two_tries_have_the_same_ticket() {
+    let mut bench = Bench::new(&[tracking(&[("probe slow", -20), ("probe fast", -20)])]);
+    let specs = [tracking(&[("probe slow", -20), ("probe fast", -20)])];
+    let mut new = config(&specs);
+    new.probes[0].timeout_secs = u16::MAX;
+    bench.handle(Event::Prepare(&new.clone()));
+    bench.handle(Event::Adopt(&mut new));
+    let [slow, fast] = next_tries(&mut bench)[..] else { panic!() };
+    bench.handle(Event::Tried(fast, true));
+    // Many more than there are numbers, without waiting for each.
+    for _ in 0..70_000u32 {
+        bench.now = bench.now + SECOND;
+        bench.handle(Event::Timer);
+        for effect in bench.effects.clone() {
+            if let Effect::Try(probe, ticket) = effect {
+                assert_eq!(bench.router.probe_of(ticket), Some(probe));
+                assert_ne!(ticket, TryTicket(0));
+                if probe == ProbeId(1) {
+                    assert_ne!(ticket, slow);
+                    bench.handle(Event::Tried(ticket, true));
+                }
+            }
+        }
+    }
+}
