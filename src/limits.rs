@@ -39,6 +39,10 @@ pub const PROBES_MAX: usize = TRACKED_PROBES_MAX + REAL_SERVERS_MAX;
 /// Probes that need no script: as many as probes; none in a build without the feature `probe-network`.
 pub const TARGETS_MAX: usize = if cfg!(feature = "probe-network") { PROBES_MAX } else { 0 };
 
+/// What HTTP servers are asked for, all probes together: one thing for each, or two of a real server; those that are asked
+/// for the same share it.
+pub const URLS_MAX: usize = TARGETS_MAX + REAL_SERVERS_MAX;
+
 /// `track_interface` sections of type `route` that something tracks; none in a build without the feature `route`.
 /// `VIPD_TRACKED_ROUTES`.
 pub const TRACKED_ROUTES_MAX: usize =
@@ -177,7 +181,8 @@ pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_
     + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
-pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 106_496);
+pub const RAM_BYTES_MAX: usize =
+    setting(option_env!("VIPD_RAM_BYTES"), if cfg!(feature = "ipvs") { 131_072 } else { 106_496 });
 
 /// Control connections (`vipd status`) that are served at the same time; a further one takes the place of
 /// the oldest.

@@ -7,13 +7,14 @@ use core::time::Duration;
 use heapless::Vec;
 
 use super::hands::Hands;
-use crate::config::{Family, Method, Probe, ProbeId, Target};
+use crate::config::{Family, Method, Probe, ProbeId, Target, Url};
 use crate::limits::TARGETS_MAX;
 use crate::linux::batch::Inbox;
 use crate::linux::poll::Waiting;
 use crate::linux::query::{Device, Query};
 use crate::linux::{Errno, clock};
 use crate::probe::http::{self, Reader, Verdict, Wanted};
+use crate::probe::{dns, smtp};
 use crate::router::{Event, Packet, Router, TryTicket};
 use crate::time::Instant;
 use crate::wire::frame::Ipv4Packet;
@@ -34,8 +35,13 @@ struct Running {
     ends_at: Instant,
     query: Query,
     step: Step,
+    /// How many of its URLs have said what they must.
+    done: u16,
     is_ready: bool,
 }
+
+/// What is sent by UDP where nothing is said: nobody's protocol, and not nothing, which some take for a scan.
+const PAYLOAD: &[u8] = &[0; 4];
 
 /// What is waited for.
 #[derive(Clone, Copy)]
@@ -47,6 +53,12 @@ enum Step {
     Advertisement,
     Connection,
     Reply(Reader),
+    /// The greeting of a mail server.
+    Greeting(smtp::Reader),
+    /// Any datagram.
+    Datagram,
+    /// The answer to the question of this number.
+    Answer(u16),
 }
 
 /// Why a try has failed.
@@ -57,6 +69,10 @@ pub(super) enum Reason {
     System(Errno),
     /// What the server says is not what is wanted.
     Reply(Verdict),
+    /// What a mail server says is not.
+    Greeting(smtp::Verdict),
+    /// A name server has this error.
+    Answer(u8),
     /// It has closed the connection before that.
     Cut,
     /// A reload has made something else of it.
@@ -73,11 +89,16 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::System(errno) => return errno.fmt(f),
-            Self::Reply(Verdict::Status(status)) => return write!(f, "status {status}"),
+            Self::Reply(Verdict::Status(status)) | Self::Greeting(smtp::Verdict::Status(status)) => {
+                return write!(f, "status {status}");
+            }
+            Self::Answer(code) => return write!(f, "the name server says error {code}"),
             Self::Timeout => "no answer in time",
             Self::Refused => "refused",
             Self::Reply(Verdict::TooLong) => "the text is not in the reply's first 64 KiB",
+            Self::Reply(Verdict::Digest) => "the page has another digest",
             Self::Reply(_) => "the reply is no HTTP",
+            Self::Greeting(_) => "the greeting is no SMTP",
             Self::Cut => "the reply ends too early",
             Self::Changed => "given up by a reload",
         })
@@ -93,9 +114,13 @@ impl Tries {
     pub(super) fn interests(&self) -> impl Iterator<Item = Waiting> {
         self.0.iter().map(|running| match running.step {
             Step::Connection => Waiting::to_write(&running.query),
-            Step::Echo(_) | Step::Arp(_) | Step::Advertisement | Step::Reply(_) => {
-                Waiting::to_read(&running.query)
-            }
+            Step::Echo(_)
+            | Step::Arp(_)
+            | Step::Advertisement
+            | Step::Reply(_)
+            | Step::Greeting(_)
+            | Step::Datagram
+            | Step::Answer(_) => Waiting::to_read(&running.query),
         })
     }
 
@@ -134,7 +159,7 @@ impl Tries {
         }
         let ends_at = clock::now() + Duration::from_secs(u64::from(*timeout_secs));
         let (query, step) = ask(router, target, ticket)?;
-        let running = Running { ticket, ends_at, query, step, is_ready: false };
+        let running = Running { ticket, ends_at, query, step, done: 0, is_ready: false };
         // There is room: a probe has one at a time, and those of others were just taken out.
         self.0.push(running).map_err(|_| Reason::System(Errno::ENOBUFS))
     }
@@ -155,13 +180,19 @@ impl Hands<'_> {
                 continue;
             }
             let outcome = match running.go_on(self.router, inbox) {
-                None if is_late => Some(Err(Reason::Timeout)),
+                None if is_late => Some(running.silence(self.router)),
                 outcome => outcome,
             };
             if let Some(outcome) = outcome
                 && place < self.tries.0.len()
             {
                 let Running { ticket, .. } = self.tries.0.swap_remove(place);
+                if let Err(Reason::System(errno)) = outcome
+                    && errno.is_want_of_room()
+                {
+                    self.act(Event::Untried(ticket));
+                    continue;
+                }
                 if let Err(reason) = outcome {
                     super::hands::say_trouble_of_try(self.router, ticket, &reason);
                 }
@@ -171,14 +202,19 @@ impl Hands<'_> {
     }
 }
 
+/// The device that a probe goes through, and its Ethernet address, if it has them.
+fn device_of<'r>(router: &'r Router, target: &Target) -> Result<(Option<Device<'r>>, Option<Mac>), Reason> {
+    let found = target.interface.map(|id| (router.interface(id), router.config().interface_name(id)));
+    match found {
+        None => Ok((None, None)),
+        Some((None, _)) => Err(Reason::System(Errno::ENODEV)),
+        Some((Some((index, mac)), name)) => Ok((Some(Device { name, index }), mac)),
+    }
+}
+
 /// Opens the socket, and asks.
 fn ask(router: &Router, target: &Target, ticket: TryTicket) -> Result<(Query, Step), Reason> {
-    let found = target.interface.map(|id| (router.interface(id), router.config().interface_name(id)));
-    let (device, mac) = match found {
-        None => (None, None),
-        Some((None, _)) => return Err(Reason::System(Errno::ENODEV)),
-        Some((Some((index, mac)), name)) => (Some(Device { name, index }), mac),
-    };
+    let (device, mac) = device_of(router, target)?;
     match target.method {
         Method::Ping => {
             let query = Query::echo(target.address, device)?;
@@ -208,8 +244,25 @@ fn ask(router: &Router, target: &Target, ticket: TryTicket) -> Result<(Query, St
                 }
             }
         }
-        Method::Tcp | Method::Http => {
+        Method::Udp | Method::Dns | Method::Smtp if !target.method.is_built() => Err(Reason::Changed),
+        Method::Tcp | Method::Http | Method::Smtp => {
             Ok((Query::tcp(target.address, target.port, device)?, Step::Connection))
+        }
+        Method::Udp => {
+            let query = Query::udp(target.address, target.port, device)?;
+            let payload = router.config().bytes(target.question);
+            query.send(if payload.is_empty() { PAYLOAD } else { payload })?;
+            Ok((query, Step::Datagram))
+        }
+        Method::Dns => {
+            let query = Query::udp(target.address, target.port, device)?;
+            let [a, b, c, d, ..] = cookie();
+            let id = u16::from_be_bytes([a ^ c, b ^ d]).wrapping_add(ticket.0);
+            let mut buffer = [0; dns::QUESTION_BYTES_MAX];
+            let name = router.config().bytes(target.question);
+            let len = dns::question(id, target.dns_type, name, &mut buffer).ok();
+            query.send(len.and_then(|len| buffer.get(..len)).unwrap_or(&[]))?;
+            Ok((query, Step::Answer(id)))
         }
         Method::Script => Err(Reason::Changed),
     }
@@ -247,10 +300,92 @@ impl Running {
             Step::Connection if !self.is_ready => None,
             Step::Connection => match self.query.is_connected() {
                 Err(errno) => Some(Err(errno.into())),
-                Ok(()) if target.method == Method::Tcp => Some(Ok(())),
-                Ok(()) => self.ask_server(router, target),
+                Ok(()) if target.method == Method::Http => self.ask_server(router, target),
+                Ok(()) if target.method == Method::Smtp && Method::Smtp.is_built() => {
+                    self.step = Step::Greeting(smtp::Reader::new());
+                    None
+                }
+                Ok(()) => Some(Ok(())),
             },
             Step::Reply(reader) => self.read_reply(reader, router, target),
+            Step::Greeting(_) | Step::Datagram | Step::Answer(_) if !cfg!(feature = "ipvs") => None,
+            Step::Greeting(reader) => self.read_greeting(reader),
+            Step::Datagram => match self.query.read(&mut [0; PIECE_BYTES]) {
+                Ok(datagram) => datagram.map(|_| Ok(())),
+                Err(errno) => Some(Err(errno.into())),
+            },
+            Step::Answer(id) => self.read_answer(id),
+        }
+    }
+
+    /// The end of one that has had no answer in time.
+    fn silence(&self, router: &Router) -> Result<(), Reason> {
+        let target = router.probe_of(self.ticket).and_then(|probe| router.config().target(probe));
+        if target.is_some_and(Target::is_content_with_silence) { Ok(()) } else { Err(Reason::Timeout) }
+    }
+
+    /// The answer of a name server; what is none is passed over.
+    fn read_answer(&self, id: u16) -> Option<Result<(), Reason>> {
+        let mut buffer = [0; PIECE_BYTES];
+        for _ in 0..PIECES_PER_TURN_MAX {
+            match self.query.read(&mut buffer) {
+                Ok(Some(datagram)) => match dns::answer(id, datagram) {
+                    None => {}
+                    Some(0) => return Some(Ok(())),
+                    Some(code) => return Some(Err(Reason::Answer(code))),
+                },
+                Ok(None) => break,
+                Err(errno) => return Some(Err(errno.into())),
+            }
+        }
+        None
+    }
+
+    /// The greeting of a mail server, who is left with a word.
+    fn read_greeting(&mut self, mut reader: smtp::Reader) -> Option<Result<(), Reason>> {
+        let mut buffer = [0; PIECE_BYTES];
+        for _ in 0..PIECES_PER_TURN_MAX {
+            match self.query.read(&mut buffer) {
+                Ok(None) => break,
+                Ok(Some([])) => return Some(Err(Reason::Cut)),
+                Ok(Some(piece)) => match reader.take(piece) {
+                    smtp::Verdict::Undecided => {}
+                    smtp::Verdict::Good => {
+                        // It is ready, whatever becomes of that.
+                        let _ = self.query.send(smtp::QUIT);
+                        return Some(Ok(()));
+                    }
+                    verdict @ (smtp::Verdict::Status(_) | smtp::Verdict::Garbage) => {
+                        return Some(Err(Reason::Greeting(verdict)));
+                    }
+                },
+                Err(errno) => return Some(Err(errno.into())),
+            }
+        }
+        self.step = Step::Greeting(reader);
+        None
+    }
+
+    /// What the server is asked for now.
+    fn url<'r>(&self, router: &'r Router, target: &Target) -> Option<&'r Url> {
+        target.urls.of(&router.config().urls).get(usize::from(self.done))
+    }
+
+    /// The server has said what it must: it is asked for the next thing, over another connection, or there is none.
+    fn ask_for_next(&mut self, router: &Router, target: &Target) -> Option<Result<(), Reason>> {
+        self.done += 1;
+        if self.url(router, target).is_none() {
+            return Some(Ok(()));
+        }
+        let asked = device_of(router, target)
+            .and_then(|(device, _)| Query::tcp(target.address, target.port, device).map_err(Reason::from));
+        match asked {
+            Ok(query) => {
+                self.query = query;
+                self.step = Step::Connection;
+                None
+            }
+            Err(reason) => Some(Err(reason)),
         }
     }
 
@@ -284,10 +419,11 @@ impl Running {
     /// The connection is there.
     fn ask_server(&mut self, router: &Router, target: &Target) -> Option<Result<(), Reason>> {
         let config = router.config();
-        let path = config.text(target.path);
+        let Some(url) = self.url(router, target) else { return Some(Ok(())) };
+        let path = config.text(url.path);
         let path = if path.is_empty() { "/" } else { path };
         let mut buffer = [0; http::REQUEST_BYTES_MAX];
-        let host = config.text(target.host);
+        let host = config.text(url.host);
         let len = http::request(path, host, target.address, target.port, &mut buffer).ok();
         let request = len.and_then(|len| buffer.get(..len)).unwrap_or(&[]);
         if let Err(errno) = self.query.send(request) {
@@ -303,20 +439,28 @@ impl Running {
         router: &Router,
         target: &Target,
     ) -> Option<Result<(), Reason>> {
-        let text = router.config().text(target.text).as_bytes();
-        let wanted = Wanted { status: target.status, text };
+        let config = router.config();
+        // A reload may have taken it out.
+        let Some(url) = self.url(router, target) else { return Some(Err(Reason::Changed)) };
+        let text = config.text(url.text).as_bytes();
+        let digest = config.bytes(url.digest).try_into().ok();
+        let wanted = Wanted { status: url.status, text, digest };
         let mut buffer = [0; PIECE_BYTES];
         for _ in 0..PIECES_PER_TURN_MAX {
             match self.query.read(&mut buffer) {
                 Ok(None) => break,
-                Ok(Some([])) => return Some(Err(Reason::Cut)),
-                Ok(Some(piece)) => match reader.take(piece, &wanted) {
-                    Verdict::Undecided => {}
-                    Verdict::Good => return Some(Ok(())),
-                    verdict @ (Verdict::Garbage | Verdict::Status(_) | Verdict::TooLong) => {
-                        return Some(Err(Reason::Reply(verdict)));
+                Ok(Some(piece)) => {
+                    let is_end = piece.is_empty();
+                    match if is_end { reader.end(&wanted) } else { reader.take(piece, &wanted) } {
+                        Verdict::Undecided if is_end => return Some(Err(Reason::Cut)),
+                        Verdict::Undecided => {}
+                        Verdict::Good => return self.ask_for_next(router, target),
+                        verdict @ (Verdict::Garbage
+                        | Verdict::Status(_)
+                        | Verdict::TooLong
+                        | Verdict::Digest) => return Some(Err(Reason::Reply(verdict))),
                     }
-                },
+                }
                 Err(errno) => return Some(Err(errno.into())),
             }
         }

@@ -199,8 +199,21 @@ const OPEN: c_long = -1;
 const STREAM: u32 = (libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
 const RAW: u32 = (libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
 
+const DATAGRAMS: u32 = (libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
+
 /// More sockets: those of probes, where there are any without a script.
-const PROBES: &[libc::sock_filter] = if cfg!(feature = "probe-network") {
+const PROBES: &[libc::sock_filter] = if cfg!(feature = "ipvs") {
+    &[
+        step(IF_EQUAL, libc::AF_INET as u32, 2, 0),
+        step(IF_EQUAL, libc::AF_INET6 as u32, 1, 0),
+        step(IF_EQUAL, libc::AF_PACKET as u32, 0, 5),
+        step(LOAD, argument(1), 0, 0),
+        step(IF_EQUAL, STREAM, 2, 0),
+        step(IF_EQUAL, DATAGRAMS, 1, 0),
+        step(IF_EQUAL, RAW, 0, 1),
+        step(RETURN, GRANTED, 0, 0),
+    ]
+} else if cfg!(feature = "probe-network") {
     &[
         step(IF_EQUAL, libc::AF_INET as u32, 2, 0),
         step(IF_EQUAL, libc::AF_INET6 as u32, 1, 0),
@@ -397,9 +410,13 @@ mod tests {
             (libc::SYS_socket, [libc::AF_INET as usize, STREAM as usize, 0]),
             (libc::SYS_socket, [libc::AF_INET6 as usize, RAW as usize, libc::IPPROTO_ICMPV6 as usize]),
             (libc::SYS_socket, [libc::AF_PACKET as usize, RAW as usize, 0]),
+            (libc::SYS_socket, [libc::AF_INET6 as usize, DATAGRAMS as usize, 0]),
         ];
+        if !cfg!(feature = "ipvs") {
+            probes[3] = granted[0];
+        }
         if !cfg!(feature = "probe-network") {
-            probes = [granted[0]; 3];
+            probes = [granted[0]; 4];
         }
         for (call, [a, b, c]) in granted.into_iter().chain(probes) {
             number += 1;

@@ -8,7 +8,10 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
+pub mod dns;
 pub mod http;
+pub mod md5;
+pub mod smtp;
 
 /// What a probe is asked to do, in force at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

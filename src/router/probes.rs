@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{Effect, Router, TryTicket, Turn};
-use crate::config::{self, Config, ProbeId};
+use crate::config::{self, Config, ProbeId, Target};
 use crate::limits::PROBES_MAX;
 use crate::probe::{Probe, Rules, Standing};
 use crate::say::info;
@@ -67,15 +67,17 @@ impl Probes {
     }
 }
 
-impl config::Probe {
-    const fn rules(&self) -> Rules {
-        Rules {
-            interval_secs: self.interval_secs,
-            timeout_secs: self.timeout_secs,
-            rise: self.rise,
-            fall: self.fall,
-            retry_secs: self.retry_secs,
-        }
+/// The rules of the probe at a place of the configuration.
+fn rules(config: &Config, place: usize, probe: &config::Probe) -> Rules {
+    // Whose silence is a success says so at the timeout, and must not be given up before.
+    let target = config.targets.get(place);
+    let grace_secs = u16::from(target.is_some_and(Target::is_content_with_silence));
+    Rules {
+        interval_secs: probe.interval_secs,
+        timeout_secs: probe.timeout_secs.saturating_add(grace_secs),
+        rise: probe.rise,
+        fall: probe.fall,
+        retry_secs: probe.retry_secs,
     }
 }
 
@@ -123,7 +125,7 @@ impl Router {
         }
         for (position, config) in self.config.probes.iter().enumerate() {
             let Some(entry) = self.probes.all.get_mut(position) else { continue };
-            let outcome = entry.probe.timer(turn.now, &config.rules());
+            let outcome = entry.probe.timer(turn.now, &rules(&self.config, position, config));
             if outcome.turned {
                 say(&self.config, config, entry.probe.standing());
                 turned = true;
@@ -152,7 +154,7 @@ impl Router {
         };
         entry.ticket = NOBODYS;
         let Some(is_success) = is_success else { return entry.probe.postponed(turn.now) };
-        if entry.probe.ended(turn.now, is_success, &config.rules()) {
+        if entry.probe.ended(turn.now, is_success, &rules(&self.config, place, config)) {
             say(&self.config, config, entry.probe.standing());
             self.settle(turn);
         }
