@@ -468,3 +468,104 @@ impl Running {
         None
     }
 }
+
+#[cfg(all(test, feature = "ipvs"))]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Span, Text, Url};
+    use crate::linux::poll;
+    use crate::probe::Start;
+    use crate::router::{Effect, Effects};
+    use std::boxed::Box;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::string::{String, ToString};
+    use std::vec::Vec as List;
+
+    /// What a try says of a server that has these pages and no others, and what it has asked for.
+    fn outcome(
+        pages: &'static [(&str, &str)],
+        wanted: &[(&str, &str)],
+    ) -> (Result<(), Reason>, List<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut config = Box::new(Config::new());
+        config.clear();
+        for (path, text) in wanted {
+            let [path, text] = [path, text].map(|text| config.keep_text(text).unwrap());
+            let url = Url { path, host: Text::EMPTY, text, digest: Text::EMPTY, status: [200, 299] };
+            config.urls.push(url).unwrap();
+        }
+        let urls = Span { start: 0, len: wanted.len() as u16 };
+        let target = Target {
+            method: Method::Http,
+            address: address.ip(),
+            port: address.port(),
+            urls,
+            ..Target::SCRIPT
+        };
+        config.targets.push(target).unwrap();
+        let probe = Probe {
+            name: Text::EMPTY,
+            script: Text::EMPTY,
+            interval_secs: 1,
+            timeout_secs: 10,
+            rise: 1,
+            fall: 1,
+            retry_secs: 0,
+            spread_secs: 0,
+            start: Start::Up,
+        };
+        config.probes.push(probe).unwrap();
+        let mut router = Box::new(Router::new());
+        let mut effects = Effects::new();
+        for event in [Event::Adopt(&mut config), Event::Start { keeps_marks: true, seed: 0 }, Event::Timer] {
+            effects.clear();
+            router.handle(clock::now(), event, &mut effects);
+        }
+        let Some(Effect::Try(probe, ticket)) = effects.last().copied() else { panic!() };
+
+        let server = std::thread::spawn(move || {
+            let mut asked = List::new();
+            loop {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = List::new();
+                let mut byte = [0];
+                while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|len| len > 0) {
+                    request.push(byte[0]);
+                }
+                let Ok(request) = String::from_utf8(request) else { return asked };
+                // The test has ended: it connects and says nothing.
+                let Some(path) = request.split(' ').nth(1) else { return asked };
+                let page = pages.iter().find(|(known, _)| *known == path);
+                let (status, page) = page.map_or((404, ""), |(_, page)| (200, *page));
+                let _ = write!(stream, "HTTP/1.0 {status} X\r\n\r\n{page}");
+                asked.push(path.to_string());
+            }
+        });
+        let mut tries = Box::new(Tries::new());
+        let mut inbox = Box::new(Inbox::new());
+        tries.start(&router, probe, ticket).unwrap();
+        let outcome = loop {
+            let mut waiting: List<_> = tries.interests().collect();
+            poll::wait(&mut waiting, Some(Duration::from_secs(20))).unwrap();
+            assert!(tries.note_ready(&mut waiting.iter().map(|waiting| waiting.is_over())));
+            if let Some(outcome) = tries.0[0].go_on(&router, &mut inbox) {
+                break outcome;
+            }
+        };
+        drop(std::net::TcpStream::connect(address).unwrap());
+        (outcome, server.join().unwrap())
+    }
+
+    #[test]
+    fn several_things_are_asked_for_one_after_another_until_one_is_not_as_wanted() {
+        const PAGES: &[(&str, &str)] = &[("/", "welcome"), ("/health", "all is well"), ("/load", "0.7")];
+        let (outcome_of_all, asked) = outcome(PAGES, &[("", "welcome"), ("/health", "well"), ("/load", "")]);
+        assert_eq!((outcome_of_all, asked), (Ok(()), ["/", "/health", "/load"].map(String::from).to_vec()));
+        let (result, asked) = outcome(PAGES, &[("/health", ""), ("/health", "ill"), ("/load", "")]);
+        assert_eq!((result, asked.len()), (Err(Reason::Cut), 2));
+        let (result, asked) = outcome(PAGES, &[("/load", "0.7"), ("/none", "")]);
+        assert_eq!((result, asked.len()), (Err(Reason::Reply(Verdict::Status(404))), 2));
+    }
+}
