@@ -485,6 +485,9 @@ pub struct Probe {
     pub spread_secs: u16,
     /// How it stands before its first result: unknown, or, with `init_fail`, down.
     pub start: Start,
+    /// What its script exits with says more than whether it has succeeded: 1 is a failure, and any other number but 0 is
+    /// kept. See [`Router::probe_said`](crate::router::Router::probe_said).
+    pub is_weighing: bool,
 }
 
 /// How a probe finds out.

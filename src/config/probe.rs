@@ -100,6 +100,7 @@ impl<'d> Reader<'d, '_> {
             retry_secs: 0,
             spread_secs: 0,
             start: if init_fail == 0 { Start::Unknown } else { Start::Down },
+            is_weighing: false,
         });
         let method = if section.is("probe") { self.method(section)? } else { Method::Script };
         let is_usable = match method {

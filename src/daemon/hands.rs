@@ -58,11 +58,11 @@ impl Job {
         }
     }
 
-    /// It has ended, or could not be started.
-    const fn ended(self, is_success: bool) -> Event<'static> {
+    /// It has ended by no will of its own, or could not be started.
+    const fn ended(self) -> Event<'static> {
         match self {
             Self::Hook(ticket) => Event::HookEnded(ticket),
-            Self::Try(ticket) => Event::Tried(ticket, is_success),
+            Self::Try(ticket) => Event::Tried(ticket, false),
         }
     }
 }
@@ -159,7 +159,7 @@ impl Hands<'_> {
         }
         for _ in 0..self.unstarted.len() {
             let Some((job, is_for_want)) = self.unstarted.pop() else { break };
-            self.act(if is_for_want { job.unmade() } else { job.ended(false) });
+            self.act(if is_for_want { job.unmade() } else { job.ended() });
         }
     }
 
@@ -254,7 +254,10 @@ impl Hands<'_> {
                     if let Some(trouble) = ended.trouble {
                         self.say_trouble(job, trouble);
                     }
-                    self.act(job.ended(ended.is_success));
+                    self.act(match (job, ended.code) {
+                        (Job::Try(ticket), Some(code)) => Event::Exited(ticket, code),
+                        (Job::Hook(_) | Job::Try(_), _) => job.ended(),
+                    });
                 }
                 Ok(None) => break,
                 Err(error) => {

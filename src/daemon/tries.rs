@@ -469,7 +469,8 @@ impl Running {
     }
 }
 
-#[cfg(all(test, feature = "ipvs"))]
+#[cfg(feature = "ipvs")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Config, Span, Text, Url};
@@ -515,6 +516,7 @@ mod tests {
             retry_secs: 0,
             spread_secs: 0,
             start: Start::Up,
+            is_weighing: false,
         };
         config.probes.push(probe).unwrap();
         let mut router = Box::new(Router::new());

@@ -22,13 +22,15 @@ struct Entry {
     probe: Probe,
     /// That of the try that goes on, or [`NOBODYS`].
     ticket: TryTicket,
+    /// The last number from 2 on that the script of a weighing one has exited with; 0: none.
+    said: u8,
 }
 
 /// The ticket of no try.
 const NOBODYS: TryTicket = TryTicket(0);
 
 impl Entry {
-    const NEW: Self = Self { probe: Probe::NEW, ticket: NOBODYS };
+    const NEW: Self = Self { probe: Probe::NEW, ticket: NOBODYS, said: 0 };
 }
 
 impl Probes {
@@ -98,6 +100,16 @@ impl Router {
         self.probes.standing(probe)
     }
 
+    /// The last number from 2 on that its script has exited with, if it [is weighing](config::Probe::is_weighing):
+    /// keepalived's `misc_dynamic`, where a server of weight w is asked for by w + 2.
+    #[must_use]
+    pub fn probe_said(&self, probe: ProbeId) -> Option<u8> {
+        let place = usize::from(probe.0);
+        let said = self.probes.all.get(place).map_or(0, |entry| entry.said);
+        let is_weighing = self.config.probes.get(place).is_some_and(|probe| probe.is_weighing);
+        (is_weighing && said > 0).then_some(said)
+    }
+
     /// Lets those begin that have not.
     pub(super) fn begin_probes(&mut self, turn: &Turn<'_>) {
         let spread = self.config.probes.iter().filter(|probe| probe.spread_secs > 0).count() as u32;
@@ -139,6 +151,29 @@ impl Router {
             }
         }
         turned
+    }
+
+    /// The script of a try has exited.
+    pub(super) fn exited(&mut self, turn: &mut Turn<'_>, ticket: TryTicket, code: u8) {
+        if !cfg!(feature = "probe") {
+            return;
+        }
+        let place = self.probe_of(ticket).map(|probe| usize::from(probe.0));
+        let is_weighing = |place: usize| self.config.probes.get(place).is_some_and(|probe| probe.is_weighing);
+        let Some(place) = place.filter(|place| cfg!(feature = "ipvs") && is_weighing(*place)) else {
+            return self.tried(turn, ticket, Some(code == 0));
+        };
+        let mut says_another = false;
+        if let Some(entry) = self.probes.all.get_mut(place)
+            && code >= 2
+        {
+            says_another = entry.said != code;
+            entry.said = code;
+        }
+        self.tried(turn, ticket, Some(code != 1));
+        if says_another {
+            self.settle(turn);
+        }
     }
 
     /// A try has ended; `None`: it could not be made for want of room.

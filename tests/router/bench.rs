@@ -134,6 +134,7 @@ fn probe(config: &mut Config, name: &str) -> ProbeId {
                 retry_secs: 0,
                 spread_secs: 0,
                 start: Start::Unknown,
+                is_weighing: false,
             })
             .unwrap();
         config.probes.len() - 1

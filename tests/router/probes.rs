@@ -332,3 +332,48 @@ fn no_two_tries_have_the_same_ticket() {
         }
     }
 }
+
+/// keepalived's `misc_dynamic`: 0 leaves the weight as it is, 1 is a failure, and anything else is the weight, and two more.
+#[cfg(feature = "ipvs")]
+#[test]
+fn what_a_weighing_script_exits_with_is_kept_by_its_name() {
+    let specs = [tracking(&[("probe web", 0), ("probe plain", -20)])];
+    let mut new = config(&specs);
+    new.probes[0].is_weighing = true;
+    let mut bench = Bench::new(&[Spec::default()]);
+    bench.handle(Event::Prepare(&new.clone()));
+    bench.handle(Event::Adopt(&mut new.clone()));
+    let exit = |bench: &mut Bench, code| {
+        for ticket in next_tries(bench) {
+            bench.handle(Event::Exited(ticket, code));
+        }
+    };
+    let said = |bench: &Bench, place| bench.router.probe_said(ProbeId(place));
+    assert_eq!(said(&bench, 0), None);
+    exit(&mut bench, 42);
+    assert_eq!((said(&bench, 0), fault(&bench)), (Some(42), None));
+    assert_eq!((said(&bench, 1), priority(&bench)), (None, 80), "of any other, all but 0 is a failure");
+    exit(&mut bench, 0);
+    assert_eq!(said(&bench, 0), Some(42));
+    for code in [1, 1, 1] {
+        assert_eq!(fault(&bench), None);
+        exit(&mut bench, code);
+    }
+    assert_eq!((said(&bench, 0), fault(&bench)), (Some(42), Some(Fault::Probe)));
+    exit(&mut bench, 2);
+    exit(&mut bench, 255);
+    assert_eq!((said(&bench, 0), fault(&bench)), (Some(255), None));
+
+    // Another place, and another manner.
+    let specs = [tracking(&[("probe plain", -20), ("probe web", 0)])];
+    let mut other = config(&specs);
+    other.probes[1].is_weighing = true;
+    bench.handle(Event::Prepare(&other.clone()));
+    bench.handle(Event::Adopt(&mut other));
+    assert_eq!((said(&bench, 0), said(&bench, 1)), (None, Some(255)));
+    let mut without = config(&specs);
+    bench.handle(Event::Prepare(&without.clone()));
+    bench.handle(Event::Adopt(&mut without));
+    assert_eq!(said(&bench, 1), None);
+    assert_eq!(bench.router.probe_said(ProbeId(u16::MAX)), None);
+}

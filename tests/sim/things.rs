@@ -43,6 +43,7 @@ const PROBE: Probe = Probe {
     retry_secs: 0,
     spread_secs: 0,
     start: Start::Unknown,
+    is_weighing: false,
 };
 
 /// Until a router knows how a thing is: the last try before it changed may have just begun, and two more take a second

@@ -122,7 +122,7 @@ fn expected(greeting: &[u8]) -> smtp::Verdict {
         if digits < 3 || !b" -\r\n".contains(behind) {
             return smtp::Verdict::Garbage;
         }
-        let status = std::str::from_utf8(&line[..3]).unwrap().parse().unwrap();
+        let status = core::str::from_utf8(&line[..3]).unwrap().parse().unwrap();
         if status != 220 {
             return smtp::Verdict::Status(status);
         }

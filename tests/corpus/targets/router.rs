@@ -450,8 +450,9 @@ impl Bench {
             7 => Event::File(FileId(choices.byte()), i32::from(choices.number()) - 1000),
             8 => {
                 let ticket = self.tries.pop().unwrap_or(TryTicket(choices.number()));
-                match choices.below(4) {
-                    3 => Event::Untried(ticket),
+                match choices.below(6) {
+                    4 => Event::Exited(ticket, choices.byte()),
+                    5 => Event::Untried(ticket),
                     verdict => Event::Tried(ticket, verdict != 1),
                 }
             }
