@@ -60,8 +60,8 @@ const DATAGRAMS_PER_TURN_MAX: usize = 64;
 /// How long the last hooks may take when the daemon ends.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
-/// Descriptors: a try of each probe, a client of each place, and what is always open.
-const DESCRIPTORS_MAX: usize = TARGETS_MAX + CONTROL_CLIENTS_MAX + LINES_MAX + 32;
+/// Descriptors beside those of tries: a client of each place, what is always open, and a file now and then.
+const OTHER_DESCRIPTORS_MAX: usize = CONTROL_CLIENTS_MAX + LINES_MAX + 32;
 
 static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
 
@@ -129,6 +129,12 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         return Exit::Wrong;
     }
     let is_realtime = scratch.config.globals.realtime;
+    if cfg!(feature = "ipvs") {
+        match privilege::allow_descriptors(TARGETS_MAX + OTHER_DESCRIPTORS_MAX) {
+            Ok(allowed) => tries.limit(allowed.saturating_sub(OTHER_DESCRIPTORS_MAX)),
+            Err(error) => warn!("{error}"),
+        }
+    }
     let Opened { kernel, listener, signals, watch, losses, seed } = match open(arena, command, is_realtime) {
         Ok(opened) => opened,
         Err(error) => return refused(&error),
@@ -202,11 +208,6 @@ fn open<'a>(
     }
     if is_realtime {
         privilege::become_realtime()?;
-    }
-    if cfg!(feature = "ipvs")
-        && let Err(error) = privilege::allow_descriptors(DESCRIPTORS_MAX)
-    {
-        warn!("goes on with fewer descriptors than needed: {error}");
     }
     if let Err(error) = privilege::drop_all_others() {
         warn!("goes on with more privileges than needed: {error}");

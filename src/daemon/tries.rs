@@ -28,7 +28,11 @@ const PIECE_BYTES: usize = 512;
 const PIECES_PER_TURN_MAX: usize = 8;
 
 /// Those that go on: at most one for each probe.
-pub(super) struct Tries(Vec<Running, TARGETS_MAX>);
+pub(super) struct Tries {
+    all: Vec<Running, TARGETS_MAX>,
+    /// How many descriptors they may have, so that some are left for others; 0: there is no want of them.
+    descriptors_max: usize,
+}
 
 struct Running {
     ticket: TryTicket,
@@ -107,12 +111,17 @@ impl fmt::Display for Reason {
 
 impl Tries {
     pub(super) const fn new() -> Self {
-        Self(Vec::new())
+        Self { all: Vec::new(), descriptors_max: 0 }
+    }
+
+    /// Lets them have at most so many descriptors, and at least one.
+    pub(super) fn limit(&mut self, descriptors: usize) {
+        self.descriptors_max = descriptors.max(1);
     }
 
     /// What to wait for on behalf of each.
     pub(super) fn interests(&self) -> impl Iterator<Item = Waiting> {
-        self.0.iter().map(|running| match running.step {
+        self.all.iter().map(|running| match running.step {
             Step::Connection => Waiting::to_write(&running.query),
             Step::Echo(_)
             | Step::Arp(_)
@@ -127,7 +136,7 @@ impl Tries {
     /// What has become of them, in the order of [`Self::interests`]. `true`: there is something to do.
     pub(super) fn note_ready(&mut self, over: &mut dyn Iterator<Item = bool>) -> bool {
         let mut any = false;
-        for running in &mut self.0 {
+        for running in &mut self.all {
             running.is_ready = over.next() == Some(true);
             any |= running.is_ready;
         }
@@ -136,7 +145,7 @@ impl Tries {
 
     /// When the first of them has taken too long.
     pub(super) fn ends_at(&self) -> Option<Instant> {
-        self.0.iter().map(|running| running.ends_at).min()
+        self.all.iter().map(|running| running.ends_at).min()
     }
 
     /// Whether one has taken too long.
@@ -153,15 +162,18 @@ impl Tries {
         let config = router.config();
         let known = (config.probes.get(usize::from(probe.0)), config.target(probe));
         let (Some(Probe { timeout_secs, .. }), Some(target)) = known else { return Err(Reason::Changed) };
-        if self.0.is_full() {
+        if self.all.is_full() {
             // What a reload has taken out waits for nothing any more.
-            self.0.retain(|running| router.probe_of(running.ticket).is_some());
+            self.all.retain(|running| router.probe_of(running.ticket).is_some());
+        }
+        if cfg!(feature = "ipvs") && self.descriptors_max > 0 && self.all.len() >= self.descriptors_max {
+            return Err(Reason::System(Errno::EMFILE));
         }
         let ends_at = clock::now() + Duration::from_secs(u64::from(*timeout_secs));
         let (query, step) = ask(router, target, ticket)?;
         let running = Running { ticket, ends_at, query, step, done: 0, is_ready: false };
         // There is room: a probe has one at a time, and those of others were just taken out.
-        self.0.push(running).map_err(|_| Reason::System(Errno::ENOBUFS))
+        self.all.push(running).map_err(|_| Reason::System(Errno::ENOBUFS))
     }
 }
 
@@ -173,8 +185,8 @@ impl Hands<'_> {
         }
         let now = clock::now();
         // From the end: one that has ended leaves its place to one that has been looked at, or was just begun.
-        for place in (0..self.tries.0.len()).rev() {
-            let Some(running) = self.tries.0.get_mut(place) else { continue };
+        for place in (0..self.tries.all.len()).rev() {
+            let Some(running) = self.tries.all.get_mut(place) else { continue };
             let is_late = running.ends_at <= now;
             if !running.is_ready && !is_late {
                 continue;
@@ -184,9 +196,9 @@ impl Hands<'_> {
                 outcome => outcome,
             };
             if let Some(outcome) = outcome
-                && place < self.tries.0.len()
+                && place < self.tries.all.len()
             {
-                let Running { ticket, .. } = self.tries.0.swap_remove(place);
+                let Running { ticket, .. } = self.tries.all.swap_remove(place);
                 if let Err(Reason::System(errno)) = outcome
                     && errno.is_want_of_room()
                 {
@@ -552,7 +564,7 @@ mod tests {
             let mut waiting: List<_> = tries.interests().collect();
             poll::wait(&mut waiting, Some(Duration::from_secs(20))).unwrap();
             assert!(tries.note_ready(&mut waiting.iter().map(|waiting| waiting.is_over())));
-            if let Some(outcome) = tries.0[0].go_on(&router, &mut inbox) {
+            if let Some(outcome) = tries.all[0].go_on(&router, &mut inbox) {
                 break outcome;
             }
         };

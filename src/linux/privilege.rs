@@ -48,11 +48,12 @@ pub fn become_realtime() -> Result<(), Error> {
         .map_err(|errno| Error { call: "locking the memory", errno })
 }
 
-/// Lets this process have so many descriptors, if it may; what was started before keeps its own limit.
+/// Lets this process have so many descriptors, if it may, and returns how many it may have; what was started before keeps
+/// its own limit.
 ///
 /// # Errors
 /// That of the call.
-pub fn allow_descriptors(count: usize) -> Result<(), Error> {
+pub fn allow_descriptors(count: usize) -> Result<usize, Error> {
     let fail = |errno| Error { call: "limit of descriptors", errno };
     let ask = |new: usize, old: usize| {
         // SAFETY: the kernel reads one limit, or writes one, where a pointer is not null.
@@ -66,7 +67,7 @@ pub fn allow_descriptors(count: usize) -> Result<(), Error> {
     if now < wanted {
         ask(pointer(&[wanted, most]), 0)?;
     }
-    Ok(())
+    Ok(now.max(wanted) as usize)
 }
 
 const MCL_ONFAULT: c_int = 4;
@@ -333,11 +334,11 @@ mod tests {
             let small = libc::rlimit { rlim_cur: 50, rlim_max: most };
             // SAFETY: the pointer is to a live value.
             unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const small) };
-            allow_descriptors(100).unwrap();
+            assert_eq!(allow_descriptors(100), Ok(100));
             assert_eq!(limit(), [100, most]);
-            allow_descriptors(60).unwrap();
+            assert_eq!(allow_descriptors(60), Ok(100));
             assert_eq!(limit(), [100, most], "it is never lowered");
-            allow_descriptors(1_000_000).unwrap();
+            assert_eq!(allow_descriptors(1_000_000), Ok(most as usize));
             assert_eq!(limit(), [most, most]);
         });
     }
