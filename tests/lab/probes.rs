@@ -30,7 +30,10 @@ impl Far {
     /// A server there that does this with everybody who connects.
     fn serve(&self, address: &str, work: impl Fn(TcpStream) + Send + Sync + 'static) -> Server {
         let address: SocketAddr = address.parse().unwrap();
-        let listener = self.host.namespace().inside(|| TcpListener::bind(address).unwrap());
+        // An address of IPv6 may still be tentative.
+        let listener = eventually("it is bound", SECOND * 8, || {
+            self.host.namespace().inside(|| TcpListener::bind(address).ok())
+        });
         listener.set_nonblocking(true).unwrap();
         let ends = Arc::new(AtomicBool::new(false));
         let (is_over, work) = (Arc::clone(&ends), Arc::new(work));
@@ -58,7 +61,9 @@ impl Far {
     /// A server there that answers each datagram with these, or with none.
     fn answer(&self, address: &str, work: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Server {
         let address: SocketAddr = address.parse().unwrap();
-        let socket = self.host.namespace().inside(|| UdpSocket::bind(address).unwrap());
+        let socket = eventually("it is bound", SECOND * 8, || {
+            self.host.namespace().inside(|| UdpSocket::bind(address).ok())
+        });
         socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
         let ends = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&ends);

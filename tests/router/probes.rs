@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use vipd::config::{FileId, ProbeId};
+#[cfg(feature = "ipvs")]
+use vipd::config::{Method, Target};
 use vipd::probe::{Standing, Start};
 use vipd::router::{Effect, Event, Slot, TryTicket};
 use vipd::vrrp::{Fault, Phase, State};
@@ -243,6 +245,24 @@ fn a_reload_keeps_a_files_number_by_its_name() {
     bench.handle(Event::Prepare(&config(&specs)));
     bench.handle(Event::Adopt(&mut config(&specs)));
     assert_eq!(priority(&bench), 80);
+}
+
+/// The shell says at the timeout that nobody has refused; the router gives it a second more to do so.
+#[cfg(feature = "ipvs")]
+#[test]
+fn a_try_whose_silence_is_a_success_is_not_given_up_at_its_timeout() {
+    for (requires_reply, expected) in [(false, Standing::Up), (true, Standing::Down)] {
+        let mut new = config(&[tracking(&[("probe isp", 0)])]);
+        new.probes[0].fall = 1;
+        new.targets.push(Target { method: Method::Udp, requires_reply, ..Target::SCRIPT }).unwrap();
+        let mut bench = Bench::new(&[Spec::default()]);
+        bench.handle(Event::Prepare(&new.clone()));
+        bench.handle(Event::Adopt(&mut new));
+        let ticket = next_try(&mut bench);
+        bench.run_for(SECOND * 5 / 2);
+        bench.handle(Event::Tried(ticket, true));
+        assert_eq!(bench.router.probe_standing(ProbeId(0)), expected);
+    }
 }
 
 /// Many first tries at one moment are a burst for everybody: those that may be spread have a place each.
