@@ -161,7 +161,7 @@ impl Router {
         let place = self.probe_of(ticket).map(|probe| usize::from(probe.0));
         let is_weighing = |place: usize| self.config.probes.get(place).is_some_and(|probe| probe.is_weighing);
         let Some(place) = place.filter(|place| cfg!(feature = "ipvs") && is_weighing(*place)) else {
-            return self.tried(turn, ticket, Some(code == 0));
+            return self.end_try(turn, ticket, Some(code == 0), false);
         };
         let mut says_another = false;
         if let Some(entry) = self.probes.all.get_mut(place)
@@ -170,14 +170,22 @@ impl Router {
             says_another = entry.said != code;
             entry.said = code;
         }
-        self.tried(turn, ticket, Some(code != 1));
-        if says_another {
-            self.settle(turn);
-        }
+        self.end_try(turn, ticket, Some(code != 1), says_another);
     }
 
     /// A try has ended; `None`: it could not be made for want of room.
     pub(super) fn tried(&mut self, turn: &mut Turn<'_>, ticket: TryTicket, is_success: Option<bool>) {
+        self.end_try(turn, ticket, is_success, false);
+    }
+
+    /// The same; `says_another`: what is kept of what scripts have said is another number.
+    fn end_try(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ticket: TryTicket,
+        is_success: Option<bool>,
+        says_another: bool,
+    ) {
         if !cfg!(feature = "probe") {
             return;
         }
@@ -189,8 +197,11 @@ impl Router {
         };
         entry.ticket = NOBODYS;
         let Some(is_success) = is_success else { return entry.probe.postponed(turn.now) };
-        if entry.probe.ended(turn.now, is_success, &rules(&self.config, place, config)) {
+        let turned = entry.probe.ended(turn.now, is_success, &rules(&self.config, place, config));
+        if turned {
             say(&self.config, config, entry.probe.standing());
+        }
+        if turned || says_another {
             self.settle(turn);
         }
     }
