@@ -361,8 +361,8 @@ impl<'d> Reader<'d, '_> {
         self.enter_defined(line, section, name, &defined, urls)
     }
 
-    /// A probe of this name and with these URLs, entered into the configuration. Its section is `section`, whatever that is
-    /// a section of; no other probe has it, and its name is no other's.
+    /// A probe with these URLs, entered into the configuration under a name that no other has: a reload knows it by that.
+    /// `section` is what it was read from, which may be the same for several, but for `probe` and `vrrp_script`.
     #[inline(never)]
     pub(super) fn enter_defined(
         &mut self,
