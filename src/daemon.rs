@@ -60,6 +60,9 @@ const DATAGRAMS_PER_TURN_MAX: usize = 64;
 /// How long the last hooks may take when the daemon ends.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
+/// Descriptors beside those of tries: a client of each place, what is always open, and a file now and then.
+const OTHER_DESCRIPTORS_MAX: usize = CONTROL_CLIENTS_MAX + LINES_MAX + 32;
+
 static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
 
 /// Everything that the daemon ever uses: there is no heap.
@@ -126,6 +129,12 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         return Exit::Wrong;
     }
     let is_realtime = scratch.config.globals.realtime;
+    if cfg!(feature = "ipvs") {
+        match privilege::allow_descriptors(TARGETS_MAX + OTHER_DESCRIPTORS_MAX) {
+            Ok(allowed) => tries.limit(allowed.saturating_sub(OTHER_DESCRIPTORS_MAX)),
+            Err(error) => warn!("{error}"),
+        }
+    }
     let Opened { kernel, listener, signals, watch, losses, seed } = match open(arena, command, is_realtime) {
         Ok(opened) => opened,
         Err(error) => return refused(&error),

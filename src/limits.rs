@@ -29,12 +29,19 @@ pub const PEERS_MAX: usize = setting(option_env!("VIPD_PEERS"), 32);
 /// Pairs of an instance and something that it tracks. `VIPD_TRACKS`.
 pub const TRACKS_MAX: usize = setting(option_env!("VIPD_TRACKS"), 32);
 
-/// Probes: `vrrp_script` and `probe` sections that something tracks; none in a build without the feature `probe`. `VIPD_PROBES`.
-pub const PROBES_MAX: usize =
+/// `vrrp_script` and `probe` sections that something tracks; none in a build without the feature `probe`. `VIPD_PROBES`.
+pub const TRACKED_PROBES_MAX: usize =
     if cfg!(feature = "probe") { setting(option_env!("VIPD_PROBES"), 8) } else { 0 };
+
+/// Probes: those that something tracks, and one for each real server.
+pub const PROBES_MAX: usize = TRACKED_PROBES_MAX + REAL_SERVERS_MAX;
 
 /// Probes that need no script: as many as probes; none in a build without the feature `probe-network`.
 pub const TARGETS_MAX: usize = if cfg!(feature = "probe-network") { PROBES_MAX } else { 0 };
+
+/// What HTTP servers are asked for, all probes together: one thing for each, or two of a real server; those that are asked
+/// for the same share it.
+pub const URLS_MAX: usize = TARGETS_MAX + REAL_SERVERS_MAX;
 
 /// `track_interface` sections of type `route` that something tracks; none in a build without the feature `route`.
 /// `VIPD_TRACKED_ROUTES`.
@@ -48,6 +55,14 @@ pub const FILES_MAX: usize = if cfg!(feature = "files") { setting(option_env!("V
 /// `VIPD_BFD_SESSIONS`.
 pub const BFD_SESSIONS_MAX: usize =
     if cfg!(feature = "bfd") { setting(option_env!("VIPD_BFD_SESSIONS"), 8) } else { 0 };
+
+/// `virtual_server` sections that are enabled; none in a build without the feature `ipvs`. `VIPD_VIRTUAL_SERVERS`.
+pub const VIRTUAL_SERVERS_MAX: usize =
+    if cfg!(feature = "ipvs") { setting(option_env!("VIPD_VIRTUAL_SERVERS"), 8) } else { 0 };
+
+/// Real servers of all virtual servers together; none in a build without the feature `ipvs`. `VIPD_REAL_SERVERS`.
+pub const REAL_SERVERS_MAX: usize =
+    if cfg!(feature = "ipvs") { setting(option_env!("VIPD_REAL_SERVERS"), 32) } else { 0 };
 
 /// Sections of tracked things with a `notify`; none in a build without the feature `track-hooks`. `VIPD_TRACK_HOOKS`.
 pub const TRACK_HOOKS_MAX: usize =
@@ -166,7 +181,8 @@ pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_
     + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.
-pub const RAM_BYTES_MAX: usize = setting(option_env!("VIPD_RAM_BYTES"), 106_496);
+pub const RAM_BYTES_MAX: usize =
+    setting(option_env!("VIPD_RAM_BYTES"), if cfg!(feature = "ipvs") { 131_072 } else { 106_496 });
 
 /// Control connections (`vipd status`) that are served at the same time; a further one takes the place of
 /// the oldest.
@@ -180,11 +196,12 @@ const_assert!(INTERFACES_MAX <= u8::MAX as usize); // An `InterfaceId` is 8-bit.
 const_assert!(PEERS_MAX <= u16::MAX as usize);
 const_assert!(TRACKS_MAX <= u16::MAX as usize);
 const_assert!(FILTERED_ADDRESSES_MAX <= 2048); // An attribute of netlink lists them, 28 bytes each.
-const_assert!(PROBES_MAX <= u8::MAX as usize); // A `ProbeId` is 8-bit.
+const_assert!(PROBES_MAX < u16::MAX as usize); // A `ProbeId` is 16-bit, and each may have a try, whose ticket is too.
 const_assert!(TRACKED_ROUTES_MAX <= u8::MAX as usize); // A `RouteId` is 8-bit.
 const_assert!(FILES_MAX <= u8::MAX as usize); // A `FileId` is 8-bit.
 const_assert!(TRACK_HOOKS_MAX <= u8::MAX as usize); // They are numbered in 8 bits.
 const_assert!(BFD_SESSIONS_MAX <= u8::MAX as usize); // A `BfdId` is 8-bit.
+const_assert!(VIRTUAL_SERVERS_MAX < 1025 && REAL_SERVERS_MAX < 8193); // They are numbered in 16 bits.
 const_assert!(RA_MAX <= u8::MAX as usize); // They are numbered in 8 bits.
 const_assert!(INSTANCE_ROUTES_MAX <= u8::MAX as usize); // Requests are numbered by it in 8 bits.
 const_assert!(STRANGERS_MAX >= 2 && STRANGERS_MAX <= 255); // Two foreign pairs; they are searched one by one.

@@ -140,6 +140,11 @@ pub enum Event<'a> {
     HookEnded(Ticket),
     /// The try that was started with this ticket has ended, in success or not, or could not be started.
     Tried(TryTicket, bool),
+    /// The script that was started as the try with this ticket has exited with this number.
+    Exited(TryTicket, u8),
+    /// There was no room, or no descriptor, for the try that was to be started with this ticket, which says nothing of what
+    /// is tried.
+    Untried(TryTicket),
     /// A tracked file has this number in it; 0 where there is none, or no file.
     File(FileId, i32),
     /// Somebody at the console wants another router to be master: this instance (an index into
@@ -411,7 +416,9 @@ impl Router {
                 self.prepared(turn, ticket);
                 self.hook_ended(turn, ticket);
             }
-            Event::Tried(ticket, is_success) => self.tried(turn, ticket, is_success),
+            Event::Tried(ticket, is_success) => self.tried(turn, ticket, Some(is_success)),
+            Event::Exited(ticket, code) => self.exited(turn, ticket, code),
+            Event::Untried(ticket) => self.tried(turn, ticket, None),
             Event::File(file, number) => self.file(turn, file, number),
             Event::Release(instance) => self.set_released(turn, instance, true),
             Event::Reclaim(instance) => self.set_released(turn, instance, false),

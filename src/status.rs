@@ -11,7 +11,7 @@ use core::net::IpAddr;
 use heapless::String;
 use heapless::string::StringView;
 
-use crate::config::{self, Span, Tracked};
+use crate::config::{self, Method, Span, Tracked};
 use crate::limits::{INTERFACE_NAME_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX};
 use crate::probe::Standing;
 use crate::router::{self, Router, Slot};
@@ -231,7 +231,13 @@ impl Router {
         let (kind, name, number) = match track.what {
             Tracked::Link(interface) => (0, config.interface_name(interface), 0),
             Tracked::Probe(id) => {
-                let kind = config.target(id).map_or(1, |target| 3 + target.method as u8);
+                let kind = config.target(id).map_or(1, |target| match target.method {
+                    // That of a BFD session stands between them.
+                    Method::Udp | Method::Dns | Method::Smtp => 4 + target.method as u8,
+                    Method::Script | Method::Ping | Method::Arp | Method::Tcp | Method::Http => {
+                        3 + target.method as u8
+                    }
+                });
                 (kind, text(config.probes.get(usize::from(id.0)).map(|it| it.name)), 0)
             }
             Tracked::Route(id) => {
@@ -500,8 +506,8 @@ impl Record {
 
 impl Track {
     /// The words for [`Track::kind`].
-    pub const KINDS: [&'static str; 9] =
-        ["link", "script", "file", "route", "ping", "arp", "tcp", "http", "bfd"];
+    pub const KINDS: [&'static str; 12] =
+        ["link", "script", "file", "route", "ping", "arp", "tcp", "http", "bfd", "udp", "dns", "smtp"];
     /// The words for [`Track::state`].
     pub const STATES: [&'static str; 3] =
         [Standing::Unknown.name(), Standing::Up.name(), Standing::Down.name()];

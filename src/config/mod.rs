@@ -13,6 +13,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use heapless::Vec;
 
 use crate::limits;
+use crate::probe::Start;
 use crate::time::{self, Interval};
 use crate::wire::ra::Prefix;
 use crate::wire::route;
@@ -93,7 +94,7 @@ pub struct InterfaceId(pub u8);
 
 /// Which probe: an index into [`Config::probes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ProbeId(pub u8);
+pub struct ProbeId(pub u16);
 
 /// Which tracked default route: an index into [`Config::default_routes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -478,8 +479,15 @@ pub struct Probe {
     pub rise: u8,
     /// `fall`: failures in a row that make it down, 1..=255. Default 1.
     pub fall: u8,
-    /// `init_fail`: it counts as down until it has risen, and not as unknown until its first result. Default 0.
-    pub starts_down: bool,
+    /// Seconds from a failure that does not make it down to the next try; 0: the interval.
+    pub retry_secs: u16,
+    /// Seconds over which the first tries of all that have such a number are spread; 0: it is tried at once.
+    pub spread_secs: u16,
+    /// How it stands before its first result: unknown, or, with `init_fail`, down.
+    pub start: Start,
+    /// What its script exits with says more than whether it has succeeded: 1 is a failure, and any other number but 0 is
+    /// kept. See [`Router::probe_said`](crate::router::Router::probe_said).
+    pub is_weighing: bool,
 }
 
 /// How a probe finds out.
@@ -496,11 +504,28 @@ pub enum Method {
     Tcp,
     /// By asking an HTTP server.
     Http,
+    /// By a UDP datagram that is answered, or that nobody refuses.
+    Udp,
+    /// By asking a name server.
+    Dns,
+    /// By the greeting of a mail server.
+    Smtp,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Script, Self::Ping, Self::Arp, Self::Tcp, Self::Http];
+    pub const ALL: [Self; 8] =
+        [Self::Script, Self::Ping, Self::Arp, Self::Tcp, Self::Http, Self::Udp, Self::Dns, Self::Smtp];
+
+    /// Whether it is in this build.
+    #[must_use]
+    pub const fn is_built(self) -> bool {
+        match self {
+            Self::Script => true,
+            Self::Ping | Self::Arp | Self::Tcp | Self::Http => cfg!(feature = "probe-network"),
+            Self::Udp | Self::Dns | Self::Smtp => cfg!(feature = "ipvs"),
+        }
+    }
 }
 
 /// Where a probe without a script goes, and what it wants there.
@@ -510,18 +535,18 @@ pub struct Target {
     pub method: Method,
     /// `address`: whom it asks.
     pub address: IpAddr,
-    /// `port`: TCP's, 1..=65535; 0 where there is none.
+    /// `port`: TCP's or UDP's, 1..=65535; 0 where there is none.
     pub port: u16,
     /// `interface`: the device that everything goes through; otherwise the routes decide. ARP has one.
     pub interface: Option<InterfaceId>,
-    /// `path` of an HTTP request; empty: `/`.
-    pub path: Text,
-    /// `virtualhost`, its Host; empty: the address.
-    pub host: Text,
-    /// `text` that must stand in the reply's body; empty: none.
-    pub text: Text,
-    /// `status_code`: the least and the greatest status that will do, 0..=999.
-    pub status: [u16; 2],
+    /// What an HTTP server is asked for, one after another: a span of [`Config::urls`].
+    pub urls: Span,
+    /// `payload` of a UDP datagram, its bytes; empty: four zeros. `dns_name` of a question; empty: the root.
+    pub question: Text,
+    /// `dns_type` of a question.
+    pub dns_type: u16,
+    /// `require_reply`: a UDP datagram must be answered. Otherwise silence until the timeout will do.
+    pub requires_reply: bool,
 }
 
 impl Target {
@@ -531,11 +556,32 @@ impl Target {
         address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         port: 0,
         interface: None,
-        path: Text::EMPTY,
-        host: Text::EMPTY,
-        text: Text::EMPTY,
-        status: [0, 0],
+        urls: Span { start: 0, len: 0 },
+        question: Text::EMPTY,
+        dns_type: 0,
+        requires_reply: false,
     };
+
+    /// Whether a try that has had no answer by its timeout has succeeded.
+    #[must_use]
+    pub const fn is_content_with_silence(&self) -> bool {
+        cfg!(feature = "ipvs") && matches!(self.method, Method::Udp) && !self.requires_reply
+    }
+}
+
+/// What an HTTP server is asked for, and what it must say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Url {
+    /// `path`; empty: `/`.
+    pub path: Text,
+    /// `virtualhost`, the request's Host; empty: the address.
+    pub host: Text,
+    /// `text` that must stand in the reply's body; empty: none.
+    pub text: Text,
+    /// `digest`: the 16 bytes of the MD5 of the reply's body; empty: any will do.
+    pub digest: Text,
+    /// `status_code`: the least and the greatest status that will do, 0..=999.
+    pub status: [u16; 2],
 }
 
 /// A `config track_interface` section of type `route` that something tracks: up while the main table has a default
@@ -651,6 +697,8 @@ pub struct Config {
     pub probes: Vec<Probe, { limits::PROBES_MAX }>,
     /// What each of them tries, script or not; empty in a build in which all are scripts.
     pub targets: Vec<Target, { limits::TARGETS_MAX }>,
+    /// What the HTTP servers among them are asked for.
+    pub urls: Vec<Url, { limits::URLS_MAX }>,
     /// The default routes that are tracked.
     pub default_routes: Vec<DefaultRoute, { limits::TRACKED_ROUTES_MAX }>,
     /// The BFD sessions.
@@ -688,6 +736,7 @@ impl Config {
             tracks: Vec::new(),
             probes: Vec::new(),
             targets: Vec::new(),
+            urls: Vec::new(),
             default_routes: Vec::new(),
             bfd: Vec::new(),
             files: Vec::new(),
@@ -713,6 +762,7 @@ impl Config {
         self.tracks.clear();
         self.probes.clear();
         self.targets.clear();
+        self.urls.clear();
         self.default_routes.clear();
         if cfg!(feature = "bfd") {
             self.bfd.clear();

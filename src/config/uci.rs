@@ -189,7 +189,23 @@ impl Document {
             self.sections.clear();
             self.entries.clear();
         }
+        self.sort();
         outcome
+    }
+
+    /// Puts the entries into the order of their sections, each with its own in the file's order. Only those of a section that
+    /// the file comes back to are elsewhere.
+    fn sort(&mut self) {
+        for len in 2..=self.entries.len() {
+            let mut part = self.entries.get_mut(..len).unwrap_or(&mut []);
+            while let [.., left, right] = part
+                && left.section > right.section
+            {
+                core::mem::swap(left, right);
+                let Some((_, before)) = part.split_last_mut() else { break };
+                part = before;
+            }
+        }
     }
 
     /// The sections, in the file's order.
@@ -388,6 +404,7 @@ impl<'a> Iterator for Sections<'a> {
 #[derive(Debug, Clone)]
 pub struct Entries<'a> {
     section: Section<'a>,
+    /// The place of the next one; 0: it is to be looked for.
     next: usize,
 }
 
@@ -397,18 +414,18 @@ impl<'a> Iterator for Entries<'a> {
     #[inline(never)]
     fn next(&mut self) -> Option<Entry<'a>> {
         let document = self.section.document;
-        for record in document.entries.get(self.next..)? {
-            self.next += 1;
-            if record.section == self.section.index {
-                return Some(Entry {
-                    name: document.piece(record.name),
-                    value: document.piece(record.value),
-                    line: record.line,
-                    is_list: record.is_list,
-                });
-            }
+        let index = self.section.index;
+        if self.next == 0 {
+            self.next = document.entries.partition_point(|record| record.section < index);
         }
-        None
+        let record = document.entries.get(self.next).filter(|record| record.section == index)?;
+        self.next += 1;
+        Some(Entry {
+            name: document.piece(record.name),
+            value: document.piece(record.value),
+            line: record.line,
+            is_list: record.is_list,
+        })
     }
 }
 

@@ -310,6 +310,25 @@ pub(super) fn is_text(text: &[u8]) -> bool {
     text.len() <= PATH_BYTES_MAX && !text.is_empty() && core::str::from_utf8(text).is_ok()
 }
 
+/// Whether it is bytes, two hexadecimal digits each, with or without blanks between them.
+pub(super) fn is_payload(text: &[u8]) -> bool {
+    payload(text, &mut [0; PATH_BYTES_MAX]).is_some_and(|len| len > 0)
+}
+
+/// The bytes of a payload, and how many there are.
+pub(super) fn payload(text: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    let mut len = 0;
+    for word in Words::new(text) {
+        let (pairs, []) = word.as_chunks() else { return None };
+        for [high, low] in pairs {
+            let digit = |digit: u8| char::from(digit).to_digit(16);
+            *bytes.get_mut(len)? = (digit(*high)? << 4 | digit(*low)?) as u8;
+            len += 1;
+        }
+    }
+    Some(len)
+}
+
 /// Whether it is UTF-8 with neither blanks nor control characters, and not empty.
 fn is_word(text: &[u8]) -> bool {
     let is_control = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
@@ -354,6 +373,17 @@ mod tests {
         for bad in ["", "-", "--1", "+-1", "1000000000", "0x10", "ten"] {
             assert_eq!(integer(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_payload_is_two_digits_for_each_byte() {
+        let mut bytes = [0; 3];
+        assert_eq!(payload(b" 0aFf 10 ", &mut bytes), Some(3));
+        assert_eq!(bytes, [0x0a, 0xff, 0x10]);
+        for bad in ["0", "0a f", "0g", "01020304"] {
+            assert_eq!(payload(bad.as_bytes(), &mut bytes), None, "{bad}");
+        }
+        assert!(!is_payload(b"") && is_payload(b"00"));
     }
 
     #[test]

@@ -10,6 +10,9 @@ const ROUTER_ADVERT: &str =
 /// Sections with `notify` in a build that has hooks for what is tracked.
 const HOOKED: &str = "probe vrrp_script track_file track_interface bfd_instance";
 
+/// Options of a probe in a build with real servers, whose checks it has.
+const PROBE: &str = "notify digest payload require_reply dns_type dns_name";
+
 /// Some options are known in some builds only.
 const BY_FEATURE: bool = cfg!(feature = "ra") || cfg!(feature = "track-hooks");
 
@@ -229,6 +232,8 @@ impl SectionWords {
     fn built_by_feature(&self) -> &'static str {
         if cfg!(feature = "ra") && self.kind == "vrrp_instance" {
             ROUTER_ADVERT
+        } else if cfg!(feature = "ipvs") && self.kind == "probe" {
+            PROBE
         } else if cfg!(feature = "track-hooks")
             && super::value::choice(self.kind.as_bytes(), HOOKED).is_some()
         {

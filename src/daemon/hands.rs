@@ -5,7 +5,7 @@ use core::fmt;
 
 use heapless::Vec;
 
-use super::tries::Tries;
+use super::tries::{Reason, Tries};
 use crate::config::ProbeId;
 use crate::limits::{
     FAILURES_MAX, GROUPS_MAX, INSTANCES_MAX, PATH_BYTES_MAX, PROBES_MAX, SCRIPT_WORDS_MAX, TRACK_HOOKS_MAX,
@@ -23,8 +23,8 @@ use crate::say::{error, warn};
 use crate::time::Instant;
 use crate::wire::{Full, IfIndex};
 
-/// Scripts that could not even be asked for.
-pub(super) type Unstarted = Vec<Job, { INSTANCES_MAX + GROUPS_MAX + TRACK_HOOKS_MAX + PROBES_MAX }>;
+/// Scripts and tries that could not even be asked for; `true`: for want of room.
+pub(super) type Unstarted = Vec<(Job, bool), { INSTANCES_MAX + GROUPS_MAX + TRACK_HOOKS_MAX + PROBES_MAX }>;
 
 /// How many seconds a hook may run.
 const HOOK_SECS_MAX: u16 = 60;
@@ -50,13 +50,29 @@ impl Job {
         if number >> 16 == 0 { Self::Hook(Ticket(ticket)) } else { Self::Try(TryTicket(ticket)) }
     }
 
-    /// It has ended, or could not be started.
-    const fn ended(self, is_success: bool) -> Event<'static> {
+    /// There was no room for it.
+    const fn unmade(self) -> Event<'static> {
         match self {
             Self::Hook(ticket) => Event::HookEnded(ticket),
-            Self::Try(ticket) => Event::Tried(ticket, is_success),
+            Self::Try(ticket) => Event::Untried(ticket),
         }
     }
+
+    /// It has ended by no will of its own, or could not be started.
+    const fn ended(self) -> Event<'static> {
+        match self {
+            Self::Hook(ticket) => Event::HookEnded(ticket),
+            Self::Try(ticket) => Event::Tried(ticket, false),
+        }
+    }
+}
+
+/// What is not begun.
+pub(super) enum Lack {
+    /// It cannot be; why is in the log.
+    Fault,
+    /// There is no room for it at this moment.
+    Room(linux::Errno),
 }
 
 /// OpenWrt's way to all scripts of a subsystem takes the subsystem as its argument.
@@ -91,30 +107,39 @@ impl Hands<'_> {
         // The next event may release an address, and it must not be announced after that.
         self.kernel.flush_announcements();
         self.router.handle(now, event, self.effects);
+        let mut want = None;
         for effect in self.effects.iter() {
             // A failure comes back as an event on the next turn (law 7), as what fails later in the kernel does.
-            let (job, is_started) = if let Effect::Notify(owner, ticket) = *effect {
+            let (job, result) = if let Effect::Notify(owner, ticket) = *effect {
                 (Job::Hook(ticket), launch(&self.launcher, self.router.hook(owner), ticket))
             } else if let Effect::Prepare(instance, ticket) = *effect {
                 (Job::Hook(ticket), launch(&self.launcher, self.router.claim_hook(instance), ticket))
             } else if let Effect::Try(probe, ticket) = *effect {
-                let is_started = cfg!(feature = "probe")
-                    && if cfg!(feature = "probe-network") && self.router.config().target(probe).is_some() {
-                        ask(self.tries, self.router, probe, ticket)
-                    } else {
-                        self.can_launch && launch_try(&self.launcher, self.router, probe, ticket)
-                    };
-                (Job::Try(ticket), is_started)
+                let result = if !cfg!(feature = "probe") {
+                    Err(Lack::Fault)
+                } else if cfg!(feature = "probe-network") && self.router.config().target(probe).is_some() {
+                    ask(self.tries, self.router, probe, ticket)
+                } else if self.can_launch {
+                    launch_try(&self.launcher, self.router, probe, ticket)
+                } else {
+                    Err(Lack::Fault)
+                };
+                (Job::Try(ticket), result)
             } else {
                 self.is_behind |= perform(self.router, *effect, &mut self.kernel).is_err();
                 continue;
             };
-            if !is_started {
+            if let Err(lack) = result {
+                let errno = if let Lack::Room(errno) = lack { Some(errno) } else { None };
+                want = want.or(errno);
                 // There is room: an owner has one at a time, and so has a probe.
-                let _ = self.unstarted.push(job);
+                let _ = self.unstarted.push((job, errno.is_some()));
             }
         }
         memory::clear(self.effects);
+        if let Some(errno) = want {
+            self.note(linux::Error { call: "a try", errno });
+        }
     }
 
     /// Whether there is something to tell that no descriptor will wake us for.
@@ -133,8 +158,8 @@ impl Hands<'_> {
             self.act(Event::Failed(failure));
         }
         for _ in 0..self.unstarted.len() {
-            let Some(job) = self.unstarted.pop() else { break };
-            self.act(job.ended(false));
+            let Some((job, is_for_want)) = self.unstarted.pop() else { break };
+            self.act(if is_for_want { job.unmade() } else { job.ended() });
         }
     }
 
@@ -220,10 +245,19 @@ impl Hands<'_> {
             match self.launcher.take() {
                 Ok(Some(ended)) => {
                     let job = Job::of(ended.job);
+                    if let (Some(errno), Job::Try(_)) = (ended.trouble.filter(|it| it.is_want_of_room()), job)
+                    {
+                        self.note(linux::Error { call: "a try", errno });
+                        self.act(job.unmade());
+                        continue;
+                    }
                     if let Some(trouble) = ended.trouble {
                         self.say_trouble(job, trouble);
                     }
-                    self.act(job.ended(ended.is_success));
+                    self.act(match (job, ended.code) {
+                        (Job::Try(ticket), Some(code)) => Event::Exited(ticket, code),
+                        (Job::Hook(_) | Job::Try(_), _) => job.ended(),
+                    });
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -252,62 +286,67 @@ pub(super) fn say_trouble_of_try(router: &Router, ticket: TryTicket, trouble: &d
     }
 }
 
-/// Begins a try that needs no script; `false` if that is not possible.
-fn ask(tries: &mut Tries, router: &Router, probe: ProbeId, ticket: TryTicket) -> bool {
-    let result = tries.start(router, probe, ticket);
-    if let Err(reason) = &result {
-        say_trouble_of_try(router, ticket, reason);
-    }
-    result.is_ok()
+/// Begins a try that needs no script.
+fn ask(tries: &mut Tries, router: &Router, probe: ProbeId, ticket: TryTicket) -> Result<(), Lack> {
+    tries.start(router, probe, ticket).map_err(|reason| {
+        if let Reason::System(errno) = reason
+            && errno.is_want_of_room()
+        {
+            return Lack::Room(errno);
+        }
+        say_trouble_of_try(router, ticket, &reason);
+        Lack::Fault
+    })
 }
 
-/// Asks for a try of a probe; `false` if that is not possible.
+/// Asks for a try of a probe.
 #[inline(never)]
-fn launch_try(launcher: &Launcher, router: &Router, probe: ProbeId, ticket: TryTicket) -> bool {
+fn launch_try(launcher: &Launcher, router: &Router, probe: ProbeId, ticket: TryTicket) -> Result<(), Lack> {
     let config = router.config();
-    let Some(probe) = config.probes.get(usize::from(probe.0)) else { return false };
+    let Some(probe) = config.probes.get(usize::from(probe.0)) else { return Err(Lack::Fault) };
     // Each word with a zero behind it.
     let mut text = Vec::<u8, { PATH_BYTES_MAX + 2 }>::new();
     for word in config.text(probe.script).split_ascii_whitespace() {
         if text.extend_from_slice(word.as_bytes()).is_err() || text.push(0).is_err() {
-            return false;
+            return Err(Lack::Fault);
         }
     }
     let mut words = Vec::<&CStr, SCRIPT_WORDS_MAX>::new();
     let mut rest = text.as_slice();
     while let Ok(word) = CStr::from_bytes_until_nul(rest) {
         if words.push(word).is_err() {
-            return false;
+            return Err(Lack::Fault);
         }
         rest = rest.get(word.to_bytes_with_nul().len()..).unwrap_or(&[]);
     }
     let job = Job::Try(ticket).number();
-    let result = launcher.launch(job, probe.timeout_secs, &words, &Environment::new());
-    if let Err(error) = &result {
-        say_trouble_of_try(router, ticket, error);
-    }
-    result.is_ok()
+    launcher.launch(job, probe.timeout_secs, &words, &Environment::new()).map_err(|error| {
+        if error.errno.is_want_of_room() {
+            return Lack::Room(error.errno);
+        }
+        say_trouble_of_try(router, ticket, &error);
+        Lack::Fault
+    })
 }
 
-/// Asks for the script of a hook; `false` if that is not possible, which is said in the log.
+/// Asks for the script of a hook.
 #[inline(never)]
-fn launch(launcher: &Launcher, hook: Option<Hook<'_>>, ticket: Ticket) -> bool {
-    let Some(hook) = hook else { return false };
+fn launch(launcher: &Launcher, hook: Option<Hook<'_>>, ticket: Ticket) -> Result<(), Lack> {
+    let Some(hook) = hook else { return Err(Lack::Fault) };
     let mut path = Vec::<u8, { PATH_BYTES_MAX + 1 }>::new();
     if path.extend_from_slice(hook.script.as_bytes()).is_err() || path.push(0).is_err() {
-        return false;
+        return Err(Lack::Fault);
     }
-    let Ok(path) = CStr::from_bytes_with_nul(&path) else { return false };
+    let Ok(path) = CStr::from_bytes_with_nul(&path) else { return Err(Lack::Fault) };
     let Ok(environment) = environment(&hook) else {
         warn!("hook {hook}: its environment is too long");
-        return false;
+        return Err(Lack::Fault);
     };
     let arguments: &[&CStr] = if path == HOTPLUG_CALL { &[path, c"vipd"] } else { &[path] };
-    let result = launcher.launch(Job::Hook(ticket).number(), HOOK_SECS_MAX, arguments, &environment);
-    if let Err(error) = &result {
+    launcher.launch(Job::Hook(ticket).number(), HOOK_SECS_MAX, arguments, &environment).map_err(|error| {
         warn!("hook {hook}: {}: {error}", hook.script);
-    }
-    result.is_ok()
+        Lack::Fault
+    })
 }
 
 /// What a script is told: ACTION, TYPE and NAME as OpenWrt's keepalived tells it, and more.

@@ -12,6 +12,9 @@ pub struct Errno(pub i32);
 
 #[allow(missing_docs, reason = "errno(3) describes them")]
 impl Errno {
+    pub const ENFILE: Self = Self(libc::ENFILE);
+    pub const EMFILE: Self = Self(libc::EMFILE);
+    pub const ENOMEM: Self = Self(libc::ENOMEM);
     pub const EPERM: Self = Self(libc::EPERM);
     pub const ENOENT: Self = Self(libc::ENOENT);
     pub const E2BIG: Self = Self(libc::E2BIG);
@@ -36,6 +39,12 @@ impl Errno {
     pub const ENOBUFS: Self = Self(libc::ENOBUFS);
     pub const ETIMEDOUT: Self = Self(libc::ETIMEDOUT);
     pub const ECONNREFUSED: Self = Self(libc::ECONNREFUSED);
+
+    /// Whether it says that there is no room, or no descriptor, at this moment, and nothing of what was asked.
+    #[must_use]
+    pub const fn is_want_of_room(self) -> bool {
+        matches!(self, Self::EMFILE | Self::ENFILE | Self::ENOMEM | Self::ENOBUFS | Self::EAGAIN)
+    }
 
     /// The reason why the C library's last call failed.
     #[must_use]

@@ -125,13 +125,14 @@ unsafe fn become_script(arguments: &[*mut c_char], variables: &[*mut c_char], wr
     }
 }
 
-/// A process that has ended since the last call, and whether it exited with 0.
-pub(super) fn reap() -> Option<(Pid, bool)> {
+/// A process that has ended since the last call, and what it exited with, if it was not a signal that ended it.
+pub(super) fn reap() -> Option<(Pid, Option<u8>)> {
     let mut status: c_int = 0;
     let arguments = [usize::MAX, pointer_mut(&mut status), libc::WNOHANG as usize, 0, 0, 0];
     // SAFETY: the kernel writes a number to the live one given.
     let pid = unsafe { call(libc::SYS_wait4, &arguments) }.ok()?;
-    (pid != 0).then_some((Pid(pid as i32), status == 0))
+    let code = (status & 0x7f == 0).then_some((status >> 8) as u8);
+    (pid != 0).then_some((Pid(pid as i32), code))
 }
 
 /// Kills the process group that a script leads.

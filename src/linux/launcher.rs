@@ -32,8 +32,8 @@ pub struct Ended {
     pub job: u32,
     /// Why it could not be started; ECANCELED: it was killed because it ran for too long.
     pub trouble: Option<Errno>,
-    /// It ran, and exited with 0.
-    pub is_success: bool,
+    /// What it has exited with; `None`: it was not started, or a signal has ended it.
+    pub code: Option<u8>,
 }
 
 /// The daemon's end.
@@ -93,10 +93,11 @@ impl Launcher {
         match call::read(&self.socket, &mut answer) {
             Ok(0) => Err(fail(Errno::ECONNRESET)),
             Ok(_) => {
-                let [a, b, c, d, e, f, g, h, success] = answer;
+                let [a, b, c, d, e, f, g, h, has_code, code] = answer;
                 let errno = i32::from_ne_bytes([e, f, g, h]);
                 let trouble = (errno != 0).then_some(Errno(errno));
-                Ok(Some(Ended { job: u32::from_ne_bytes([a, b, c, d]), trouble, is_success: success == 1 }))
+                let code = (has_code == 1).then_some(code);
+                Ok(Some(Ended { job: u32::from_ne_bytes([a, b, c, d]), trouble, code }))
             }
             Err(Errno::EAGAIN) => Ok(None),
             Err(errno) => Err(fail(errno)),
@@ -130,8 +131,8 @@ fn fill(
     request.extend_from_slice(environment.bytes())
 }
 
-/// Bytes of an answer: the job, what was wrong, and whether it succeeded.
-const ANSWER_BYTES: usize = 9;
+/// Bytes of an answer: the job, what was wrong, whether it has exited, and with what.
+const ANSWER_BYTES: usize = 10;
 
 /// A script that runs.
 struct Script {
@@ -169,11 +170,11 @@ fn serve_until_gone(mut signals: Signals, socket: &Descriptor) {
             return;
         }
         while signals.take().is_some() {}
-        while let Some((pid, is_success)) = hook::reap() {
+        while let Some((pid, code)) = hook::reap() {
             if let Some(index) = scripts.iter().position(|script| script.pid == pid) {
                 let script = scripts.swap_remove(index);
                 let trouble = if script.is_late { Errno::ECANCELED } else { Errno(0) };
-                tell(socket, script.job, trouble, is_success && !script.is_late);
+                tell(socket, script.job, trouble, code.filter(|_| !script.is_late));
             }
         }
         kill_late(&mut scripts);
@@ -211,7 +212,7 @@ fn take(request: &[u8], scripts: &mut Scripts, socket: &Descriptor) {
         strings = strings.get(string.to_bytes_with_nul().len()..).unwrap_or(&[]);
     }
     if scripts.is_full() {
-        return tell(socket, job, Errno::EAGAIN, false);
+        return tell(socket, job, Errno::EAGAIN, None);
     }
     // SAFETY: the last pointer of each array was left null, and all others are those of C strings.
     match unsafe { hook::start(&arguments, &variables) } {
@@ -219,15 +220,15 @@ fn take(request: &[u8], scripts: &mut Scripts, socket: &Descriptor) {
             // There is room.
             let _ = scripts.push(Script { job, pid, ends_at, is_late: false });
         }
-        Err(errno) => tell(socket, job, errno, false),
+        Err(errno) => tell(socket, job, errno, None),
     }
 }
 
 /// The daemon reads its end in every turn: there is room, or nobody to tell.
-fn tell(socket: &Descriptor, job: u32, trouble: Errno, is_success: bool) {
+fn tell(socket: &Descriptor, job: u32, trouble: Errno, code: Option<u8>) {
     let [a, b, c, d] = job.to_ne_bytes();
     let [e, f, g, h] = trouble.0.to_ne_bytes();
-    let _ = socket::send(socket, &[a, b, c, d, e, f, g, h, u8::from(is_success)]);
+    let _ = socket::send(socket, &[a, b, c, d, e, f, g, h, u8::from(code.is_some()), code.unwrap_or(0)]);
 }
 
 #[cfg(test)]
@@ -248,7 +249,7 @@ mod tests {
             environment.set("OUT", format_args!("{}", path.display())).unwrap();
             let script = c"{ env; echo \"$0\"; ps -o pgid= -p $$; echo $$; } > \"$OUT\"; exit 7";
             launcher.launch(3, 60, &[c"/bin/sh", c"-c", script, c"vipd"], &environment).unwrap();
-            assert_eq!(next(&launcher), Ended { job: 3, trouble: None, is_success: false });
+            assert_eq!(next(&launcher), Ended { job: 3, trouble: None, code: Some(7) });
             assert_eq!(launcher.take(), Ok(None));
             let text = std::fs::read_to_string(&path).unwrap();
             std::fs::remove_file(&path).unwrap();
@@ -271,7 +272,7 @@ mod tests {
             let environment = Environment::new();
             for (job, path, errno) in [(1, c"/nonexistent/script", Errno::ENOENT), (2, c"/", Errno::EACCES)] {
                 launcher.launch(job, 60, &[path], &environment).unwrap();
-                assert_eq!(next(&launcher), Ended { job, trouble: Some(errno), is_success: false });
+                assert_eq!(next(&launcher), Ended { job, trouble: Some(errno), code: None });
             }
             let long = std::ffi::CString::new("x".repeat(REQUEST_BYTES_MAX)).unwrap();
             assert_eq!(launcher.launch(4, 60, &[&long], &environment).unwrap_err().errno, Errno::E2BIG);
@@ -317,8 +318,8 @@ mod tests {
             launcher.launch(1, 3, &[c"/bin/sh", c"-c", script], &environment).unwrap();
             launcher.launch(2, 60, &[c"/bin/sh", c"-c", c"exit 0"], &environment).unwrap();
             // It holds up nobody else.
-            assert_eq!(next(&launcher), Ended { job: 2, trouble: None, is_success: true });
-            assert_eq!(next(&launcher), Ended { job: 1, trouble: Some(Errno::ECANCELED), is_success: false });
+            assert_eq!(next(&launcher), Ended { job: 2, trouble: None, code: Some(0) });
+            assert_eq!(next(&launcher), Ended { job: 1, trouble: Some(Errno::ECANCELED), code: None });
             assert!(begun.elapsed() >= Duration::from_secs(3), "it had its time: {:?}", begun.elapsed());
             let pids = std::fs::read_to_string(&path).unwrap();
             std::fs::remove_file(&path).unwrap();
@@ -335,7 +336,7 @@ mod tests {
                 }
             }
             launcher.launch(3, 60, &[c"/bin/sh", c"-c", c"exit 0"], &environment).unwrap();
-            assert_eq!(next(&launcher), Ended { job: 3, trouble: None, is_success: true });
+            assert_eq!(next(&launcher), Ended { job: 3, trouble: None, code: Some(0) });
         });
     }
 

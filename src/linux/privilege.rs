@@ -48,6 +48,28 @@ pub fn become_realtime() -> Result<(), Error> {
         .map_err(|errno| Error { call: "locking the memory", errno })
 }
 
+/// Lets this process have so many descriptors, if it may, and returns how many it may have; what was started before keeps
+/// its own limit.
+///
+/// # Errors
+/// That of the call.
+pub fn allow_descriptors(count: usize) -> Result<usize, Error> {
+    let fail = |errno| Error { call: "limit of descriptors", errno };
+    let ask = |new: usize, old: usize| {
+        // SAFETY: the kernel reads one limit, or writes one, where a pointer is not null.
+        unsafe { call(libc::SYS_prlimit64, &[0, libc::RLIMIT_NOFILE as usize, new, old, 0, 0]) }.map_err(fail)
+    };
+    // `struct rlimit64`: the limit, and how far it may be raised.
+    let mut limit = [0u64; 2];
+    ask(0, pointer_mut(&mut limit))?;
+    let [now, most] = limit;
+    let wanted = most.min(count as u64);
+    if now < wanted {
+        ask(pointer(&[wanted, most]), 0)?;
+    }
+    Ok(now.max(wanted) as usize)
+}
+
 const MCL_ONFAULT: c_int = 4;
 
 /// `struct __user_cap_header_struct`.
@@ -178,8 +200,21 @@ const OPEN: c_long = -1;
 const STREAM: u32 = (libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
 const RAW: u32 = (libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
 
+const DATAGRAMS: u32 = (libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) as u32;
+
 /// More sockets: those of probes, where there are any without a script.
-const PROBES: &[libc::sock_filter] = if cfg!(feature = "probe-network") {
+const PROBES: &[libc::sock_filter] = if cfg!(feature = "ipvs") {
+    &[
+        step(IF_EQUAL, libc::AF_INET as u32, 2, 0),
+        step(IF_EQUAL, libc::AF_INET6 as u32, 1, 0),
+        step(IF_EQUAL, libc::AF_PACKET as u32, 0, 5),
+        step(LOAD, argument(1), 0, 0),
+        step(IF_EQUAL, STREAM, 2, 0),
+        step(IF_EQUAL, DATAGRAMS, 1, 0),
+        step(IF_EQUAL, RAW, 0, 1),
+        step(RETURN, GRANTED, 0, 0),
+    ]
+} else if cfg!(feature = "probe-network") {
     &[
         step(IF_EQUAL, libc::AF_INET as u32, 2, 0),
         step(IF_EQUAL, libc::AF_INET6 as u32, 1, 0),
@@ -286,6 +321,28 @@ mod tests {
     use std::process::Command;
     use std::string::String;
 
+    #[test]
+    fn descriptors_are_allowed_as_far_as_may_be() {
+        namespace::alone(|| {
+            let limit = || {
+                let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                // SAFETY: the pointer is to a live value.
+                unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+                [limit.rlim_cur, limit.rlim_max]
+            };
+            let most = limit()[1].min(400);
+            let small = libc::rlimit { rlim_cur: 50, rlim_max: most };
+            // SAFETY: the pointer is to a live value.
+            unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const small) };
+            assert_eq!(allow_descriptors(100), Ok(100));
+            assert_eq!(limit(), [100, most]);
+            assert_eq!(allow_descriptors(60), Ok(100));
+            assert_eq!(limit(), [100, most], "it is never lowered");
+            assert_eq!(allow_descriptors(1_000_000), Ok(most as usize));
+            assert_eq!(limit(), [most, most]);
+        });
+    }
+
     /// The child makes system calls and nothing else: the libraries do not expect to be refused.
     #[test]
     fn what_the_loop_does_not_need_is_refused() {
@@ -354,9 +411,13 @@ mod tests {
             (libc::SYS_socket, [libc::AF_INET as usize, STREAM as usize, 0]),
             (libc::SYS_socket, [libc::AF_INET6 as usize, RAW as usize, libc::IPPROTO_ICMPV6 as usize]),
             (libc::SYS_socket, [libc::AF_PACKET as usize, RAW as usize, 0]),
+            (libc::SYS_socket, [libc::AF_INET6 as usize, DATAGRAMS as usize, 0]),
         ];
+        if !cfg!(feature = "ipvs") {
+            probes[3] = granted[0];
+        }
         if !cfg!(feature = "probe-network") {
-            probes = [granted[0]; 3];
+            probes = [granted[0]; 4];
         }
         for (call, [a, b, c]) in granted.into_iter().chain(probes) {
             number += 1;

@@ -113,6 +113,22 @@ impl Query {
         }
     }
 
+    /// A UDP socket that hears from one port of a host, and what ICMP says of it.
+    ///
+    /// # Errors
+    /// ENETUNREACH and the like where nothing leads there.
+    pub fn udp(to: IpAddr, port: u16, device: Option<Device<'_>>) -> Result<Self, Errno> {
+        let (domain, level, name) = match to {
+            IpAddr::V4(_) => (libc::AF_INET, libc::IPPROTO_IP, libc::IP_RECVERR),
+            IpAddr::V6(_) => (libc::AF_INET6, libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+        };
+        let query = Self::open(domain, libc::SOCK_DGRAM, libc::IPPROTO_UDP)?;
+        // Without it a host that is not there is no error, but a port is that is not.
+        let _ = socket::set(&query.socket, level, name, &1u32);
+        query.connect(to, port, device)?;
+        Ok(query)
+    }
+
     /// Whether a connection that has become ready is there.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 use core::net::IpAddr;
 
+use super::md5::Md5;
 use crate::wire::{Full, Writer, ip};
 
 /// Bytes of the longest request: path and host of [`PATH_BYTES_MAX`](crate::limits::PATH_BYTES_MAX), and what is around
@@ -13,6 +14,9 @@ pub const REQUEST_BYTES_MAX: usize = 2 * crate::limits::PATH_BYTES_MAX + 96;
 
 /// Bytes of a reply that are looked at. A text that has not come by then is not there.
 pub const REPLY_BYTES_MAX: u32 = 65_536;
+
+/// Bytes of a reply that are looked at where its digest counts.
+pub const DIGESTED_BYTES_MAX: u32 = 1 << 24;
 
 /// The port that needs no mention.
 pub const PORT: u16 = 80;
@@ -67,6 +71,14 @@ pub struct Wanted<'a> {
     pub status: [u16; 2],
     /// What must stand in its body; empty: nothing in particular.
     pub text: &'a [u8],
+    /// The MD5 of its whole body; `None`: any will do. In a build without the feature `ipvs` it is not asked for.
+    pub digest: Option<[u8; 16]>,
+}
+
+impl Wanted<'_> {
+    const fn has_digest(&self) -> bool {
+        cfg!(feature = "ipvs") && self.digest.is_some()
+    }
 }
 
 /// What is known of a reply so far.
@@ -80,8 +92,10 @@ pub enum Verdict {
     Garbage,
     /// It has another status: this one.
     Status(u16),
-    /// The text is not in as much of it as is looked at.
+    /// The text is not in as much of it as is looked at, or its end is not, of which the digest is.
     TooLong,
+    /// It has ended, and its digest is another one.
+    Digest,
 }
 
 /// A reply that is being read.
@@ -93,6 +107,10 @@ pub struct Reader {
     status: u16,
     /// Bytes of the text that the last bytes of the body are.
     matched: u8,
+    /// The text was found; the digest is waited for.
+    has_text: bool,
+    /// That of the body so far. In a build without the feature `ipvs` it takes no room.
+    digest: [Md5; cfg!(feature = "ipvs") as usize],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +132,14 @@ impl Reader {
     /// Nothing has come yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { place: Place::Status(0), taken: 0, status: 0, matched: 0 }
+        Self {
+            place: Place::Status(0),
+            taken: 0,
+            status: 0,
+            matched: 0,
+            has_text: false,
+            digest: [Md5::new(); cfg!(feature = "ipvs") as usize],
+        }
     }
 
     /// Some bytes more. After any verdict but [`Verdict::Undecided`] there is nothing to be taken.
@@ -125,11 +150,24 @@ impl Reader {
                 return verdict;
             }
             self.taken += 1;
-            if self.taken >= REPLY_BYTES_MAX {
+            if self.taken >= if wanted.has_digest() { DIGESTED_BYTES_MAX } else { REPLY_BYTES_MAX } {
                 return Verdict::TooLong;
             }
         }
         Verdict::Undecided
+    }
+
+    /// The server has closed the connection. [`Verdict::Undecided`]: too early.
+    #[must_use]
+    pub fn end(&self, wanted: &Wanted<'_>) -> Verdict {
+        let Some(digest) = wanted.digest.filter(|_| wanted.has_digest() && self.place == Place::Body) else {
+            return Verdict::Undecided;
+        };
+        match self.digest.first() {
+            Some(md5) if md5.digest() != digest => Verdict::Digest,
+            Some(_) if self.has_text || wanted.text.is_empty() => Verdict::Good,
+            Some(_) | None => Verdict::Undecided,
+        }
     }
 
     fn take_byte(&mut self, byte: u8, wanted: &Wanted<'_>) -> Verdict {
@@ -142,8 +180,20 @@ impl Reader {
             Place::Line => self.place = Place::LineStart,
             Place::LineStart => self.place = Place::Body,
             Place::Body => {
+                if wanted.has_digest()
+                    && let Some(digest) = self.digest.first_mut()
+                {
+                    digest.take(byte);
+                    if self.has_text || wanted.text.is_empty() {
+                        return Verdict::Undecided;
+                    }
+                }
                 self.matched = advance(wanted.text, self.matched, byte);
                 if usize::from(self.matched) == wanted.text.len() {
+                    if wanted.has_digest() {
+                        self.has_text = true;
+                        return Verdict::Undecided;
+                    }
                     return Verdict::Good;
                 }
             }
@@ -160,7 +210,7 @@ impl Reader {
                 b' ' | b'\r' | b'\n' if !(least..=greatest).contains(&self.status) => {
                     Verdict::Status(self.status)
                 }
-                b' ' | b'\r' | b'\n' if wanted.text.is_empty() => Verdict::Good,
+                b' ' | b'\r' | b'\n' if wanted.text.is_empty() && !wanted.has_digest() => Verdict::Good,
                 b' ' | b'\r' | b'\n' => Verdict::Undecided,
                 _ => Verdict::Garbage,
             };
@@ -206,7 +256,7 @@ mod tests {
     use std::string::String;
     use std::vec::Vec;
 
-    const ANY: Wanted<'_> = Wanted { status: [200, 299], text: b"" };
+    const ANY: Wanted<'_> = Wanted { status: [200, 299], text: b"", digest: None };
 
     fn asked(path: &str, host: &str, address: &str, port: u16) -> String {
         let mut buffer = [0xa5; REQUEST_BYTES_MAX];
@@ -313,9 +363,40 @@ mod tests {
             match reader.take(&[b'x'; 1000], &wanted) {
                 Verdict::Undecided => assert!(bytes < REPLY_BYTES_MAX),
                 Verdict::TooLong => break,
-                Verdict::Good | Verdict::Garbage | Verdict::Status(_) => panic!(),
+                Verdict::Good | Verdict::Garbage | Verdict::Status(_) | Verdict::Digest => panic!(),
             }
         }
         assert!(bytes < REPLY_BYTES_MAX + 1000);
+    }
+
+    /// That of the whole body, as keepalived's genhash has it, and the text beside it where both are asked for.
+    #[cfg(feature = "ipvs")]
+    #[test]
+    fn the_digest_is_that_of_the_body_when_the_server_has_closed() {
+        let digest = super::super::md5::from_hex(b"f96b697d7cb7938d525a2f31aaf161d0");
+        let wanted = Wanted { digest, ..ANY };
+        let and_text = Wanted { text: b"age", ..wanted };
+        let other_text = Wanted { text: b"agent", ..wanted };
+        let page = "HTTP/1.0 200 OK\r\nX: y\r\n\r\nmessage digest";
+        for (reply, wanted, expected) in [
+            (page, wanted, Verdict::Good),
+            (page, and_text, Verdict::Good),
+            (page, other_text, Verdict::Undecided),
+            ("HTTP/1.0 200 OK\r\n\r\nmessage diges", wanted, Verdict::Digest),
+            ("HTTP/1.0 200 OK\r\n\r\n", wanted, Verdict::Digest),
+            ("HTTP/1.0 200 OK\r\n", wanted, Verdict::Undecided),
+            ("", wanted, Verdict::Undecided),
+        ] {
+            for len in [1, 7, 1000] {
+                let mut reader = Reader::new();
+                for piece in reply.as_bytes().chunks(len) {
+                    assert_eq!(reader.take(piece, &wanted), Verdict::Undecided);
+                }
+                assert_eq!(reader.end(&wanted), expected, "{reply:?}");
+            }
+        }
+        let failed = b"HTTP/1.0 500 No\r\n\r\nmessage digest";
+        assert_eq!(Reader::new().take(failed, &wanted), Verdict::Status(500));
+        assert_eq!(Reader::new().end(&ANY), Verdict::Undecided);
     }
 }

@@ -8,7 +8,10 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
+pub mod dns;
 pub mod http;
+pub mod md5;
+pub mod smtp;
 
 /// What a probe is asked to do, in force at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,21 @@ pub struct Rules {
     pub rise: u8,
     /// Failures in a row that make it down, at least 1.
     pub fall: u8,
+    /// Seconds from a failure that does not make it down to the next try; 0: as after any other try.
+    pub retry_secs: u16,
+}
+
+/// How a probe stands before its first result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Start {
+    /// Nothing is known. The first, so that a table of these is all zeros.
+    #[default]
+    Unknown,
+    /// It is down until it has risen.
+    Down,
+    /// It is up until it has fallen.
+    Up,
 }
 
 /// How a probe stands.
@@ -88,13 +106,15 @@ impl Probe {
         self.standing
     }
 
-    /// Tries at once, if it has not begun; until it has risen, it counts as down if it `starts_down`.
-    pub const fn begin(&mut self, now: Instant, starts_down: bool) {
+    /// Tries for the first time `after` a while, if it has not begun.
+    pub fn begin(&mut self, now: Instant, start: Start, after: Duration) {
         if let State::Idle = self.state {
-            self.state = State::Waiting { due_at: now };
-            if starts_down {
-                self.standing = Standing::Down;
-            }
+            self.state = State::Waiting { due_at: now + after };
+            self.standing = match start {
+                Start::Unknown => Standing::Unknown,
+                Start::Down => Standing::Down,
+                Start::Up => Standing::Up,
+            };
         }
     }
 
@@ -118,12 +138,14 @@ impl Probe {
                 outcome.starts = true;
             }
             State::Trying { ends_at, due_at } if ends_at <= now => {
-                self.state = State::Overdue { due_at: next_from(due_at, now, rules) };
                 outcome.turned = self.count(false, rules);
+                let due_at = self.retry_at(now, rules).unwrap_or(next_from(due_at, now, rules));
+                self.state = State::Overdue { due_at };
             }
             State::Overdue { due_at } if due_at <= now => {
-                self.state = State::Overdue { due_at: next(due_at, now, rules) };
                 outcome.turned = self.count(false, rules);
+                let due_at = self.retry_at(now, rules).unwrap_or(next(due_at, now, rules));
+                self.state = State::Overdue { due_at };
             }
             State::Idle | State::Waiting { .. } | State::Trying { .. } | State::Overdue { .. } => {}
         }
@@ -131,12 +153,14 @@ impl Probe {
     }
 
     /// The try that goes on has ended. `true`: the standing is another one.
-    pub fn ended(&mut self, is_success: bool, rules: &Rules) -> bool {
+    pub fn ended(&mut self, now: Instant, is_success: bool, rules: &Rules) -> bool {
         match self.state {
             State::Idle | State::Waiting { .. } => false,
             State::Trying { due_at, .. } => {
+                let turned = self.count(is_success, rules);
+                let due_at = if is_success { due_at } else { self.retry_at(now, rules).unwrap_or(due_at) };
                 self.state = State::Waiting { due_at };
-                self.count(is_success, rules)
+                turned
             }
             State::Overdue { due_at } => {
                 self.state = State::Waiting { due_at };
@@ -145,7 +169,24 @@ impl Probe {
         }
     }
 
-    /// The first result decides; from then on it takes `rise` or `fall` in a row to turn.
+    /// The try that was to be started could not be made, which says nothing of what is tried: it is due again soon.
+    pub fn postponed(&mut self, now: Instant) {
+        match self.state {
+            State::Idle | State::Waiting { .. } => {}
+            State::Trying { due_at, .. } | State::Overdue { due_at } => {
+                self.state = State::Waiting { due_at: due_at.min(now + POSTPONED) };
+            }
+        }
+    }
+
+    /// When to try again after a failure that has just been counted, if that is another moment than after any other try.
+    fn retry_at(&self, now: Instant, rules: &Rules) -> Option<Instant> {
+        let has_fallen = self.standing == Standing::Down;
+        (rules.retry_secs > 0 && !has_fallen).then(|| now + secs(rules.retry_secs))
+    }
+
+    /// The first result decides, unless it is a failure after which there are retries; from then on it takes `rise` or
+    /// `fall` in a row to turn.
     fn count(&mut self, is_success: bool, rules: &Rules) -> bool {
         let result = if is_success { Standing::Up } else { Standing::Down };
         if self.standing == result {
@@ -154,8 +195,8 @@ impl Probe {
         }
         self.streak = self.streak.saturating_add(1);
         let needed = match self.standing {
-            Standing::Unknown => 1,
-            Standing::Up => rules.fall,
+            Standing::Unknown if is_success || rules.retry_secs == 0 => 1,
+            Standing::Unknown | Standing::Up => rules.fall,
             Standing::Down => rules.rise,
         };
         if self.streak < needed {
@@ -166,6 +207,9 @@ impl Probe {
         true
     }
 }
+
+/// After how long a try is due again that could not be made.
+const POSTPONED: Duration = Duration::from_secs(1);
 
 fn secs(secs: u16) -> Duration {
     Duration::from_secs(u64::from(secs))
@@ -185,7 +229,7 @@ fn next_from(due_at: Instant, now: Instant, rules: &Rules) -> Instant {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { interval_secs: 5, timeout_secs: 2, rise: 2, fall: 3 };
+    const RULES: Rules = Rules { interval_secs: 5, timeout_secs: 2, rise: 2, fall: 3, retry_secs: 0 };
 
     fn at(secs: u64) -> Instant {
         Instant::from_origin(Duration::from_secs(secs))
@@ -193,7 +237,7 @@ mod tests {
 
     fn begun() -> Probe {
         let mut probe = Probe::NEW;
-        probe.begin(at(10), false);
+        probe.begin(at(10), Start::Unknown, Duration::ZERO);
         probe
     }
 
@@ -202,7 +246,7 @@ mod tests {
         let mut probe = Probe::NEW;
         assert_eq!(probe.poll_at(), None);
         assert_eq!(probe.timer(at(10), &RULES), Outcome { starts: false, turned: false });
-        assert!(!probe.ended(true, &RULES));
+        assert!(!probe.ended(at(10), true, &RULES));
         assert_eq!(probe.standing(), Standing::Unknown);
     }
 
@@ -211,12 +255,12 @@ mod tests {
         for first in [true, false] {
             let mut probe = begun();
             assert!(probe.timer(at(10), &RULES).starts);
-            assert!(probe.ended(first, &RULES));
+            assert!(probe.ended(at(10), first, &RULES));
             let mut results = 0;
             for turn in 3.. {
                 probe.timer(at(turn * 5), &RULES);
                 results += 1;
-                if probe.ended(!first, &RULES) {
+                if probe.ended(at(turn * 5), !first, &RULES) {
                     break;
                 }
             }
@@ -227,13 +271,13 @@ mod tests {
     #[test]
     fn one_that_starts_down_must_rise() {
         let mut probe = Probe::NEW;
-        probe.begin(at(10), true);
+        probe.begin(at(10), Start::Down, Duration::ZERO);
         assert_eq!(probe.standing(), Standing::Down);
         probe.timer(at(10), &RULES);
-        assert!(!probe.ended(true, &RULES));
+        assert!(!probe.ended(at(10), true, &RULES));
         probe.timer(at(15), &RULES);
-        assert!(probe.ended(true, &RULES));
-        probe.begin(at(20), true);
+        assert!(probe.ended(at(15), true, &RULES));
+        probe.begin(at(20), Start::Down, Duration::ZERO);
         assert_eq!(probe.standing(), Standing::Up, "it has begun already");
     }
 
@@ -256,8 +300,70 @@ mod tests {
         let mut probe = begun();
         assert!(probe.timer(at(10), &rules).starts);
         assert_eq!(probe.poll_at(), Some(at(22)));
-        assert!(probe.ended(true, &rules));
+        assert!(probe.ended(at(22), true, &rules));
         assert_eq!(probe.poll_at(), Some(at(15)));
         assert!(probe.timer(at(21), &rules).starts);
+    }
+
+    /// keepalived's checkers: up from the beginning, and down when all retries have failed.
+    #[test]
+    fn one_that_starts_up_leaves_after_its_retries() {
+        let rules = Rules { retry_secs: 1, ..RULES };
+        let mut probe = Probe::NEW;
+        probe.begin(at(10), Start::Up, Duration::ZERO);
+        assert_eq!(probe.standing(), Standing::Up);
+        for now in [10, 12] {
+            assert!(probe.timer(at(now), &rules).starts);
+            assert!(!probe.ended(at(now + 1), false, &rules));
+            assert_eq!(probe.poll_at(), Some(at(now + 2)), "one second after the failure");
+        }
+        assert!(probe.timer(at(14), &rules).starts);
+        assert!(probe.ended(at(15), false, &rules));
+        assert_eq!(probe.standing(), Standing::Down);
+        assert_eq!(probe.poll_at(), Some(at(19)), "one interval after the last was due");
+        probe.timer(at(19), &rules);
+        assert!(!probe.ended(at(20), false, &rules));
+        assert_eq!(probe.poll_at(), Some(at(24)), "what is down has no retries");
+    }
+
+    #[test]
+    fn a_success_ends_the_retries_and_a_timeout_begins_one() {
+        let rules = Rules { retry_secs: 1, ..RULES };
+        let mut probe = begun();
+        probe.timer(at(10), &rules);
+        assert!(!probe.ended(at(10), false, &rules), "it has retries left");
+        assert_eq!((probe.standing(), probe.poll_at()), (Standing::Unknown, Some(at(11))));
+        probe.timer(at(11), &rules);
+        assert!(probe.ended(at(11), true, &rules));
+        assert_eq!((probe.standing(), probe.poll_at()), (Standing::Up, Some(at(16))));
+        probe.timer(at(16), &rules);
+        assert!(!probe.timer(at(18), &rules).turned);
+        assert_eq!(probe.poll_at(), Some(at(19)));
+        assert!(!probe.ended(at(18), false, &rules), "it was counted at its timeout");
+        assert_eq!(probe.poll_at(), Some(at(19)));
+        probe.timer(at(19), &rules);
+        assert!(!probe.ended(at(19), false, &rules));
+        probe.timer(at(20), &rules);
+        assert!(probe.ended(at(20), false, &rules));
+    }
+
+    #[test]
+    fn what_could_not_be_tried_is_no_failure_and_is_tried_again_a_second_later() {
+        let mut probe = begun();
+        probe.timer(at(10), &RULES);
+        probe.postponed(at(10));
+        assert_eq!((probe.standing(), probe.poll_at()), (Standing::Unknown, Some(at(11))));
+        assert!(!probe.ended(at(10), false, &RULES));
+        probe.postponed(at(10));
+        assert_eq!(probe.poll_at(), Some(at(11)));
+        assert!(probe.timer(at(11), &RULES).starts);
+        assert!(probe.ended(at(11), true, &RULES));
+    }
+
+    #[test]
+    fn the_first_try_may_come_later() {
+        let mut probe = Probe::NEW;
+        probe.begin(at(10), Start::Unknown, Duration::from_secs(3));
+        assert_eq!(probe.poll_at(), Some(at(13)));
     }
 }

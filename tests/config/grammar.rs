@@ -159,6 +159,8 @@ fn a_named_section_that_is_opened_again_goes_on() {
     assert_eq!(entries, [b"1", b"3", b"y"]);
     assert_eq!(first.line(), 1);
     assert_eq!(first.entries().nth(1).unwrap().line, 7);
+    let values = |index| document.sections().nth(index).map(|section| section.entries().count());
+    assert_eq!([values(0), values(1), values(2)], [Some(3), Some(1), None]);
 }
 
 #[test]

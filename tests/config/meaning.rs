@@ -10,6 +10,7 @@ use vipd::config::{
     Tracked, VirtualRoute, VirtualRule,
 };
 use vipd::limits;
+use vipd::probe::Start;
 use vipd::time::{self, Interval};
 use vipd::wire::route::{Network, Route};
 use vipd::wire::vrrp::{ChecksumForm, Version, Vrid};
@@ -573,25 +574,63 @@ fn a_probe_is_tracked_by_name_and_goes_where_its_section_says() {
     assert_eq!(config.probes.len(), 6);
     let probe = config.probes[0];
     assert_eq!((probe.interval_secs, probe.timeout_secs, probe.rise, probe.fall), (5, 2, 2, 3));
-    assert!(probe.starts_down && !config.probes[1].starts_down);
-    let target = |place: u8| config.target(ProbeId(place)).copied();
+    assert_eq!((probe.start, config.probes[1].start), (Start::Down, Start::Unknown));
+    assert_eq!((probe.retry_secs, probe.spread_secs), (0, 0));
+    let target = |place: u16| config.target(ProbeId(place)).copied();
     let gateway = target(0).unwrap();
     assert_eq!((gateway.method, gateway.address), (Method::Ping, "fe80::9".parse().unwrap()));
     assert_eq!(gateway.interface.map(|id| config.interface_name(id)), Some("wan"));
     let web = target(1).unwrap();
-    assert_eq!((web.method, web.port, web.status, web.interface), (Method::Http, 80, [200, 299], None));
+    assert_eq!((web.method, web.port, web.interface), (Method::Http, 80, None));
+    let [url] = web.urls.of(&config.urls) else { panic!() };
+    assert_eq!(url.status, [200, 299]);
     assert_eq!(
-        [web.path, web.host, web.text].map(|it| config.text(it)),
+        [url.path, url.host, url.text].map(|it| config.text(it)),
         ["/x?y", "www.example.org", "all is well"]
     );
     let plain = target(2).unwrap();
-    assert_eq!((plain.port, plain.status), (8080, [301, 302]));
-    assert!(plain.path.is_empty() && plain.host.is_empty() && plain.text.is_empty());
+    let [url] = plain.urls.of(&config.urls) else { panic!() };
+    assert_eq!((plain.port, url.status), (8080, [301, 302]));
+    assert!([url.path, url.host, url.text, url.digest].iter().all(|text| text.is_empty()));
     assert_eq!(target(3), None);
     assert_eq!(config.text(config.probes[3].script), "/bin/ping -c 1 192.0.2.9");
     assert_eq!(target(4).map(|it| (it.method, it.port)), Some((Method::Arp, 0)));
     assert_eq!(target(5).map(|it| (it.method, it.port)), Some((Method::Tcp, 22)));
     assert_eq!(target(6), None);
+}
+
+/// keepalived's checkers, as far as they need no script.
+#[cfg(feature = "ipvs")]
+#[test]
+fn a_probe_asks_by_udp_by_dns_by_smtp_or_for_a_page_of_a_digest() {
+    let config = accept(
+        "config probe 'bare'\n\toption type 'udp'\n\toption address '192.0.2.1'\n\toption port '514'\n\
+         config probe 'udp'\n\toption type 'udp'\n\toption address '192.0.2.1'\n\toption port '123'\n\
+         \toption payload '1b 00ff'\n\toption require_reply '1'\n\
+         config probe 'root'\n\toption type 'dns'\n\toption address '192.0.2.53'\n\
+         config probe 'dns'\n\toption type 'dns'\n\toption address '2001:db8::53'\n\toption port '5353'\n\
+         \toption dns_type 'AAAA'\n\toption dns_name 'www.example.org'\n\
+         config probe 'mail'\n\toption type 'smtp'\n\toption address '192.0.2.25'\n\
+         config probe 'page'\n\toption type 'http'\n\toption address '192.0.2.80'\n\
+         \toption digest 'f96b697d7cb7938d525a2f31aaf161D0'\n\
+         config probe 'same'\n\toption type 'http'\n\toption address '192.0.2.81'\n\
+         \toption digest 'f96b697d7cb7938d525a2f31aaf161d0'\n\
+         config vrrp_instance 'a'\n\toption interface eth0\n\toption virtual_router_id 1\n\
+         \tlist virtual_ipaddress 192.0.2.9/24\n\toption track_probe 'bare udp root dns mail page same'\n",
+    );
+    let target = |place: u16| config.target(ProbeId(place)).copied().unwrap();
+    let [bare, udp, root, dns, mail, page, same] = core::array::from_fn(|place| target(place as u16));
+    assert_eq!((bare.method, bare.port, bare.requires_reply), (Method::Udp, 514, false));
+    assert!(bare.is_content_with_silence() && !udp.is_content_with_silence());
+    assert!(config.bytes(bare.question).is_empty());
+    assert_eq!(config.bytes(udp.question), [0x1b, 0, 0xff]);
+    assert_eq!((root.method, root.port, root.dns_type), (Method::Dns, 53, 6));
+    assert!(root.question.is_empty() && !root.is_content_with_silence());
+    assert_eq!((dns.port, dns.dns_type, config.text(dns.question)), (5353, 28, "www.example.org"));
+    assert_eq!((mail.method, mail.port), (Method::Smtp, 25));
+    let [url] = page.urls.of(&config.urls) else { panic!() };
+    assert_eq!(config.bytes(url.digest)[..3], [0xf9, 0x6b, 0x69]);
+    assert_eq!((page.urls, config.urls.len()), (same.urls, 1), "what is the same is kept once");
 }
 
 #[test]

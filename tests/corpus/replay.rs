@@ -59,6 +59,7 @@ macro_rules! replays {
 replays! {
     adverts_are_read_as_the_rfcs_say advert,
     bfd_is_read_as_the_rfc_says_and_a_session_keeps_its_promises bfd,
+    what_answers_a_check_of_a_real_server_is_what_another_reader_says_it_is check,
     configurations_are_what_they_say_or_refused_with_a_line config,
     nothing_on_the_control_socket_breaks_either_end control,
     frames_are_read_back_by_another_reader frame,

@@ -1,6 +1,8 @@
 //! Probes that need no script, and default routes, move the mastership between two routers.
 
 use std::io::{ErrorKind, Read, Write};
+#[cfg(feature = "ipvs")]
+use std::net::UdpSocket;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -28,7 +30,10 @@ impl Far {
     /// A server there that does this with everybody who connects.
     fn serve(&self, address: &str, work: impl Fn(TcpStream) + Send + Sync + 'static) -> Server {
         let address: SocketAddr = address.parse().unwrap();
-        let listener = self.host.namespace().inside(|| TcpListener::bind(address).unwrap());
+        // An address of IPv6 may still be tentative.
+        let listener = eventually("it is bound", SECOND * 8, || {
+            self.host.namespace().inside(|| TcpListener::bind(address).ok())
+        });
         listener.set_nonblocking(true).unwrap();
         let ends = Arc::new(AtomicBool::new(false));
         let (is_over, work) = (Arc::clone(&ends), Arc::new(work));
@@ -49,6 +54,36 @@ impl Far {
         });
         Server { ends, thread: Some(thread) }
     }
+}
+
+#[cfg(feature = "ipvs")]
+impl Far {
+    /// A server there that answers each datagram with these, or with none.
+    fn answer(&self, address: &str, work: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Server {
+        let address: SocketAddr = address.parse().unwrap();
+        let socket = eventually("it is bound", SECOND * 8, || {
+            self.host.namespace().inside(|| UdpSocket::bind(address).ok())
+        });
+        socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        let ends = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&ends);
+        let thread = thread::spawn(move || {
+            let mut buffer = [0; 1500];
+            while !is_over.load(Ordering::Relaxed) {
+                if let Ok((len, from)) = socket.recv_from(&mut buffer) {
+                    for answer in work(&buffer[..len]) {
+                        let _ = socket.send_to(&answer, from);
+                    }
+                }
+            }
+        });
+        Server { ends, thread: Some(thread) }
+    }
+}
+
+#[cfg(feature = "ipvs")]
+fn becomes(pair: &Pair, name: &str, state: &str) {
+    eventually(&format!("{name} is {state}"), SECOND * 8, || (state_of(pair, name).1 == state).then_some(()));
 }
 
 /// A server, for as long as this value lives.
@@ -263,4 +298,141 @@ fn hostile_servers_hold_nobody_up() {
     }
     assert!(pair.capture.adverts(&pair.ports[1], VRID, from).is_empty());
     assert!(pair.first.log().lines().count() < 60, "{}", pair.first.log());
+}
+
+/// Where nothing must be answered, a port that somebody has is one that nobody refuses.
+#[cfg(feature = "ipvs")]
+#[test]
+fn a_udp_port_moves_the_mastership_by_silence_and_another_by_its_answer() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let options = [("type", "udp"), ("address", "10.0.0.9"), ("port", "514")];
+    let echo = [
+        ("type", "udp"),
+        ("address", "fd00::9"),
+        ("port", "7"),
+        ("payload", "c0 ffee"),
+        ("require_reply", "1"),
+        ("interface", "eth0"),
+    ];
+    let tracking = "\tlist track_probe 'far weight -60 echo weight 1'\n".to_owned()
+        + &probe("far", &options)
+        + &probe("echo", &echo);
+    let pair = Pair::start(&tracking);
+    let far = Far::attach(&pair);
+    becomes(&pair, "far", "down");
+    let silent = far.answer("10.0.0.9:514", |_| vec![]);
+    becomes(&pair, "far", "up");
+    pair.wait_master(0, 200);
+    assert_eq!(state_of(&pair, "far").0, "udp");
+    let log = pair.first.log();
+    assert!(log.contains("probe far: refused"), "{log}");
+    assert!(!log.contains("more privileges"), "{log}");
+    drop(silent);
+    pair.wait_master(1, 150);
+
+    let mute = far.answer("[fd00::9]:7", |_| vec![]);
+    becomes(&pair, "echo", "down");
+    drop(mute);
+    let _echo = far.answer("[fd00::9]:7", |datagram| match datagram {
+        [0xc0, 0xff, 0xee] => vec![datagram.to_vec()],
+        _ => vec![],
+    });
+    becomes(&pair, "echo", "up");
+}
+
+/// The answer of a name server that has no error; answers to other questions are none.
+#[cfg(feature = "ipvs")]
+#[test]
+fn a_name_server_moves_the_mastership_by_what_it_says() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let options =
+        [("type", "dns"), ("address", "10.0.0.9"), ("dns_type", "A"), ("dns_name", "www.example.org")];
+    let pair = Pair::start(&("\tlist track_probe 'far weight -60'\n".to_owned() + &probe("far", &options)));
+    pair.wait_master(1, 150);
+    let far = Far::attach(&pair);
+    let mood = Arc::new(AtomicU8::new(0));
+    let now = Arc::clone(&mood);
+    let _server = far.answer("10.0.0.9:53", move |question| {
+        assert!(question[12..].starts_with(b"\x03www\x07example\x03org\0\0\x01\0\x01"));
+        let mut answer = question.to_vec();
+        answer[2] |= 0x80;
+        answer[3] = 0x80 | now.load(Ordering::Relaxed);
+        let mut other = answer.clone();
+        other[0] ^= 0x55;
+        other[3] = 5;
+        vec![question.to_vec(), other, vec![], answer]
+    });
+    pair.wait_master(0, 200);
+    assert_eq!(state_of(&pair, "far"), ("dns".to_owned(), "up".to_owned()));
+    mood.store(2, Ordering::Relaxed);
+    pair.wait_master(1, 150);
+    let log = pair.first.log();
+    assert!(log.contains("probe far: the name server says error 2"), "{log}");
+}
+
+/// A mail server is ready when it says so in the last line of its greeting, and is told that it may go on.
+#[cfg(feature = "ipvs")]
+#[test]
+fn a_mail_server_moves_the_mastership_by_its_greeting() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let options = [("type", "smtp"), ("address", "10.0.0.9")];
+    let pair = Pair::start(&("\tlist track_probe 'far weight -60'\n".to_owned() + &probe("far", &options)));
+    pair.wait_master(1, 150);
+    let far = Far::attach(&pair);
+    let (mood, quits) = (Arc::new(AtomicU8::new(0)), Arc::new(AtomicU8::new(0)));
+    let (now, count) = (Arc::clone(&mood), Arc::clone(&quits));
+    let _server = far.serve("10.0.0.9:25", move |mut stream| {
+        let greeting = match now.load(Ordering::Relaxed) {
+            0 => "220-mail.example.org\r\n220 ready\r\n",
+            1 => "220-mail.example.org\r\n421 busy\r\n",
+            _ => "SSH-2.0-dropbear\r\n",
+        };
+        let _ = stream.write_all(greeting.as_bytes());
+        let mut said = String::new();
+        let _ = stream.read_to_string(&mut said);
+        if said == "QUIT\r\n" {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    for (bad, said) in [(1, "probe far: status 421"), (2, "probe far: the greeting is no SMTP")] {
+        pair.wait_master(0, 200);
+        mood.store(bad, Ordering::Relaxed);
+        pair.wait_master(1, 150);
+        let log = pair.first.log();
+        assert!(log.contains(said), "{log}");
+        mood.store(0, Ordering::Relaxed);
+    }
+    pair.wait_master(0, 200);
+    assert_eq!(state_of(&pair, "far").0, "smtp");
+    assert!(quits.load(Ordering::Relaxed) > 0);
+}
+
+/// As `genhash` and `md5sum` print it; what the page says beside it counts too.
+#[cfg(feature = "ipvs")]
+#[test]
+fn a_page_moves_the_mastership_by_its_digest() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    let options = [
+        ("type", "http"),
+        ("address", "10.0.0.9"),
+        ("digest", "f96b697d7cb7938d525a2f31aaf161d0"),
+        ("text", "age"),
+    ];
+    let pair = Pair::start(&("\tlist track_probe 'web weight -60'\n".to_owned() + &probe("web", &options)));
+    pair.wait_master(1, 150);
+    let far = Far::attach(&pair);
+    let mood = Arc::new(AtomicU8::new(0));
+    let now = Arc::clone(&mood);
+    let _server = far.serve("10.0.0.9:80", move |mut stream| {
+        request(&mut stream);
+        let page = if now.load(Ordering::Relaxed) == 0 { "message digest" } else { "message digests" };
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\nServer: x\r\n\r\n{page}");
+    });
+    pair.wait_master(0, 200);
+    mood.store(1, Ordering::Relaxed);
+    pair.wait_master(1, 150);
+    let log = pair.first.log();
+    assert!(log.contains("probe web: the page has another digest"), "{log}");
+    mood.store(0, Ordering::Relaxed);
+    pair.wait_master(0, 200);
 }

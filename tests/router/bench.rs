@@ -9,6 +9,7 @@ use vipd::config::{
     Instance, InterfaceId, Peer, PeerBfd, Probe, ProbeId, Span, Text, Track, Tracked, VirtualAddress, Vmac,
 };
 use vipd::perform::{Outlet, Unsent, perform};
+use vipd::probe::Start;
 use vipd::router::{Datagram, Effect, Effects, Event, Packet, Router, Slot};
 use vipd::time::{self, Instant, Interval};
 use vipd::vrrp::{Phase, State};
@@ -130,12 +131,15 @@ fn probe(config: &mut Config, name: &str) -> ProbeId {
                 timeout_secs: 2,
                 rise: 2,
                 fall: 3,
-                starts_down: false,
+                retry_secs: 0,
+                spread_secs: 0,
+                start: Start::Unknown,
+                is_weighing: false,
             })
             .unwrap();
         config.probes.len() - 1
     });
-    ProbeId(position as u8)
+    ProbeId(position as u16)
 }
 
 /// The timers of every session: 100 ms in both directions, three times.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use vipd::config::FileId;
+use vipd::config::{FileId, ProbeId};
+#[cfg(feature = "ipvs")]
+use vipd::config::{Method, Target};
+use vipd::probe::{Standing, Start};
 use vipd::router::{Effect, Event, Slot, TryTicket};
 use vipd::vrrp::{Fault, Phase, State};
 
@@ -242,4 +245,155 @@ fn a_reload_keeps_a_files_number_by_its_name() {
     bench.handle(Event::Prepare(&config(&specs)));
     bench.handle(Event::Adopt(&mut config(&specs)));
     assert_eq!(priority(&bench), 80);
+}
+
+/// The shell says at the timeout that nobody has refused; the router gives it a second more to do so.
+#[cfg(feature = "ipvs")]
+#[test]
+fn a_try_whose_silence_is_a_success_is_not_given_up_at_its_timeout() {
+    for (requires_reply, expected) in [(false, Standing::Up), (true, Standing::Down)] {
+        let mut new = config(&[tracking(&[("probe isp", 0)])]);
+        new.probes[0].fall = 1;
+        new.targets.push(Target { method: Method::Udp, requires_reply, ..Target::SCRIPT }).unwrap();
+        let mut bench = Bench::new(&[Spec::default()]);
+        bench.handle(Event::Prepare(&new.clone()));
+        bench.handle(Event::Adopt(&mut new));
+        let ticket = next_try(&mut bench);
+        bench.run_for(SECOND * 5 / 2);
+        bench.handle(Event::Tried(ticket, true));
+        assert_eq!(bench.router.probe_standing(ProbeId(0)), expected);
+    }
+}
+
+/// Many first tries at one moment are a burst for everybody: those that may be spread have a place each.
+#[test]
+fn first_tries_are_spread_over_the_seconds_that_they_have_for_it() {
+    let specs = [tracking(&[("probe a", -5), ("probe b", -5), ("probe c", -5), ("probe d", -5)])];
+    let mut new = config(&specs);
+    for probe in new.probes.iter_mut().skip(1) {
+        probe.spread_secs = 3;
+    }
+    let mut bench = Bench::new(&[Spec::default()]);
+    bench.handle(Event::Prepare(&new.clone()));
+    bench.handle(Event::Adopt(&mut new));
+    let mut firsts = [None; 4];
+    for (at, effect) in bench.run_for(SECOND * 3) {
+        if let Effect::Try(ProbeId(place), _) = effect {
+            firsts[usize::from(place)].get_or_insert(at.as_secs());
+        }
+    }
+    assert_eq!(firsts, [Some(0), Some(0), Some(1), Some(2)]);
+}
+
+/// keepalived's checkers: up at once, and down when the retries, which come sooner, have failed too.
+#[test]
+fn a_probe_with_retries_that_starts_up_leaves_after_the_last_of_them() {
+    let specs = [tracking(&[("probe isp", 0)])];
+    let mut new = config(&specs);
+    new.probes[0].start = Start::Up;
+    new.probes[0].interval_secs = 10;
+    new.probes[0].retry_secs = 1;
+    let mut bench = Bench::new(&[Spec::default()]);
+    bench.handle(Event::Prepare(&new.clone()));
+    bench.handle(Event::Adopt(&mut new));
+    assert_eq!(bench.router.probe_standing(ProbeId(0)), Standing::Up);
+    let begun = bench.now;
+    for turn in 0..3 {
+        assert_eq!(bench.router.probe_standing(ProbeId(0)), Standing::Up);
+        try_once(&mut bench, false);
+        assert_eq!(bench.now.since(begun), SECOND * turn);
+    }
+    assert_eq!(bench.router.probe_standing(ProbeId(0)), Standing::Down);
+    assert_eq!(fault(&bench), Some(Fault::Probe));
+}
+
+/// For want of descriptors or memory: nothing is known of the server, which is asked a second later.
+#[test]
+fn a_try_that_could_not_be_made_counts_for_nothing() {
+    let mut bench = Bench::new(&[tracking(&[("probe isp", 0)])]);
+    try_once(&mut bench, true);
+    for _ in 0..10 {
+        let ticket = next_try(&mut bench);
+        bench.handle(Event::Untried(ticket));
+        assert_eq!(fault(&bench), None);
+        let begun = bench.now;
+        bench.handle(Event::Tried(ticket, false));
+        assert_eq!(bench.router.probe_of(ticket), None);
+        let again = next_try(&mut bench);
+        assert_eq!(bench.now.since(begun), SECOND);
+        bench.handle(Event::Tried(again, true));
+    }
+}
+
+/// Tickets have 16 bits, and one that hangs may be older than all others together.
+#[test]
+fn no_two_tries_have_the_same_ticket() {
+    let mut bench = Bench::new(&[tracking(&[("probe slow", -20), ("probe fast", -20)])]);
+    let specs = [tracking(&[("probe slow", -20), ("probe fast", -20)])];
+    let mut new = config(&specs);
+    new.probes[0].timeout_secs = u16::MAX;
+    bench.handle(Event::Prepare(&new.clone()));
+    bench.handle(Event::Adopt(&mut new));
+    let [slow, fast] = next_tries(&mut bench)[..] else { panic!() };
+    bench.handle(Event::Tried(fast, true));
+    // Many more than there are numbers, without waiting for each.
+    for _ in 0..70_000u32 {
+        bench.now = bench.now + SECOND;
+        bench.handle(Event::Timer);
+        for effect in bench.effects.clone() {
+            if let Effect::Try(probe, ticket) = effect {
+                assert_eq!(bench.router.probe_of(ticket), Some(probe));
+                assert_ne!(ticket, TryTicket(0));
+                if probe == ProbeId(1) {
+                    assert_ne!(ticket, slow);
+                    bench.handle(Event::Tried(ticket, true));
+                }
+            }
+        }
+    }
+}
+
+/// keepalived's `misc_dynamic`: 0 leaves the weight as it is, 1 is a failure, and anything else is the weight, and two more.
+#[cfg(feature = "ipvs")]
+#[test]
+fn what_a_weighing_script_exits_with_is_kept_by_its_name() {
+    let specs = [tracking(&[("probe web", 0), ("probe plain", -20)])];
+    let mut new = config(&specs);
+    new.probes[0].is_weighing = true;
+    let mut bench = Bench::new(&[Spec::default()]);
+    bench.handle(Event::Prepare(&new.clone()));
+    bench.handle(Event::Adopt(&mut new.clone()));
+    let exit = |bench: &mut Bench, code| {
+        for ticket in next_tries(bench) {
+            bench.handle(Event::Exited(ticket, code));
+        }
+    };
+    let said = |bench: &Bench, place| bench.router.probe_said(ProbeId(place));
+    assert_eq!(said(&bench, 0), None);
+    exit(&mut bench, 42);
+    assert_eq!((said(&bench, 0), fault(&bench)), (Some(42), None));
+    assert_eq!((said(&bench, 1), priority(&bench)), (None, 80), "of any other, all but 0 is a failure");
+    exit(&mut bench, 0);
+    assert_eq!(said(&bench, 0), Some(42));
+    for code in [1, 1, 1] {
+        assert_eq!(fault(&bench), None);
+        exit(&mut bench, code);
+    }
+    assert_eq!((said(&bench, 0), fault(&bench)), (Some(42), Some(Fault::Probe)));
+    exit(&mut bench, 2);
+    exit(&mut bench, 255);
+    assert_eq!((said(&bench, 0), fault(&bench)), (Some(255), None));
+
+    // Another place, and another manner.
+    let specs = [tracking(&[("probe plain", -20), ("probe web", 0)])];
+    let mut other = config(&specs);
+    other.probes[1].is_weighing = true;
+    bench.handle(Event::Prepare(&other.clone()));
+    bench.handle(Event::Adopt(&mut other));
+    assert_eq!((said(&bench, 0), said(&bench, 1)), (None, Some(255)));
+    let mut without = config(&specs);
+    bench.handle(Event::Prepare(&without.clone()));
+    bench.handle(Event::Adopt(&mut without));
+    assert_eq!(said(&bench, 1), None);
+    assert_eq!(bench.router.probe_said(ProbeId(u16::MAX)), None);
 }

@@ -2,6 +2,7 @@
 
 use vipd::config::{BfdId, FileId, ProbeId, RouteId};
 use vipd::config::{Config, DefaultRoute, File, Probe, Text, Track, TrackHook, Tracked};
+use vipd::probe::Start;
 
 use crate::clock::{MS, Nanos, SEC};
 use crate::kernel::{Kernel, Refused};
@@ -39,7 +40,10 @@ const PROBE: Probe = Probe {
     timeout_secs: 1,
     rise: 2,
     fall: 2,
-    starts_down: false,
+    retry_secs: 0,
+    spread_secs: 0,
+    start: Start::Unknown,
+    is_weighing: false,
 };
 
 /// Until a router knows how a thing is: the last try before it changed may have just begun, and two more take a second

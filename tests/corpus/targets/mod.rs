@@ -2,6 +2,7 @@
 
 mod advert;
 mod bfd;
+mod check;
 mod choices;
 mod config;
 mod control;
@@ -16,6 +17,7 @@ mod uci;
 
 pub use advert::advert;
 pub use bfd::bfd;
+pub use check::check;
 pub use config::config;
 pub use control::control;
 pub use frame::frame;

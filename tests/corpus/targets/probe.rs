@@ -110,7 +110,7 @@ fn http(choices: &mut Choices<'_>) {
     let status = [least, least.max(choices.number() % 1000)];
     let text = choices.some();
     let text = &text[..text.len().min(127)];
-    let wanted = Wanted { status, text };
+    let wanted = Wanted { status, text, digest: None };
     // A byte that says in which pieces, and how often the rest comes.
     let (piece, times) = (1 + choices.below(64), 1 + choices.below(4));
     let reply = choices.take(usize::MAX).repeat(times);

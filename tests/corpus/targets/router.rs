@@ -450,7 +450,11 @@ impl Bench {
             7 => Event::File(FileId(choices.byte()), i32::from(choices.number()) - 1000),
             8 => {
                 let ticket = self.tries.pop().unwrap_or(TryTicket(choices.number()));
-                Event::Tried(ticket, choices.below(2) == 0)
+                match choices.below(6) {
+                    4 => Event::Exited(ticket, choices.byte()),
+                    5 => Event::Untried(ticket),
+                    verdict => Event::Tried(ticket, verdict != 1),
+                }
             }
             9 => Event::Solicitation(Packet::V6 {
                 interface: IfIndex(interface.0 % 4),

@@ -1,4 +1,4 @@
-//! Whatever answers a probe: an echo reply, ARP, a neighbour advertisement, HTTP.
+//! Whatever answers a probe: an echo reply, ARP, a neighbour advertisement, HTTP, DNS, SMTP.
 #![no_std]
 #![no_main]
 
@@ -6,6 +6,7 @@ use core::hint::black_box;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vipd::probe::http::{self, Reader, Wanted};
+use vipd::probe::{dns, smtp};
 use vipd::wire::icmp::Echo;
 use vipd::wire::{Mac, neighbour};
 
@@ -20,9 +21,17 @@ panic_free::prove!(|bytes| {
     let mut reader = black_box(Reader::new());
     let (status, text) = black_box(([200, 299], bytes));
     while black_box(true) {
-        black_box(reader.take(black_box(bytes), &Wanted { status, text }));
+        let wanted = Wanted { status, text, digest: black_box(None) };
+        black_box(reader.take(black_box(bytes), &wanted));
+        black_box(reader.end(&wanted));
     }
+    let mut greeting = black_box(smtp::Reader::new());
+    while black_box(true) {
+        black_box(greeting.take(black_box(bytes)));
+    }
+    black_box(dns::answer(black_box(1), bytes));
     let mut request = [0; 2048];
+    let _ = black_box(dns::question(black_box(1), black_box(6), bytes, black_box(&mut request)));
     let words = core::str::from_utf8(bytes).unwrap_or("");
     let (address, port): (IpAddr, u16) = black_box((IpAddr::V6(v6), 80));
     let _ = black_box(http::request(words, black_box(words), address, port, black_box(&mut request)));

@@ -70,6 +70,8 @@ const fn none_is_missing(event: &Event<'_>) {
         | Event::Failed(_)
         | Event::HookEnded(_)
         | Event::Tried(..)
+        | Event::Exited(..)
+        | Event::Untried(_)
         | Event::File(..)
         | Event::Release(_)
         | Event::Reclaim(_)
@@ -122,7 +124,9 @@ panic_free::prove!(|bytes| {
                 hop_limit: black_box(255),
                 payload: bytes,
             }),
-            15 => Event::Prepare(black_box(&*config)),
+            15 => Event::Untried(black_box(TryTicket(0))),
+            16 => Event::Exited(black_box(TryTicket(0)), black_box(7)),
+            17 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
         none_is_missing(&event);
