@@ -16,6 +16,7 @@ use crate::linux::{self, log, signals};
 use crate::status::{Reply, Request};
 
 pub mod ask;
+mod balance;
 #[cfg(feature = "import")]
 mod import;
 pub mod show;
@@ -372,6 +373,8 @@ fn reload(command: &Command<'_>) -> Exit {
         | Reply::Track(_)
         | Reply::Stray(_)
         | Reply::Session(_)
+        | Reply::Service(_)
+        | Reply::Server(_)
         | Reply::Stranger(_)
         | Reply::Known(_)
         | Reply::End => {}
@@ -424,9 +427,11 @@ fn version(command: &Command<'_>) -> Exit {
 
 /// What `--version --verbose` tells of the build.
 const FEATURES: &[(&str, bool)] = &[
+    (" bfd", cfg!(feature = "bfd")),
     (" claim-hook", cfg!(feature = "claim-hook")),
     (" files", cfg!(feature = "files")),
     (" import", cfg!(feature = "import")),
+    (" ipvs", cfg!(feature = "ipvs")),
     (" no-accept", cfg!(feature = "no-accept")),
     (" probe", cfg!(feature = "probe")),
     (" probe-network", cfg!(feature = "probe-network")),
@@ -446,6 +451,8 @@ const SIZES: &[(&str, usize)] = &[
     (", addresses ", limits::ADDRESSES_MAX),
     (", peers ", limits::PEERS_MAX),
     (", tracked ", limits::TRACKS_MAX),
+    (", virtual servers ", limits::VIRTUAL_SERVERS_MAX),
+    (", real servers ", limits::REAL_SERVERS_MAX),
     ("\nbytes of configuration ", limits::CONFIG_BYTES_MAX),
     (", sections ", limits::SECTIONS_MAX),
     (", options ", limits::OPTIONS_MAX),

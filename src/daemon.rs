@@ -6,7 +6,7 @@
 //!   |   3 scripts     those that have ended
 //!   |   4 the kernel  links and addresses
 //!   |   5 packets     all that were waiting, those of BFD among them, before any timer: a starved backup must not steal
-//!   |   6 failures    of effects of the last turn
+//!   |   6 failures    of effects of the last turn, behind what the virtual servers' kernel has said
 //!   |   7 tries       the answers that probes have had
 //!   |   8 files       those that are tracked; routes that are gone; then timers, after another look for packets, if one of them could make a master or end a session
 //!   +-- 9 control     status, reload
@@ -44,6 +44,7 @@ use crate::wire::rtnl;
 mod bfd;
 mod files;
 mod hands;
+mod ipvs;
 mod load;
 mod serve;
 mod tries;
@@ -246,6 +247,7 @@ struct Ready {
     tries: bool,
     files: bool,
     losses: bool,
+    ipvs: bool,
     control: bool,
 }
 
@@ -285,6 +287,9 @@ impl Daemon<'_> {
             }
             if ready.solicitations {
                 self.hands.take_solicitations(self.inbox);
+            }
+            if ready.ipvs {
+                self.hands.take_ipvs(self.inbox);
             }
             self.hands.take_failures(); // 6
             if ready.tries {
@@ -341,14 +346,15 @@ impl Daemon<'_> {
         let kernel = &self.hands.kernel;
         let v4 = Waiting::to_read(&kernel.v4);
         let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
-        let mut all: Vec<Waiting, { 9 + LINES_MAX + TARGETS_MAX + CONTROL_CLIENTS_MAX }> = Vec::new();
+        let mut all: Vec<Waiting, { 10 + LINES_MAX + TARGETS_MAX + CONTROL_CLIENTS_MAX }> = Vec::new();
         let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
         let scripts = self.hands.scripts();
         let is_deaf = self.deaf_until.is_some();
         let listener = if is_deaf { Waiting::NEVER } else { Waiting::to_read(&self.listener) };
         let files = self.files.watch.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
         let losses = self.losses.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
-        all.extend([signals, scripts, netlink, v4, v6, self.hands.solicitations(), files, losses]);
+        let ipvs = self.hands.answers_of_ipvs();
+        all.extend([signals, scripts, netlink, v4, v6, self.hands.solicitations(), files, losses, ipvs]);
         all.extend(kernel.bfd.interests());
         all.extend(self.hands.tries.interests());
         all.extend([listener]);
@@ -363,6 +369,7 @@ impl Daemon<'_> {
             solicitations: over.next() == Some(true),
             files: over.next() == Some(true),
             losses: over.next() == Some(true),
+            ipvs: over.next() == Some(true),
             datagrams: over.by_ref().take(LINES_MAX).fold(false, |any, is_over| any | is_over),
             tries: self.hands.tries.note_ready(&mut over) | self.hands.tries.are_late(),
             control: over.any(|is_over| is_over),
@@ -389,7 +396,8 @@ impl Daemon<'_> {
     /// Reads the configuration again: a bad one changes nothing.
     fn reload(&mut self, report: &mut Report<'_>) -> Result<(), Trouble> {
         let mut result = load(self.scratch, self.command, report);
-        let was_empty = self.hands.router.config().instances.is_empty();
+        let old = self.hands.router.config();
+        let was_empty = old.instances.is_empty() && old.virtual_servers.is_empty();
         if result.is_ok() && self.scratch.document.is_empty() && !was_empty {
             report(Problem::EMPTY_FILE);
             result = Err(Trouble::Wrong);

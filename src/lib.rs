@@ -8,7 +8,7 @@
 //! | fourth | `daemon` | the poll loop; owns every buffer |
 //! | third | `linux` | descriptors and bytes; the only system calls, the only unsafe code |
 //! | second | [`router`], [`perform`], `import` | all virtual routers together; effects to bytes; keepalived.conf |
-//! | first | [`vrrp`], [`probe`], [`bfd`], [`config`], [`status`] | one virtual router; one thing that is tried; one session; what the user asked for; what may be seen |
+//! | first | [`vrrp`], [`probe`], [`bfd`], [`ipvs`], [`config`], [`status`] | one virtual router; one thing that is tried; one session; one line of the kernel's table; what the user asked for; what may be seen |
 //! | ground | [`wire`], [`time`], [`limits`], `say` | bytes and values; moments and spans; capacities; the log |
 //!
 //! Everything up to the second floor is `no_std`, allocates nothing, reads no clock and opens no socket:
@@ -25,6 +25,7 @@ pub mod bfd;
 pub mod config;
 #[cfg(feature = "import")]
 pub mod import;
+pub mod ipvs;
 pub mod limits;
 pub mod perform;
 pub mod probe;

@@ -64,6 +64,13 @@ pub const VIRTUAL_SERVERS_MAX: usize =
 pub const REAL_SERVERS_MAX: usize =
     if cfg!(feature = "ipvs") { setting(option_env!("VIPD_REAL_SERVERS"), 32) } else { 0 };
 
+/// Pages that one check of a real server asks for.
+pub const URLS_PER_CHECK_MAX: usize = 4;
+
+/// Changes of the kernel's table of virtual servers that one event can ask for, beside lists and the end of every service.
+/// The rest follows at once.
+pub const IPVS_CHANGES_MAX: usize = if cfg!(feature = "ipvs") { 32 } else { 0 };
+
 /// Sections of tracked things with a `notify`; none in a build without the feature `track-hooks`. `VIPD_TRACK_HOOKS`.
 pub const TRACK_HOOKS_MAX: usize =
     if cfg!(feature = "track-hooks") { setting(option_env!("VIPD_TRACK_HOOKS"), 8) } else { 0 };
@@ -169,8 +176,8 @@ pub const SOCKET_BUFFER_BYTES: usize = 131_072;
 pub const EFFECTS_PER_VIRTUAL_ROUTER_MAX: usize = 8;
 
 /// Effects of one event: every virtual router moves, every address, route and rule is withdrawn, every probe is tried,
-/// every hook of a tracked thing is run, every router advertisement is sent, twice if it is the last one, and every BFD
-/// session speaks, twice if it answers.
+/// every hook of a tracked thing is run, every router advertisement is sent, twice if it is the last one, every BFD
+/// session speaks, twice if it answers, and every virtual server is taken out.
 pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_MAX
     + ADDRESSES_MAX
     + PROBES_MAX
@@ -178,6 +185,8 @@ pub const EFFECTS_MAX: usize = VIRTUAL_ROUTERS_MAX * EFFECTS_PER_VIRTUAL_ROUTER_
     + 2 * INSTANCE_ROUTES_MAX
     + 2 * RA_MAX
     + 2 * BFD_SESSIONS_MAX
+    + VIRTUAL_SERVERS_MAX
+    + 2 * IPVS_CHANGES_MAX
     + 8;
 
 /// Bytes of the daemon's whole state and all its buffers, at the most. `VIPD_RAM_BYTES`.

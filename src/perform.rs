@@ -15,6 +15,7 @@ use crate::wire::vrrp::Outgoing;
 use crate::wire::{Full, IfIndex, Mac, route};
 
 mod bfd;
+mod ipvs;
 mod no_accept;
 mod ra;
 mod routes;
@@ -80,6 +81,14 @@ pub trait Outlet {
     /// # Errors
     /// [`Unsent`] if it cannot leave.
     fn netfilter(&mut self, batch: &[u8]) -> Result<(), Unsent>;
+
+    /// A request to IPVS, whose family the outlet numbers. A refusal comes back as
+    /// [`Message::Refused`](crate::wire::ipvs::Message::Refused), a kernel without it as
+    /// [`Parcel::Ipvs`](crate::router::Parcel::Ipvs).
+    ///
+    /// # Errors
+    /// [`Unsent`] if it cannot leave.
+    fn ipvs(&mut self, request: &mut [u8]) -> Result<(), Unsent>;
 }
 
 /// Bytes of the longest netlink request or frame that is written here.
@@ -139,6 +148,13 @@ pub fn perform(router: &Router, effect: Effect, outlet: &mut impl Outlet) -> Res
         Effect::Bfd { session, is_final } => {
             if cfg!(feature = "bfd") {
                 bfd::send(router, session, is_final, outlet)
+            } else {
+                Ok(())
+            }
+        }
+        Effect::Ipvs(request) => {
+            if cfg!(feature = "ipvs") {
+                ipvs::send(router, &request, outlet)
             } else {
                 Ok(())
             }

@@ -26,7 +26,7 @@ use crate::time::{Instant, Span, earlier};
 use crate::vrrp::counters::count;
 use crate::vrrp::{self, Action, Counters, Fault, Rules, State, VirtualRouter};
 use crate::wire::vrrp::{Advert, PRIORITY_OWNER, Password, Version};
-use crate::wire::{IfIndex, Mac, ip, rtnl};
+use crate::wire::{self, IfIndex, Mac, ip, rtnl};
 
 mod addresses;
 mod bfd;
@@ -34,6 +34,7 @@ mod bundle;
 mod default_routes;
 mod hook;
 mod instance_routes;
+mod ipvs;
 mod kernel;
 mod links;
 mod no_accept;
@@ -54,6 +55,8 @@ pub use hook::Hook;
 use hook::Reports;
 use instance_routes::Routes;
 pub use instance_routes::{RouteOrRule, Routing};
+use ipvs::Ipvs;
+pub use ipvs::{Change as IpvsChange, IpvsRequest, Traffic};
 use kernel::Sync;
 use links::Links;
 use preparations::Preparations;
@@ -132,6 +135,10 @@ pub enum Event<'a> {
     Kernel(rtnl::Message<'a>),
     /// Messages from rtnetlink were lost (ENOBUFS): ask for everything again.
     Overrun,
+    /// A message from the kernel's IPVS.
+    Ipvs(wire::ipvs::Message),
+    /// Messages from it were lost.
+    IpvsOverrun,
     /// A route or rule of ours is gone from the kernel, by whose hand ever.
     RouteGone,
     /// An effect could not be performed; handled on the turn after it failed.
@@ -185,6 +192,8 @@ pub enum Parcel {
     Join,
     /// A batch for the packet filter.
     Netfilter,
+    /// A request to IPVS.
+    Ipvs,
 }
 
 /// Whose hook.
@@ -274,6 +283,8 @@ pub enum Effect {
     Prepare(u16, Ticket),
     /// Try the probe, end the try after its timeout, and report its end under the ticket.
     Try(ProbeId, TryTicket),
+    /// Ask something of the kernel's IPVS.
+    Ipvs(IpvsRequest),
     /// Ask the kernel for all links, with this sequence number.
     DumpLinks(u32),
     /// Ask the kernel for all addresses, with this sequence number.
@@ -339,6 +350,7 @@ pub struct Router {
     links: Links,
     probes: Probes,
     bfd: bfd::BfdSessions,
+    ipvs: Ipvs,
     router_adverts: RouterAdverts,
     default_routes: DefaultRoutes,
     /// The number in each of [`Config::files`].
@@ -368,6 +380,7 @@ impl Router {
             links: Links::new(),
             probes: Probes::new(),
             bfd: bfd::BfdSessions::new(),
+            ipvs: Ipvs::new(),
             router_adverts: RouterAdverts::new(),
             default_routes: DefaultRoutes::new(),
             files: [0; limits::FILES_MAX],
@@ -391,12 +404,14 @@ impl Router {
                 self.begin_probes(turn);
                 self.forget_routes(turn);
                 self.synchronise(turn);
+                self.begin_ipvs(turn);
             }
             Event::Stop => {
                 self.stopping = true;
                 self.settle(turn);
                 self.remove_vmacs(turn);
                 self.end_bfd(turn, None);
+                self.end_ipvs(turn, None);
             }
             Event::Timer => self.timer(turn),
             Event::Packet(packet) => self.packet(turn, packet),
@@ -410,6 +425,8 @@ impl Router {
                 self.sync.is_refused |= self.has_vmacs();
                 self.synchronise(turn);
             }
+            Event::Ipvs(message) => self.ipvs_message(turn, &message),
+            Event::IpvsOverrun => self.ipvs_overrun(turn),
             Event::RouteGone => self.settle_routes_soon(now),
             Event::Failed(failure) => self.failed(turn, failure),
             Event::HookEnded(ticket) => {
@@ -425,6 +442,9 @@ impl Router {
             Event::Prepare(new) => self.prepare(turn, new),
             Event::Adopt(new) => self.adopt(turn, new),
         }
+        if cfg!(feature = "ipvs") && (self.moved || self.ipvs.is_dirty()) {
+            self.settle_ipvs(turn);
+        }
         self.report(turn);
     }
 
@@ -434,6 +454,7 @@ impl Router {
         let mut first = earlier(self.sync.retry_at(), self.startup_ends_at());
         first = earlier(first, self.probes_poll_at());
         first = earlier(first, self.bfd_poll_at());
+        first = earlier(first, self.ipvs_poll_at());
         first = earlier(first, self.links.poll_at());
         first = earlier(first, self.router_adverts.poll_at());
         first = earlier(first, self.default_routes_poll_at());
@@ -601,6 +622,7 @@ impl Router {
         let mut turned = self.links.settle(turn.now);
         turned |= self.run_probes(turn);
         turned |= self.run_bfd(turn);
+        self.run_ipvs(turn);
         if turned || self.waits_for_startup() {
             self.settle(turn);
         }
@@ -638,6 +660,7 @@ impl Router {
             // A cut link refuses them ten times a second and more, and the session says so itself.
             Parcel::Bfd => return,
             Parcel::Frame => {}
+            Parcel::Ipvs => return self.ipvs_failed(turn, failure.errno),
             Parcel::Netfilter => return self.filter_refused(turn, failure.errno),
             Parcel::Netlink => {
                 self.sync.is_refused |= self.has_vmacs();

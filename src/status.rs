@@ -20,9 +20,13 @@ use crate::vrrp::{Counters, Phase, State};
 use crate::wire::vrrp::{ChecksumForm, Discard, Version};
 use crate::wire::{Full, Writer, bfd, ip};
 
+mod balance;
+
+pub use balance::{Server, Service};
+
 /// Stands first in every packet. It changes with the format, so that a client of another release is told nothing
 /// rather than something wrong.
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 
 /// Bytes of the longest packet on the control socket.
 pub const PACKET_BYTES_MAX: usize = 512;
@@ -31,7 +35,8 @@ pub const PACKET_BYTES_MAX: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request<'a> {
     /// A [`Reply::Record`] for every virtual router, [`Reply::Stray`], a [`Reply::Track`] for each entry of
-    /// [`Config::tracks`](config::Config::tracks), a [`Reply::Session`] for each, then a [`Reply::Stranger`] for each.
+    /// [`Config::tracks`](config::Config::tracks), a [`Reply::Session`], [`Reply::Service`] and
+    /// [`Reply::Server`] for each, then a [`Reply::Stranger`] for each.
     Status,
     /// Read the configuration again. [`Reply::File`], [`Reply::Problem`]s, then [`Reply::Reloaded`].
     Reload,
@@ -55,6 +60,10 @@ pub enum Reply {
     Stray([u32; Discard::ALL.len()]),
     /// A BFD session.
     Session(Session),
+    /// A virtual server.
+    Service(Service),
+    /// A real server.
+    Server(Server),
     /// Who speaks VRRP here and is refused.
     Stranger(Stranger),
     /// Which file is read; every [`Reply::Problem`] that follows is about it.
@@ -244,6 +253,8 @@ impl Router {
                 (3, text(config.default_routes.get(usize::from(id.0)).map(|it| it.name)), 0)
             }
             Tracked::Bfd(id) => (8, text(config.bfd.get(usize::from(id.0)).map(|it| it.name)), 0),
+            // Nothing tracks them: they have hooks alone.
+            Tracked::Server(_) | Tracked::Service(_) => (1, "", 0),
             Tracked::File(id) => {
                 (2, text(config.files.get(usize::from(id.0)).map(|it| it.name)), self.number_in(id))
             }
@@ -396,6 +407,8 @@ impl Reply {
             7 => Self::Known(false),
             8 => Self::Track(Track::EMPTY),
             9 if cfg!(feature = "bfd") => Self::Session(Session::EMPTY),
+            10 if cfg!(feature = "ipvs") => Self::Service(Service::EMPTY),
+            11 if cfg!(feature = "ipvs") => Self::Server(Server::EMPTY),
             _ => return None,
         };
         let mut fields = Fields { side: Side::From(rest), failed: false };
@@ -415,6 +428,8 @@ impl Reply {
             Self::Known(_) => 7,
             Self::Track(_) => 8,
             Self::Session(_) => 9,
+            Self::Service(_) => 10,
+            Self::Server(_) => 11,
         }
     }
 
@@ -427,6 +442,16 @@ impl Reply {
             Self::Session(session) => {
                 if cfg!(feature = "bfd") {
                     session.exchange(fields);
+                }
+            }
+            Self::Service(service) => {
+                if cfg!(feature = "ipvs") {
+                    service.exchange(fields);
+                }
+            }
+            Self::Server(server) => {
+                if cfg!(feature = "ipvs") {
+                    server.exchange(fields);
                 }
             }
             Self::File(name) => fields.text(name),
@@ -725,6 +750,17 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "ipvs")]
+    fn busy() -> crate::wire::ipvs::Counters {
+        crate::wire::ipvs::Counters {
+            connections: u64::MAX,
+            packets_in: 1,
+            packets_out: 2,
+            bytes_in: u64::MAX - 1,
+            bytes_out: 3,
+        }
+    }
+
     fn journey(reply: &mut Reply) -> Option<Reply> {
         let mut buffer = [0xa5; PACKET_BYTES_MAX];
         let len = reply.emit(&mut buffer).unwrap();
@@ -786,6 +822,32 @@ mod tests {
                 interval_us: 10_000,
                 detection_us: u32::MAX - 1,
             }),
+            #[cfg(feature = "ipvs")]
+            Reply::Service(Service {
+                name: cut(&"n".repeat(NAME_BYTES_MAX)),
+                protocol: Service::MARK,
+                address: ip::text("2001:db8:1:2:3:4:5:6".parse().unwrap()),
+                number: u32::MAX,
+                scheduler: cut("a-long-schedule"),
+                is_up: true,
+                is_in_kernel: true,
+                living: u16::MAX,
+                servers: Span { start: 1, len: u16::MAX },
+                counters: busy(),
+            }),
+            #[cfg(feature = "ipvs")]
+            Reply::Server(Server {
+                name: cut(&"n".repeat(NAME_BYTES_MAX)),
+                address: ip::text("2001:db8:1:2:3:4:5:6".parse().unwrap()),
+                port: u16::MAX,
+                forward: 3,
+                state: 2,
+                weight: u16::MAX,
+                kernel_weight: Some(u32::MAX),
+                active: u32::MAX,
+                inactive: 7,
+                counters: busy(),
+            }),
             Reply::Reloaded(true),
             Reply::Reloaded(false),
             Reply::Known(true),
@@ -814,7 +876,7 @@ mod tests {
         assert_eq!(Reply::parse(&buffer[..=len]), None);
         for (packet, what) in [
             (&[FORMAT + 1, 5][..], "format"),
-            (&[FORMAT, 10], "kind"),
+            (&[FORMAT, 12], "kind"),
             (&[FORMAT, 4, 2], "flag"),
             (&[FORMAT, 2, 2, 0xc3, 0x28], "UTF-8"),
             (&[FORMAT, 2, 200], "length"),
@@ -855,7 +917,7 @@ mod tests {
             let _ = Request::parse(&bytes);
             let _ = Reply::parse(&bytes);
             bytes[0] = FORMAT;
-            bytes[1] %= 10;
+            bytes[1] %= 12;
             let _ = Reply::parse(&bytes);
         }
     }

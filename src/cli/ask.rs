@@ -5,10 +5,12 @@ use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::limits::{BFD_SESSIONS_MAX, STRANGERS_MAX, TRACKS_MAX, VIRTUAL_ROUTERS_MAX};
+use crate::limits::{
+    BFD_SESSIONS_MAX, REAL_SERVERS_MAX, STRANGERS_MAX, TRACKS_MAX, VIRTUAL_ROUTERS_MAX, VIRTUAL_SERVERS_MAX,
+};
 use crate::linux::control::{Connection, Received};
 use crate::linux::{Errno, Error};
-use crate::status::{PACKET_BYTES_MAX, Record, Reply, Request, Session, Stranger, Track};
+use crate::status::{PACKET_BYTES_MAX, Record, Reply, Request, Server, Service, Session, Stranger, Track};
 use crate::wire::vrrp::Discard;
 
 /// How long the daemon may take for each packet.
@@ -24,6 +26,10 @@ pub struct Answer {
     pub tracks: Vec<Track, TRACKS_MAX>,
     /// The BFD sessions.
     pub sessions: Vec<Session, BFD_SESSIONS_MAX>,
+    /// The virtual servers.
+    pub services: Vec<Service, VIRTUAL_SERVERS_MAX>,
+    /// The real servers, in the order of the configuration's table.
+    pub servers: Vec<Server, REAL_SERVERS_MAX>,
     /// Who is refused.
     pub strangers: Vec<Stranger, STRANGERS_MAX>,
 }
@@ -37,6 +43,8 @@ impl Answer {
             tracks: Vec::new(),
             stray: [0; Discard::ALL.len()],
             sessions: Vec::new(),
+            services: Vec::new(),
+            servers: Vec::new(),
             strangers: Vec::new(),
         }
     }
@@ -73,6 +81,8 @@ pub fn status(socket: &CStr, instance: Option<&str>, answer: &mut Answer) -> Res
         Reply::Track(track) => drop(answer.tracks.push(track)),
         Reply::Stray(counts) => answer.stray = counts,
         Reply::Session(session) => drop(answer.sessions.push(session)),
+        Reply::Service(service) => drop(answer.services.push(service)),
+        Reply::Server(server) => drop(answer.servers.push(server)),
         Reply::Stranger(stranger) => drop(answer.strangers.push(stranger)),
         Reply::File(_) | Reply::Problem { .. } | Reply::Reloaded(_) | Reply::Known(_) | Reply::End => {}
     })

@@ -1,6 +1,7 @@
 //! Status records as a table, as JSON and as Prometheus text.
 
 use super::ask::Answer;
+use super::balance;
 use crate::linux::output::Output;
 use crate::status::{Record, Session, Stranger, Track};
 use crate::vrrp::{Fault, Phase};
@@ -35,6 +36,9 @@ pub fn table(answer: &Answer, out: &mut Output) {
     }
     if cfg!(feature = "bfd") {
         sessions(&answer.sessions, &BFD_LINE, out);
+    }
+    if cfg!(feature = "ipvs") {
+        balance::table(answer, out);
     }
     dropped(out, "packets for nobody here", &answer.stray);
     strangers(&answer.strangers, &STRANGER_LINE, out);
@@ -202,7 +206,7 @@ fn tracks(record: &Record, answer: &Answer, out: &mut Output) {
     }
 }
 
-fn word(words: &[&'static str], place: u8) -> &'static str {
+pub(super) fn word(words: &[&'static str], place: u8) -> &'static str {
     words.get(usize::from(place)).copied().unwrap_or("")
 }
 
@@ -271,7 +275,7 @@ fn age(secs: u32, out: &mut Output) {
     out.text(part_unit);
 }
 
-/// One JSON object: `instances`, `bfd` and `strangers`, arrays with an object for each, `stray`, and `status`, which is there
+/// One JSON object: `instances`, `bfd`, `virtual_servers` and `strangers`, arrays with an object for each, `stray`, and `status`, which is there
 /// for LuCI; `now_secs` is the time of day, in seconds since 1970.
 pub fn json(answer: &Answer, now_secs: u32, out: &mut Output) {
     out.text("{\"instances\":[");
@@ -284,6 +288,10 @@ pub fn json(answer: &Answer, now_secs: u32, out: &mut Output) {
     if cfg!(feature = "bfd") {
         out.text("],\"bfd\":[");
         sessions(&answer.sessions, &BFD_JSON, out);
+    }
+    if cfg!(feature = "ipvs") {
+        out.text("],\"virtual_servers\":[");
+        balance::json(answer, out);
     }
     out.text("],\"stray\":{");
     json_numbers(out, "", &REASONS, &answer.stray);
@@ -380,7 +388,7 @@ pub(super) fn json_text(out: &mut Output, name: &str, text: &str) {
     quoted(text, out);
 }
 
-fn json_flag(out: &mut Output, name: &str, flag: bool) {
+pub(super) fn json_flag(out: &mut Output, name: &str, flag: bool) {
     json_name(out, ",", name);
     out.text(if flag { "true" } else { "false" });
 }
@@ -454,6 +462,8 @@ pub(super) fn quoted(text: &str, out: &mut Output) {
 }
 
 #[cfg(feature = "prometheus")]
+pub(super) use prometheus::head;
+#[cfg(feature = "prometheus")]
 pub use prometheus::prometheus;
 
 /// Prometheus' text format, for node-exporter's textfile collector.
@@ -522,10 +532,13 @@ mod prometheus {
         for (reason, count) in REASONS.iter().zip(&answer.stray) {
             sample(out, "stray", "_total", None, reason, Some(count));
         }
+        if cfg!(feature = "ipvs") {
+            super::balance::prometheus(answer, out);
+        }
     }
 
     #[inline(never)]
-    fn head(out: &mut Output, name: &str, suffix: &str, meaning: &str, kind: &str) {
+    pub(in super::super) fn head(out: &mut Output, name: &str, suffix: &str, meaning: &str, kind: &str) {
         for part in
             ["# HELP vipd_", name, suffix, " ", meaning, "\n# TYPE vipd_", name, suffix, " ", kind, "\n"]
         {

@@ -170,6 +170,7 @@ impl<'d> Reader<'d, '_> {
             notify,
         };
         self.check_unique(section, &instance);
+        self.read_sync_daemon(section);
         self.enter(section, instance);
     }
 

@@ -12,9 +12,11 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
 
+use crate::ipvs::QuorumRules;
 use crate::limits;
-use crate::probe::Start;
+use crate::probe::{Standing, Start};
 use crate::time::{self, Interval};
+use crate::wire::ipvs;
 use crate::wire::ra::Prefix;
 use crate::wire::route;
 use crate::wire::vrrp::{ChecksumForm, Version, Vrid};
@@ -25,18 +27,21 @@ pub mod uci;
 
 mod address;
 mod bfd;
+mod check;
 mod group;
 mod instance;
 mod no_accept;
 mod peer;
 mod probe;
 mod reader;
+mod real_server;
 #[cfg(feature = "ra")]
 mod router_advert;
 mod routes;
 mod track;
 mod track_hook;
 pub(crate) mod value;
+mod virtual_server;
 mod vmac;
 pub(crate) mod words;
 
@@ -103,6 +108,14 @@ pub struct RouteId(pub u8);
 /// Which BFD session: an index into [`Config::bfd`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BfdId(pub u8);
+
+/// Which virtual server: an index into [`Config::virtual_servers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VirtualServerId(pub u16);
+
+/// Which real server: an index into [`Config::real_servers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RealServerId(pub u16);
 
 /// Which tracked file: an index into [`Config::files`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -374,6 +387,52 @@ pub struct Bfd {
     pub least_hop_limit: u8,
 }
 
+/// A `config virtual_server` section that is enabled: a service of the kernel's IPVS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualServer {
+    /// Its name.
+    pub name: Text,
+    /// What the kernel is told of it.
+    pub service: ipvs::Service,
+    /// Who serves: a span of [`Config::real_servers`].
+    pub servers: Span,
+    /// `sorry_server_ip`: who serves while too few of them live.
+    pub sorry: Option<ipvs::Destination>,
+    /// How much weight must live.
+    pub quorum: QuorumRules,
+    /// `omega`: its hooks are told when the daemon ends.
+    pub is_omega: bool,
+    /// `ha_suspend`: its servers are not tried while its address, which is a virtual one, is not here.
+    pub suspends: bool,
+    /// `keep`: it stays in the kernel when the daemon ends.
+    pub keeps: bool,
+}
+
+/// A `config real_server` section, as one virtual server has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RealServer {
+    /// Its name.
+    pub name: Text,
+    /// Whose it is.
+    pub service: VirtualServerId,
+    /// What the kernel is told of it, while it lives.
+    pub destination: ipvs::Destination,
+    /// What finds out whether it lives; `None`: it does.
+    pub probe: Option<ProbeId>,
+    /// `inhibit_on_failure`: while it does not live it stays with weight 0, so that its connections may end.
+    pub inhibits: bool,
+}
+
+/// `lvs_sync_daemon_interface` of an instance: the kernel tells its connections to the kernels of other routers while the
+/// instance is master, and listens to theirs while it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncDaemon {
+    /// The instance: an index into [`Config::instances`]. Its VRID is the group's number.
+    pub instance: u16,
+    /// The device that they are told by.
+    pub interface: InterfaceId,
+}
+
 /// Something that an instance listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Track {
@@ -398,6 +457,10 @@ pub enum Tracked {
     Route(RouteId),
     /// A BFD session: up while the neighbour answers.
     Bfd(BfdId),
+    /// A real server: up while it lives.
+    Server(RealServerId),
+    /// A virtual server: up while it has its quorum.
+    Service(VirtualServerId),
     /// A file with a number in it, which is multiplied by the weight, −254..=254: a product below −253 is a fault, and
     /// so, where the weight is 0, is any number but 0.
     File(FileId),
@@ -413,7 +476,7 @@ pub struct File {
 }
 
 /// `notify` of a section that something tracks, and that is a `probe`, `vrrp_script`, `track_file` or `track_interface`; or
-/// of a `bfd_instance`, which has a session in any case.
+/// of a `bfd_instance`, which has a session in any case; or `notify`, `quorum_up` and `quorum_down` of a server of IPVS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackHook {
     /// The section's name.
@@ -424,6 +487,8 @@ pub struct TrackHook {
     pub what: Tracked,
     /// The section is a `vrrp_script`.
     pub is_script: bool,
+    /// It is told of this standing alone: `quorum_up`, `quorum_down`.
+    pub only: Option<Standing>,
 }
 
 impl TrackHook {
@@ -436,6 +501,8 @@ impl TrackHook {
             Tracked::Probe(_) if self.is_script => "SCRIPT",
             Tracked::Probe(_) => "PROBE",
             Tracked::Bfd(_) => "BFD",
+            Tracked::Server(_) => "REAL_SERVER",
+            Tracked::Service(_) => "VIRTUAL_SERVER",
             Tracked::File(_) => "FILE",
         }
     }
@@ -488,6 +555,8 @@ pub struct Probe {
     /// What its script exits with says more than whether it has succeeded: 1 is a failure, and any other number but 0 is
     /// kept. See [`Router::probe_said`](crate::router::Router::probe_said).
     pub is_weighing: bool,
+    /// The virtual server whose server it tries; `None`: it has a section of its own, and is tracked.
+    pub service: Option<VirtualServerId>,
 }
 
 /// How a probe finds out.
@@ -633,7 +702,7 @@ pub struct Group {
 /// `config globals`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Globals {
-    /// `option enabled`, default 1. When 0, no instance takes part.
+    /// `option enabled`, default 1. The init script does not start vipd where it is 0.
     pub enabled: bool,
     /// `option realtime`, default 0: run ahead of all other processes (SCHED_FIFO) with memory that is not paged out.
     /// Read at start only.
@@ -703,6 +772,14 @@ pub struct Config {
     pub default_routes: Vec<DefaultRoute, { limits::TRACKED_ROUTES_MAX }>,
     /// The BFD sessions.
     pub bfd: Vec<Bfd, { limits::BFD_SESSIONS_MAX }>,
+    /// `lvs_timeout_tcp`, `lvs_timeout_tcpfin` and `lvs_timeout_udp`.
+    pub ipvs_timeouts: ipvs::Timeouts,
+    /// Which instance's connections are told to others.
+    pub sync_daemon: Option<SyncDaemon>,
+    /// The virtual servers.
+    pub virtual_servers: Vec<VirtualServer, { limits::VIRTUAL_SERVERS_MAX }>,
+    /// Their real servers, one virtual server's after the other's.
+    pub real_servers: Vec<RealServer, { limits::REAL_SERVERS_MAX }>,
     /// The files that are tracked.
     pub files: Vec<File, { limits::FILES_MAX }>,
     /// The hooks of what is tracked.
@@ -739,6 +816,10 @@ impl Config {
             urls: Vec::new(),
             default_routes: Vec::new(),
             bfd: Vec::new(),
+            ipvs_timeouts: ipvs::Timeouts::KEEP,
+            sync_daemon: None,
+            virtual_servers: Vec::new(),
+            real_servers: Vec::new(),
             files: Vec::new(),
             track_hooks: Vec::new(),
             router_adverts: Vec::new(),
@@ -766,6 +847,12 @@ impl Config {
         self.default_routes.clear();
         if cfg!(feature = "bfd") {
             self.bfd.clear();
+        }
+        if cfg!(feature = "ipvs") {
+            self.ipvs_timeouts = ipvs::Timeouts::KEEP;
+            self.sync_daemon = None;
+            self.virtual_servers.clear();
+            self.real_servers.clear();
         }
         self.files.clear();
         if cfg!(feature = "track-hooks") {
@@ -816,6 +903,40 @@ impl Config {
     #[must_use]
     pub fn target(&self, probe: ProbeId) -> Option<&Target> {
         self.targets.get(usize::from(probe.0)).filter(|target| target.method != Method::Script)
+    }
+
+    /// A virtual server.
+    #[must_use]
+    pub fn virtual_server(&self, id: VirtualServerId) -> Option<&VirtualServer> {
+        self.virtual_servers.get(usize::from(id.0))
+    }
+
+    /// A real server.
+    #[must_use]
+    pub fn real_server(&self, id: RealServerId) -> Option<&RealServer> {
+        self.real_servers.get(usize::from(id.0))
+    }
+
+    /// The name of the virtual server whose server a probe tries; empty: it is tracked.
+    #[must_use]
+    pub fn owner_of(&self, probe: &Probe) -> &str {
+        let service = probe.service.and_then(|service| self.virtual_server(service));
+        service.map_or("", |service| self.text(service.name))
+    }
+
+    /// What stands before a probe's name in the log.
+    pub(crate) fn kind_of(&self, probe: &Probe) -> (&'static str, &str, &'static str) {
+        match self.owner_of(probe) {
+            "" => ("probe ", "", ""),
+            owner => ("real server ", owner, "/"),
+        }
+    }
+
+    /// The name of the virtual server that has a real server.
+    #[must_use]
+    pub fn service_name(&self, server: RealServerId) -> &str {
+        let service = self.real_server(server).and_then(|server| self.virtual_server(server.service));
+        service.map_or("", |service| self.text(service.name))
     }
 
     /// The name of a device.

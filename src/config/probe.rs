@@ -38,7 +38,7 @@ const PARTICULARS: [&str; 8] = [
 const ALL_PARTICULARS: &str = "script user address interface port path virtualhost status_code text digest payload \
                                require_reply dns_type dns_name";
 
-const WORDS_OF_HTTP: Sentence =
+pub(super) const WORDS_OF_HTTP: Sentence =
     "%a %B cannot be used: begin a path with /, write a host without blanks, and at most %m characters";
 
 /// keepalived's: any success.
@@ -76,6 +76,9 @@ pub(super) struct DefinedUrl<'d> {
 }
 
 impl DefinedUrl<'_> {
+    /// The first page, with any success.
+    pub(super) const PLAIN: Self = Self { path: None, host: None, text: None, digest: None, status: STATUS };
+
     /// The words that are kept of it: path, host, text and digest.
     fn words(&self) -> [&[u8]; 4] {
         let [path, host, text] = [self.path, self.host, self.text]
@@ -101,6 +104,7 @@ impl<'d> Reader<'d, '_> {
             spread_secs: 0,
             start: if init_fail == 0 { Start::Unknown } else { Start::Down },
             is_weighing: false,
+            service: None,
         });
         let method = if section.is("probe") { self.method(section)? } else { Method::Script };
         let is_usable = match method {
@@ -287,7 +291,7 @@ impl<'d> Reader<'d, '_> {
         digest
     }
 
-    fn words_of(
+    pub(super) fn words_of(
         &mut self,
         section: Section<'d>,
         option: &'static str,

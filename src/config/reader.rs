@@ -85,6 +85,8 @@ pub(super) struct Reader<'d, 'r> {
     pub(super) hook_sections: Vec<u16, { limits::TRACK_HOOKS_MAX }>,
     /// The section of each of the configuration's BFD sessions that have one, which are the first.
     pub(super) bfd_sections: Vec<u16, { limits::BFD_SESSIONS_MAX }>,
+    /// The sections of real servers that were read, and whether there was nothing wrong with them.
+    pub(super) server_sections: Vec<(u16, bool), { limits::REAL_SERVERS_MAX }>,
 }
 
 impl<'d> Reader<'d, '_> {

@@ -3,7 +3,7 @@
 //! Four passes: `Reader::check_words` sees that every word is known and built, the definitions
 //! (`ipaddress`, `peer`, `track_interface`, `vrrp_script`, `track_file`, `probe`, `route`, `rule`, `bfd_instance`) are
 //! checked whether anything refers to them or not, then come
-//! the instances, and the groups last, since they refer to instances. An error does not end a pass: its
+//! the instances, then the groups, since they refer to instances, and the virtual servers. An error does not end a pass: its
 //! place is taken by a default, and the configuration is unusable.
 
 use core::net::IpAddr;
@@ -57,6 +57,7 @@ pub fn read(
         file_sections: Vec::new(),
         hook_sections: Vec::new(),
         bfd_sections: Vec::new(),
+        server_sections: Vec::new(),
     };
     if let Some(line) = document.dropped_line() {
         reader.warn(
@@ -70,6 +71,9 @@ pub fn read(
     reader.check_definitions();
     reader.read_instances();
     reader.read_groups();
+    if cfg!(feature = "ipvs") {
+        reader.read_virtual_servers();
+    }
     reader.read_delays();
     if reader.is_usable {
         reader.warn_of_untracked();
@@ -86,7 +90,7 @@ static GLOBAL_NUMBERS: [Numeric; 4] = [
 
 /// Section types that others refer to by name.
 const NAMED_KINDS: &str = "ipaddress peer track_interface vrrp_script track_script track_file probe vrrp_instance \
-                           vrrp_sync_group route rule bfd_instance";
+                           vrrp_sync_group route rule bfd_instance virtual_server real_server url";
 
 impl<'d> Reader<'d, '_> {
     /// Every section type and every option must be known; what is not in this release must not be asked
@@ -177,6 +181,7 @@ impl<'d> Reader<'d, '_> {
             self.wrong(&value, &"alt_config_file %A is not read: write its content as sections of this file");
         }
         self.config.globals.notify = self.path(section, "notify");
+        self.read_ipvs_timeouts(section);
     }
 
     /// Where multicast adverts of one family go.
@@ -216,6 +221,7 @@ impl<'d> Reader<'d, '_> {
                 Some(9) if cfg!(feature = "routes") => drop(self.defined(Thing::Route, section)),
                 Some(10) if cfg!(feature = "routes") => drop(self.defined(Thing::Rule, section)),
                 Some(11) if cfg!(feature = "bfd") => self.read_session(section),
+                Some(14) if cfg!(feature = "ipvs") => drop(self.defined_url(section)),
                 Some(_) | None => {}
             }
         }

@@ -38,7 +38,7 @@ static FILE_WEIGHT: [Numeric; 1] = [Numeric::whole("weight", FILE_WEIGHTS, 1)];
 
 /// Sections that are in vain if nothing listens to them.
 const LISTENED_TO: &str = if cfg!(feature = "track-hooks") {
-    "vrrp_script probe track_file track_interface"
+    "vrrp_script probe track_file track_interface real_server"
 } else {
     "vrrp_script probe track_file"
 };
@@ -402,6 +402,14 @@ impl<'d> Reader<'d, '_> {
                 // A link or a route may be there for others to name it, but not to tell of it.
                 Some(3) if cfg!(feature = "track-hooks") && first(section, "notify").is_some() => {
                     &self.hook_sections
+                }
+                Some(4) if cfg!(feature = "ipvs") => {
+                    if self.is_enabled(section)
+                        && !self.server_sections.iter().any(|(index, _)| *index == section.index())
+                    {
+                        self.warn(section.line(), "no virtual_server has this real_server", &[]);
+                    }
+                    continue;
                 }
                 Some(_) | None => continue,
             };

@@ -27,7 +27,7 @@ impl<'d> Reader<'d, '_> {
         let Some(path) = self.silently(|reader| reader.defined_hook(section)) else { return };
         let name = self.section_name(section);
         let notify = self.keep(path.line, path.text);
-        let hook = TrackHook { name, notify, what, is_script: section.is("vrrp_script") };
+        let hook = TrackHook { name, notify, what, is_script: section.is("vrrp_script"), only: None };
         if self.config.track_hooks.push(hook).is_err() || self.hook_sections.push(section.index()).is_err() {
             self.full(path.line, "VIPD_TRACK_HOOKS", limits::TRACK_HOOKS_MAX);
         }

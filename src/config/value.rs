@@ -61,6 +61,15 @@ pub(crate) fn integer(text: &[u8]) -> Option<i32> {
     decimal(text.strip_prefix(b"+").unwrap_or(text), 0)
 }
 
+/// A mark of the packet filter, which is not 0: in decimal, or with `0x` before it in hexadecimal.
+pub(super) fn mark(text: &[u8]) -> Option<u32> {
+    let mark = match text.strip_prefix(b"0x") {
+        Some(digits) => u32::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?,
+        None => integer(text)?.try_into().ok()?,
+    };
+    (mark != 0).then_some(mark)
+}
+
 /// A decimal fraction in units of its last place: with two `places`, `1.5` is 150. Further places must be
 /// zeros. 0..=999999999.
 pub(crate) fn decimal(text: &[u8], places: u32) -> Option<i32> {

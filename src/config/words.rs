@@ -41,9 +41,9 @@ pub(crate) enum Standing {
     Idle(&'static str),
 }
 
-const NOT_YET: &str = "this release does not use such a section";
 const NOT_BUILT: Standing = Standing::Idle("it is not in this build");
 const ROUTES: Standing = if cfg!(feature = "routes") { Standing::Built } else { NOT_BUILT };
+const IPVS: Standing = if cfg!(feature = "ipvs") { Standing::Built } else { NOT_BUILT };
 const BFD: Standing = if cfg!(feature = "bfd") { Standing::Built } else { NOT_BUILT };
 const MAIL: &str = "no mail is sent, a notify script can do it";
 const SAME_USER: &str = "scripts run as the user who starts vipd";
@@ -55,7 +55,7 @@ pub(super) const SECTIONS: &[SectionWords] = &[
         kind: "globals",
         standing: Standing::Built,
         built: "enabled realtime router_id vrrp_version vrrp_startup_delay vrrp_mcast_group4 vrrp_mcast_group6 \
-                alt_config_file notify",
+                alt_config_file notify lvs_timeout_tcp lvs_timeout_tcpfin lvs_timeout_udp",
         later: "",
         idle: &[
             ("notification_email notification_email_from smtp_server smtp_connect_timeout", MAIL),
@@ -77,13 +77,10 @@ pub(super) const SECTIONS: &[SectionWords] = &[
                 virtual_ipaddress virtual_ipaddress_excluded virtual_routes virtual_rules native_ipv6 garp_master_delay \
                 garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_interval dont_track_primary \
                 track_interface track_script track_probe track_file checksum address_lifetime promote_secondaries \
-                up_delay down_delay use_vmac vmac_xmit_base claim_script claim_wait track_bfd bfd notify",
+                up_delay down_delay use_vmac vmac_xmit_base claim_script claim_wait track_bfd bfd notify \
+                lvs_sync_daemon_interface",
         later: "",
-        idle: &[
-            ("smtp_alert", MAIL),
-            ("debug", "run vipd with -v for more to read"),
-            ("lvs_sync_daemon_interface", "connections are not synchronised"),
-        ],
+        idle: &[("smtp_alert", MAIL), ("debug", "run vipd with -v for more to read")],
     },
     SectionWords {
         kind: "vrrp_sync_group",
@@ -179,26 +176,28 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     },
     SectionWords {
         kind: "virtual_server",
-        standing: Standing::Later,
-        built: "enabled ipaddr port fwmark protocol delay_loop lb_algo lb_kind persistence_timeout \
-                persistence_granularity virtualhost sorry_server_ip sorry_server_port real_server \
-                quorum hysteresis quorum_up quorum_down alpha omega inhibit_on_failure ha_suspend ops \
-                keep",
+        standing: IPVS,
+        built: "name enabled ipaddr port fwmark family protocol delay_loop lb_algo lb_kind tun_type tun_port tun_checksum \
+                persistence_timeout persistence_granularity persistence_engine virtualhost sorry_server_ip \
+                sorry_server_port sorry_server_lb_kind real_server quorum hysteresis quorum_up quorum_down notify alpha \
+                omega inhibit_on_failure ha_suspend ops keep connect_timeout retry delay_before_retry warmup weight \
+                sh_port sh_fallback mh_port mh_fallback",
         later: "",
-        idle: &[],
+        idle: &[("smtp_alert", MAIL)],
     },
     SectionWords {
         kind: "real_server",
-        standing: Standing::Idle(NOT_YET),
-        built: "name enabled ipaddr port weight check connect_ip connect_port connect_timeout \
-                nb_get_retry retry delay_before_retry warmup misc_path url uthreshold lthreshold \
-                lb_kind inhibit_on_failure notify",
+        standing: IPVS,
+        built: "name enabled ipaddr port weight check connect_ip connect_port connect_timeout interface nb_get_retry \
+                retry delay_before_retry delay_loop warmup misc_path misc_timeout misc_dynamic url virtualhost payload \
+                require_reply dns_type dns_name uthreshold lthreshold lb_kind tun_type tun_port tun_checksum \
+                inhibit_on_failure alpha notify notify_up notify_down",
         later: "",
-        idle: &[],
+        idle: &[("smtp_alert", MAIL)],
     },
     SectionWords {
         kind: "url",
-        standing: Standing::Idle(NOT_YET),
+        standing: IPVS,
         built: "name path digest status_code text virtualhost",
         later: "",
         idle: &[],

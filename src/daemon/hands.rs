@@ -282,7 +282,8 @@ pub(super) fn say_trouble_of_try(router: &Router, ticket: TryTicket, trouble: &d
     {
         let (name, script) = (config.text(probe.name), config.text(probe.script));
         let colon = if script.is_empty() { "" } else { ": " };
-        warn!("probe {name}: {script}{colon}{trouble}");
+        let (kind, owner, slash) = config.kind_of(probe);
+        warn!("{kind}{owner}{slash}{name}: {script}{colon}{trouble}");
     }
 }
 

@@ -34,6 +34,10 @@ enum Next {
     Track(u16),
     /// A BFD session, by place.
     Session(u8),
+    /// A virtual server, by place.
+    Service(u16),
+    /// A real server, by place.
+    Server(u16),
     Stranger(u8),
     Reloaded(bool),
     Known(bool),
@@ -206,6 +210,26 @@ fn answer(router: &Router, client: &mut Client) -> bool {
                 Some(session) => {
                     following = Some(Next::Session(place.saturating_add(1)));
                     Reply::Session(session)
+                }
+                None => {
+                    client.next = Some(Next::Service(0));
+                    continue;
+                }
+            },
+            Next::Service(place) => match router.status_of_service(place) {
+                Some(service) => {
+                    following = Some(Next::Service(place.saturating_add(1)));
+                    Reply::Service(service)
+                }
+                None => {
+                    client.next = Some(Next::Server(0));
+                    continue;
+                }
+            },
+            Next::Server(place) => match router.status_of_server(place) {
+                Some(server) => {
+                    following = Some(Next::Server(place.saturating_add(1)));
+                    Reply::Server(server)
                 }
                 None => {
                     client.next = Some(Next::Stranger(0));

@@ -529,6 +529,7 @@ mod tests {
             spread_secs: 0,
             start: Start::Up,
             is_weighing: false,
+            service: None,
         };
         config.probes.push(probe).unwrap();
         let mut router = Box::new(Router::new());

@@ -1,5 +1,6 @@
 //! The way to the kernel's load balancer: requests out, answers in.
 
+use core::cell::Cell;
 use std::os::fd::{AsRawFd, RawFd};
 
 use super::netlink::{NetlinkSocket, Received};
@@ -23,7 +24,8 @@ const KIND: core::ops::Range<usize> = 4..6;
 /// with EBUSY.
 pub struct IpvsSocket {
     socket: NetlinkSocket,
-    family: Option<u16>,
+    /// It is another number whenever the module is loaded.
+    family: Cell<Option<u16>>,
 }
 
 impl IpvsSocket {
@@ -32,7 +34,7 @@ impl IpvsSocket {
     /// # Errors
     /// That of the call; what is sent later needs CAP_NET_ADMIN, in the user namespace where the system was started.
     pub fn open() -> Result<Self, Error> {
-        Ok(Self { socket: NetlinkSocket::open_generic()?, family: None })
+        Ok(Self { socket: NetlinkSocket::open_generic()?, family: Cell::new(None) })
     }
 
     /// Asks for the family's number, unless it is known. The kernel loads its module for this, if it can.
@@ -40,24 +42,25 @@ impl IpvsSocket {
     /// # Errors
     /// ENOENT: the kernel has no IPVS, or its module is not loaded.
     pub fn find_family(&mut self) -> Result<(), Error> {
-        if self.family.is_some() {
+        if self.family.get().is_some() {
             return Ok(());
         }
         let mut buffer = [0; FAMILY_BYTES];
         let len = ipvs::find_family(0, &mut buffer).map_err(|_| fail(Errno::EMSGSIZE))?;
         self.socket.send(buffer.get(..len).unwrap_or(&[]))?;
-        let answer = match self.socket.receive(&mut buffer)? {
-            Received::Datagram(answer) => ipvs::family(answer),
-            Received::Overrun | Received::Nothing => None,
-        };
-        match answer {
-            Some(Ok(family)) => {
-                self.family = Some(family);
-                Ok(())
+        let mut result = Err(fail(Errno::ENOENT));
+        // Where the module was loaded anew, answers of before may wait in front: whoever asked asks again.
+        while let Received::Datagram(answer) = self.socket.receive(&mut buffer)? {
+            match ipvs::family(answer) {
+                Some(Ok(family)) => {
+                    self.family.set(Some(family));
+                    result = Ok(());
+                }
+                Some(Err(errno)) if result.is_err() => result = Err(fail(Errno(errno))),
+                Some(Err(_)) | None => {}
             }
-            Some(Err(errno)) => Err(fail(Errno(errno))),
-            None => Err(fail(Errno::ENOENT)),
         }
+        result
     }
 
     /// Sends a request, in which the number of the family is put.
@@ -65,7 +68,7 @@ impl IpvsSocket {
     /// # Errors
     /// ENOENT: [`Self::find_family`] has not found it yet; or that of the call: then it was not performed.
     pub fn send(&self, request: &mut [u8]) -> Result<(), Error> {
-        let family = self.family.ok_or(fail(Errno::ENOENT))?;
+        let family = self.family.get().ok_or(fail(Errno::ENOENT))?;
         request.get_mut(KIND).ok_or(fail(Errno::EINVAL))?.copy_from_slice(&family.to_ne_bytes());
         self.socket.send(request)
     }
@@ -75,7 +78,15 @@ impl IpvsSocket {
     /// # Errors
     /// EMSGSIZE if it is shorter than [`DATAGRAM_BYTES_MAX`] and there is no room: then the datagram is gone.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Result<Received<'a>, Error> {
-        self.socket.receive_whole(buffer)
+        let received = self.socket.receive_whole(buffer)?;
+        if let Received::Datagram(bytes) = received
+            && let Some(Err(errno)) = ipvs::family(bytes)
+            && Errno(errno) == Errno::ENOENT
+        {
+            // That is what the kernel says to a number that is nobody's, among other things: it is asked for again.
+            self.family.set(None);
+        }
+        Ok(received)
     }
 }
 
@@ -135,8 +146,8 @@ mod tests {
     /// The controller of the families is in every kernel, and refuses a request of a family that is not there.
     #[test]
     fn an_answer_is_read_whole_or_is_an_error() {
-        let Some(mut socket) = open() else { return };
-        socket.family = Some(0x7fff);
+        let Some(socket) = open() else { return };
+        socket.family.set(Some(0x7fff));
         let mut request = [0; ipvs::REQUEST_BYTES_MAX];
         let len = ipvs::delete_service(&Identity::Mark { mark: 1, is_v6: false }, 5, &mut request).unwrap();
         for room in [0, 8, DATAGRAM_BYTES_MAX] {

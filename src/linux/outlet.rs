@@ -6,6 +6,7 @@ use heapless::{Deque, Vec};
 
 use super::batch::{Outbox, Way};
 use super::bfd::Lines;
+use super::ipvs::IpvsSocket;
 use super::netfilter::Netfilter;
 use super::netlink::NetlinkSocket;
 use super::packet::PacketSocket;
@@ -94,6 +95,8 @@ pub struct Kernel<'a> {
     /// Links and addresses.
     pub netlink: NetlinkSocket,
     netfilter: Netfilter,
+    /// The virtual servers; `None`: the kernel speaks no generic netlink, or this build no IPVS.
+    pub ipvs: Option<IpvsSocket>,
     arena: &'a mut Arena,
 }
 
@@ -118,6 +121,7 @@ impl<'a> Kernel<'a> {
             packet: PacketSocket::open()?,
             netlink: NetlinkSocket::open()?,
             netfilter: Netfilter::default(),
+            ipvs: if cfg!(feature = "ipvs") { IpvsSocket::open().ok() } else { None },
             arena,
         })
     }
@@ -291,6 +295,23 @@ impl Outlet for Kernel<'_> {
         self.flush_requests();
         if let Err(error) = self.netfilter.send(batch) {
             self.arena.failures.add(IfIndex(0), Parcel::Netfilter, error.errno);
+        }
+        Ok(())
+    }
+
+    /// At once: whoever has the virtual address may have any of its servers' connections.
+    fn ipvs(&mut self, request: &mut [u8]) -> Result<(), Unsent> {
+        if !cfg!(feature = "ipvs") {
+            return Ok(());
+        }
+        let sent = match &mut self.ipvs {
+            Some(socket) => {
+                socket.find_family().and_then(|()| socket.send(request)).map_err(|error| error.errno)
+            }
+            None => Err(Errno::EAFNOSUPPORT),
+        };
+        if let Err(errno) = sent {
+            self.arena.failures.add(IfIndex(0), Parcel::Ipvs, errno);
         }
         Ok(())
     }

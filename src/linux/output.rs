@@ -17,6 +17,17 @@ pub struct Output {
     error: Option<Errno>,
 }
 
+/// Those that fit 64 bits, the greatest first.
+static POWERS_OF_TEN: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut next = powers.len() - 1;
+    while next > 0 {
+        powers[next - 1] = powers[next] * 10;
+        next -= 1;
+    }
+    powers
+};
+
 impl Output {
     /// Standard output.
     #[must_use]
@@ -59,6 +70,25 @@ impl Output {
     /// Writes a number in decimal.
     pub fn number(&mut self, number: u32) {
         self.number_cell(number, 0);
+    }
+
+    /// Writes a long number in decimal.
+    #[inline(never)]
+    pub fn long_number(&mut self, number: u64) {
+        let mut rest = number;
+        let mut has_begun = false;
+        // By subtraction: a division of 64 bits would bring a kilobyte of code onto boards of 32.
+        for unit in POWERS_OF_TEN.iter().copied() {
+            let mut digit = b'0';
+            while rest >= unit {
+                rest -= unit;
+                digit += 1;
+            }
+            has_begun |= digit > b'0' || unit == 1;
+            if has_begun {
+                self.put(&[digit]);
+            }
+        }
     }
 
     /// Writes blanks and a number in decimal, so many characters at least.

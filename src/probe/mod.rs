@@ -70,6 +70,8 @@ impl Standing {
 enum State {
     /// Not begun.
     Idle,
+    /// Begun, and not tried for now.
+    Suspended,
     /// Between two tries.
     Waiting { due_at: Instant },
     /// A try goes on; the next one is due at `due_at`.
@@ -118,11 +120,25 @@ impl Probe {
         }
     }
 
+    /// Tries no more for now, and stands as it stood. What a try that goes on brings is not heard.
+    pub const fn suspend(&mut self) {
+        if !matches!(self.state, State::Idle) {
+            self.state = State::Suspended;
+        }
+    }
+
+    /// Tries again at once, if it was suspended.
+    pub const fn resume(&mut self, now: Instant) {
+        if let State::Suspended = self.state {
+            self.state = State::Waiting { due_at: now };
+        }
+    }
+
     /// When to call [`Probe::timer`] at the latest.
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
         match self.state {
-            State::Idle => None,
+            State::Idle | State::Suspended => None,
             State::Waiting { due_at } | State::Overdue { due_at } => Some(due_at),
             State::Trying { ends_at, .. } => Some(ends_at),
         }
@@ -147,7 +163,11 @@ impl Probe {
                 let due_at = self.retry_at(now, rules).unwrap_or(next(due_at, now, rules));
                 self.state = State::Overdue { due_at };
             }
-            State::Idle | State::Waiting { .. } | State::Trying { .. } | State::Overdue { .. } => {}
+            State::Idle
+            | State::Suspended
+            | State::Waiting { .. }
+            | State::Trying { .. }
+            | State::Overdue { .. } => {}
         }
         outcome
     }
@@ -155,7 +175,7 @@ impl Probe {
     /// The try that goes on has ended. `true`: the standing is another one.
     pub fn ended(&mut self, now: Instant, is_success: bool, rules: &Rules) -> bool {
         match self.state {
-            State::Idle | State::Waiting { .. } => false,
+            State::Idle | State::Suspended | State::Waiting { .. } => false,
             State::Trying { due_at, .. } => {
                 let turned = self.count(is_success, rules);
                 let due_at = if is_success { due_at } else { self.retry_at(now, rules).unwrap_or(due_at) };
@@ -172,7 +192,7 @@ impl Probe {
     /// The try that was to be started could not be made, which says nothing of what is tried: it is due again soon.
     pub fn postponed(&mut self, now: Instant) {
         match self.state {
-            State::Idle | State::Waiting { .. } => {}
+            State::Idle | State::Suspended | State::Waiting { .. } => {}
             State::Trying { due_at, .. } | State::Overdue { due_at } => {
                 self.state = State::Waiting { due_at: due_at.min(now + POSTPONED) };
             }
@@ -266,6 +286,26 @@ mod tests {
             }
             assert_eq!(results, if first { RULES.fall } else { RULES.rise });
         }
+    }
+
+    #[test]
+    fn one_that_is_suspended_stands_as_it_stood_until_it_is_resumed() {
+        let mut probe = begun();
+        probe.suspend();
+        assert_eq!(probe.poll_at(), None);
+        probe.resume(at(11));
+        assert!(probe.timer(at(11), &RULES).starts);
+        probe.suspend();
+        assert!(!probe.ended(at(12), false, &RULES), "a try that was under way is not heard");
+        probe.begin(at(13), Start::Down, Duration::ZERO);
+        assert_eq!((probe.standing(), probe.poll_at()), (Standing::Unknown, None), "it has begun before");
+        probe.resume(at(14));
+        probe.resume(at(15));
+        assert_eq!(probe.poll_at(), Some(at(14)));
+        let mut new = Probe::NEW;
+        new.suspend();
+        new.resume(at(10));
+        assert_eq!(new.poll_at(), None, "it has not begun");
     }
 
     #[test]

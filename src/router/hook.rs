@@ -7,8 +7,9 @@ use core::fmt;
 
 use super::track_hooks::track_hook;
 use super::{Effect, HookOwner, Router, Ticket, Turn};
-use crate::config::{Config, Text, TrackHook};
+use crate::config::{Config, Text, TrackHook, Tracked};
 use crate::limits;
+use crate::probe;
 use crate::vrrp::{Cause, Fault, State, VirtualRouter};
 
 /// What was last said for every owner.
@@ -73,12 +74,32 @@ impl HookOwner {
     /// FNV-1a of kind and name, hardly ever 0: two owners that agree in it would share their script's runs.
     fn hash(self, config: &Config) -> u32 {
         let mut hash: u32 = 0x811c_9dc5;
-        for text in [self.kind(config), self.name(config)] {
+        let [only, service] = self.distinctions(config);
+        for text in [self.kind(config), self.name(config), only, service] {
             for byte in text.bytes() {
                 hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
             }
         }
         hash
+    }
+
+    /// What two owners of one name differ in: a script for one standing alone from that for the other, and a real server
+    /// by its virtual server.
+    fn distinctions(self, config: &Config) -> [&str; 2] {
+        let Self::Thing(index) = self else { return ["", ""] };
+        let Some(hook) = track_hook(config, index).filter(|_| cfg!(feature = "ipvs")) else {
+            return ["", ""];
+        };
+        let service = match hook.what {
+            Tracked::Server(server) => config.service_name(server),
+            Tracked::Link(_)
+            | Tracked::Route(_)
+            | Tracked::Probe(_)
+            | Tracked::Bfd(_)
+            | Tracked::Service(_)
+            | Tracked::File(_) => "",
+        };
+        [hook.only.map_or("", probe::Standing::name), service]
     }
 
     /// TYPE of its script; no kind begins with another one.
@@ -329,7 +350,7 @@ impl Router {
 
     /// Says where an owner stands, if that is news or the same `again`.
     pub(super) fn tell(&mut self, turn: &mut Turn<'_>, owner: HookOwner, standing: Standing, again: bool) {
-        let has_script = self.script(owner).is_some();
+        let has_script = self.script(owner).is_some() && self.concerns(owner, standing);
         let Reports { all, last_ticket } = &mut self.reports;
         let Some(report) = all.get_mut(owner.place()) else { return };
         if report.said == standing && !again {
@@ -344,8 +365,10 @@ impl Router {
                 report.run = Run::Running(next);
                 turn.push(Effect::Notify(owner, next));
             }
-            Run::Running(ticket) => report.run = Run::Outdated(ticket),
-            Run::Idle | Run::Outdated(_) => {}
+            Run::Running(ticket) | Run::Outdated(ticket) => {
+                report.run = if has_script { Run::Outdated(ticket) } else { Run::Running(ticket) };
+            }
+            Run::Idle => {}
         }
     }
 
@@ -383,6 +406,16 @@ impl Router {
             HookOwner::Instance(_) | HookOwner::Group(_) | HookOwner::Thing(_) => own,
         };
         (!script.is_empty()).then(|| self.config.text(script))
+    }
+
+    /// Whether its script is to be told of this standing.
+    fn concerns(&self, owner: HookOwner, standing: Standing) -> bool {
+        let HookOwner::Thing(index) = owner else { return true };
+        if !cfg!(feature = "ipvs") {
+            return true;
+        }
+        let only = track_hook(&self.config, index).and_then(|hook| hook.only);
+        only.is_none_or(|only| (only == probe::Standing::Up) == (standing == Standing::Up))
     }
 
     fn belongs_to(&self, slot: super::Slot, owner: HookOwner) -> bool {

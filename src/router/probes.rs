@@ -53,14 +53,15 @@ impl Probes {
         self.all.get(usize::from(probe.0)).map_or(Standing::Unknown, |entry| entry.probe.standing())
     }
 
-    /// Puts the table into the order of another configuration: a probe stays the same by its name.
+    /// Puts the table into the order of another configuration: a probe stays the same by its name, and that of its
+    /// virtual server.
     #[inline(never)] // A copy of the table lies in the stack.
     pub(super) fn rename(&mut self, old: &Config, new: &Config) {
         let before = self.all;
         self.all = [Entry::NEW; PROBES_MAX];
         for (place, (entry, probe)) in self.all.iter_mut().zip(&new.probes).enumerate() {
-            let name = new.bytes(probe.name);
-            let is_it = |other: &config::Probe| old.bytes(other.name) == name;
+            let name = (new.bytes(probe.name), new.owner_of(probe));
+            let is_it = |other: &config::Probe| (old.bytes(other.name), old.owner_of(other)) == name;
             // Most have the place that they had.
             let stays = old.probes.get(place).is_some_and(is_it);
             let known = if stays { Some(place) } else { old.probes.iter().position(is_it) };
@@ -108,6 +109,20 @@ impl Router {
         let said = self.probes.all.get(place).map_or(0, |entry| entry.said);
         let is_weighing = self.config.probes.get(place).is_some_and(|probe| probe.is_weighing);
         (is_weighing && said > 0).then_some(said)
+    }
+
+    /// Tries it no more for now; it stands as it stood.
+    pub(super) fn suspend_probe(&mut self, probe: ProbeId) {
+        if let Some(entry) = self.probes.all.get_mut(usize::from(probe.0)) {
+            entry.probe.suspend();
+        }
+    }
+
+    /// Tries it again, if it was suspended.
+    pub(super) fn resume_probe(&mut self, now: Instant, probe: ProbeId) {
+        if let Some(entry) = self.probes.all.get_mut(usize::from(probe.0)) {
+            entry.probe.resume(now);
+        }
     }
 
     /// Lets those begin that have not.
@@ -208,5 +223,6 @@ impl Router {
 }
 
 fn say(config: &Config, probe: &config::Probe, standing: Standing) {
-    info!("probe {} is {}", config.text(probe.name), standing.name());
+    let ((kind, owner, slash), name) = (config.kind_of(probe), config.text(probe.name));
+    info!("{kind}{owner}{slash}{name} is {}", standing.name());
 }

@@ -89,6 +89,7 @@ impl Router {
         }
         self.remove_vmacs_but(turn, new);
         self.end_bfd(turn, Some(new));
+        self.end_ipvs(turn, Some(new));
         if cfg!(feature = "ra") {
             self.end_router_adverts(turn, new);
         }
@@ -130,6 +131,9 @@ impl Router {
         if cfg!(feature = "bfd") {
             self.bfd.rename(&self.config, new);
         }
+        if cfg!(feature = "ipvs") {
+            self.ipvs.rename(&self.config, new);
+        }
         self.default_routes.rename(&self.config, new);
         self.rename_files(new);
         self.reports.rename(new);
@@ -153,6 +157,7 @@ impl Router {
         if self.started_at.is_some() {
             self.begin_probes(turn);
             self.adopt_bfd(turn);
+            self.begin_ipvs(turn);
             self.synchronise(turn);
         }
     }

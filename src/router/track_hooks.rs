@@ -19,13 +19,15 @@ impl Router {
     /// and who depends on it is told of that. Of a file every number is news: see [`Router::tell_of_file`].
     pub(super) fn standing_of_thing(&self, thing: u8) -> Option<Standing> {
         if self.stopping {
-            return None;
+            return self.is_farewell(thing).then_some(Standing::Down);
         }
         let standing = match track_hook(&self.config, thing)?.what {
             Tracked::Link(interface) => self.links.standing(interface),
             Tracked::Probe(probe) => self.probes.standing(probe),
             Tracked::Route(route) => self.default_routes.standing(route),
             Tracked::Bfd(session) => self.bfd_standing(session),
+            Tracked::Server(server) => self.server_standing(server),
+            Tracked::Service(service) => self.service_standing(service),
             Tracked::File(_) => return None,
         };
         match standing {
@@ -33,6 +35,22 @@ impl Router {
             probe::Standing::Up => Some(Standing::Up),
             probe::Standing::Down => Some(Standing::Down),
         }
+    }
+
+    /// Whether its script is told that it is down when the daemon ends: `omega`.
+    fn is_farewell(&self, thing: u8) -> bool {
+        let service = match track_hook(&self.config, thing).map(|hook| hook.what) {
+            Some(Tracked::Service(service)) => service,
+            Some(Tracked::Server(server)) => match self.config.real_servers.get(usize::from(server.0)) {
+                Some(server) => server.service,
+                None => return false,
+            },
+            Some(
+                Tracked::Link(_) | Tracked::Probe(_) | Tracked::Route(_) | Tracked::Bfd(_) | Tracked::File(_),
+            )
+            | None => return false,
+        };
+        self.config.virtual_servers.get(usize::from(service.0)).is_some_and(|service| service.is_omega)
     }
 
     /// A file has been read, and its number has `changed`. The first one is told, whatever it is.
@@ -58,7 +76,11 @@ impl Router {
         let hook = track_hook(&self.config, thing)?;
         let (number, interface) = match hook.what {
             Tracked::Link(interface) => (None, self.config.interface_name(interface)),
-            Tracked::Probe(_) | Tracked::Route(_) | Tracked::Bfd(_) => (None, ""),
+            Tracked::Probe(_)
+            | Tracked::Route(_)
+            | Tracked::Bfd(_)
+            | Tracked::Server(_)
+            | Tracked::Service(_) => (None, ""),
             Tracked::File(file) => (Some(self.number_in(file)), ""),
         };
         Some(Hook {

@@ -32,6 +32,8 @@ impl Router {
             Tracked::Probe(probe) => return self.probes.standing(probe),
             Tracked::Route(route) => return self.default_routes.standing(route),
             Tracked::Bfd(session) => return self.bfd_standing(session),
+            Tracked::Server(server) => return self.server_standing(server),
+            Tracked::Service(service) => return self.service_standing(service),
             Tracked::File(file) => self.number_in(file) == 0,
         };
         if is_up { Standing::Up } else { Standing::Down }
@@ -99,7 +101,7 @@ const PULL_MAX: i32 = 253;
 const fn fault_of(what: Tracked) -> Fault {
     match what {
         Tracked::Link(_) => Fault::Tracked,
-        Tracked::Probe(_) => Fault::Probe,
+        Tracked::Probe(_) | Tracked::Server(_) | Tracked::Service(_) => Fault::Probe,
         Tracked::Route(_) => Fault::Route,
         Tracked::Bfd(_) => Fault::Bfd,
         Tracked::File(_) => Fault::File,

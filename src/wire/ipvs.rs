@@ -298,6 +298,11 @@ pub struct Timeouts {
     pub udp_secs: u32,
 }
 
+impl Timeouts {
+    /// All as long as before.
+    pub const KEEP: Self = Self { tcp_secs: 0, tcp_fin_secs: 0, udp_secs: 0 };
+}
+
 /// One end of the exchange of connections between hosts that balance: the kernel has one that tells and one that
 /// listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,8 @@
 #[cfg(feature = "bfd")]
 mod bfd;
 mod grammar;
+#[cfg(feature = "ipvs")]
+mod ipvs;
 mod meaning;
 #[cfg(feature = "no-accept")]
 mod no_accept;

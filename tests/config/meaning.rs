@@ -237,6 +237,7 @@ fn tracked<'a>(config: &'a Config, track: &Track) -> (&'a str, i16, bool) {
         Tracked::Route(route) => config.text(config.default_routes[usize::from(route.0)].name),
         Tracked::Bfd(session) => config.text(config.bfd[usize::from(session.0)].name),
         Tracked::File(file) => config.text(config.files[usize::from(file.0)].name),
+        Tracked::Server(_) | Tracked::Service(_) => panic!("nothing tracks a server"),
     };
     (name, track.weight, track.is_reversed)
 }

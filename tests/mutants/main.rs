@@ -1,7 +1,7 @@
 //! Bugs, planted in a copy of the program, and the checker that finds each: `table.txt` names them.
 //!
-//! All of them are built into one copy at once, each behind a question that is answered by `VIPD_MUTANT` when the
-//! simulator runs; so one build serves all, and one bug at a time is awake. First none is, and everything must
+//! All of them are built into one copy at once, each behind a question that is answered by `VIPD_MUTANT` when a
+//! simulator runs, that of routers or that of virtual servers; so one build serves all, and one bug at a time is awake. First none is, and everything must
 //! pass. Then each must make its test fail, in its checker's words. A text that is not found exactly once in its
 //! file fails at once, so the table cannot rot.
 //!
@@ -28,7 +28,10 @@ use table::Mutant;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What there is to be tracked.
-const FEATURES: &str = "probe-network,files,track-route,track-hooks,claim-hook,vmac,bfd";
+const FEATURES: &str = "probe-network,files,track-route,track-hooks,claim-hook,vmac,bfd,ipvs";
+
+/// The simulators. A test of another one than the first begins with its name.
+const SIMULATORS: [&str; 2] = ["sim", "balance"];
 
 /// Walks of a mutant that only a walk can find, at the most.
 const WALKS: &str = "400";
@@ -58,13 +61,13 @@ fn main() -> ExitCode {
         .filter(|number| filter.as_ref().is_none_or(|part| mutants[*number].name.contains(part.as_str())))
         .collect();
     println!("\nrunning {} tests", chosen.len() + 1);
-    let program = match prepare(&mutants).and_then(|tree| build(&tree)) {
-        Ok(program) => program,
+    let programs = match prepare(&mutants).and_then(|tree| build(&tree)) {
+        Ok(programs) => programs,
         Err(problem) => return give_up(&problem),
     };
-    let mut failed = usize::from(!the_sound_one_passes(&program, &mutants));
+    let mut failed = usize::from(!the_sound_one_passes(&programs, &mutants));
     if failed == 0 {
-        failed = kill_all(&program, &mutants, &chosen);
+        failed = kill_all(&programs, &mutants, &chosen);
     }
     let passed = (chosen.len() + 1).saturating_sub(failed);
     let verdict = if failed == 0 { "ok" } else { "FAILED" };
@@ -79,14 +82,14 @@ fn give_up(problem: &str) -> ExitCode {
 
 // The copy.
 
-/// Copies what the simulator needs, with every mutant in it.
+/// Copies what the simulators need, with every mutant in it.
 fn prepare(mutants: &[Mutant]) -> Result<PathBuf, String> {
     let tree = Path::new(ROOT).join("target/mutants/tree");
     let mut files = BTreeMap::new();
     for name in ["Cargo.toml", "Cargo.lock"] {
         files.insert(PathBuf::from(name), fs::read_to_string(Path::new(ROOT).join(name)).unwrap());
     }
-    for folder in ["src", "examples", "tests/sim"] {
+    for folder in ["src", "examples", "tests/sim", "tests/balance"] {
         gather(Path::new(folder), &mut files);
     }
     for (number, mutant) in mutants.iter().enumerate() {
@@ -95,7 +98,7 @@ fn prepare(mutants: &[Mutant]) -> Result<PathBuf, String> {
     }
     for (path, text) in &mut files {
         // While the program is being built nobody can answer. Statics are made then.
-        if ["src/vrrp", "src/router"].iter().any(|folder| path.starts_with(folder))
+        if ["src/vrrp", "src/router", "src/ipvs"].iter().any(|folder| path.starts_with(folder))
             || path.ends_with("router.rs")
         {
             let lines = text.split_inclusive('\n');
@@ -148,45 +151,40 @@ fn plant(mutant: &Mutant, number: usize, text: &str) -> Result<String, String> {
     Ok(text.replacen(original.as_str(), &both, 1))
 }
 
-/// Builds the simulator of the copy and says where it is.
-fn build(tree: &Path) -> Result<PathBuf, String> {
+/// Builds the simulators of the copy and says where they are.
+fn build(tree: &Path) -> Result<[PathBuf; SIMULATORS.len()], String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "test",
-            "--no-run",
-            "--no-default-features",
-            "--features",
-            FEATURES,
-            "--test",
-            "sim",
-            "--color",
-            "never",
-        ])
+        .args(["test", "--no-run", "--no-default-features", "--features", FEATURES, "--color", "never"])
+        .args(SIMULATORS.iter().flat_map(|simulator| ["--test", simulator]))
         .current_dir(tree)
         .env("CARGO_TARGET_DIR", Path::new(ROOT).join("target/mutants/build"))
         .output()
         .map_err(|error| format!("cargo cannot be run: {error}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let program = said.lines().find_map(|line| {
-        let line = line.trim().strip_prefix("Executable ")?;
-        Some(line.split_once('(')?.1.trim_end_matches(')').to_string())
-    });
-    match program {
-        Some(program) if output.status.success() => {
-            Ok(Path::new(ROOT).join("target/mutants/build").join(program.trim_start_matches("target/")))
-        }
-        Some(_) | None => Err(format!("the copy does not build:\n{said}")),
+    let place_of = |simulator: &str| {
+        let line = format!("Executable tests/{simulator}/main.rs (");
+        let place = said.lines().find_map(|it| it.trim().strip_prefix(&line))?.trim_end_matches(')');
+        Some(Path::new(ROOT).join("target/mutants/build").join(place.trim_start_matches("target/")))
+    };
+    let programs = SIMULATORS.map(place_of);
+    match programs {
+        [Some(routers), Some(balance)] if output.status.success() => Ok([routers, balance]),
+        _ => Err(format!("the copy does not build:\n{said}")),
     }
 }
 
 // The hunt.
 
 /// Runs one test of the copy; `awake` is the mutant, if one is to be. Whether it passed, and what it said.
-fn run(program: &Path, test: &str, awake: Option<usize>, walks: &str) -> (bool, String) {
-    let mut command = Command::new(program);
+fn run(programs: &[PathBuf], test: &str, awake: Option<usize>, walks: &str) -> (bool, String) {
+    let its = |simulator: &&str| test.strip_prefix(simulator).is_some_and(|rest| rest.starts_with("::"));
+    let place = SIMULATORS.iter().skip(1).position(|simulator| its(&simulator)).map_or(0, |place| place + 1);
+    let test = if place == 0 { test } else { test.split_once("::").map_or(test, |(_, rest)| rest) };
+    let mut command = Command::new(&programs[place]);
     command.args([test, "--exact", "--test-threads=1"]).current_dir(ROOT);
     command.env("VIPD_SIM_RUNS", walks).env("VIPD_SIM_HASTE", "1").env("RUST_BACKTRACE", "0");
+    command.env("VIPD_BALANCE_SEEDS", walks).env_remove("VIPD_BALANCE_SEED");
     command.env_remove("VIPD_SIM_SEED").env_remove("VIPD_SIM_KEEP").env_remove("VIPD_MUTANT");
     if let Some(number) = awake {
         command.env("VIPD_MUTANT", number.to_string());
@@ -199,13 +197,13 @@ fn run(program: &Path, test: &str, awake: Option<usize>, walks: &str) -> (bool, 
 }
 
 /// With no mutant awake, every test of the table passes.
-fn the_sound_one_passes(program: &Path, mutants: &[Mutant]) -> bool {
+fn the_sound_one_passes(programs: &[PathBuf], mutants: &[Mutant]) -> bool {
     let mut tests: Vec<&str> = mutants.iter().map(|mutant| &*mutant.test).collect();
     tests.sort_unstable();
     tests.dedup();
     let began = Instant::now();
     for test in tests {
-        let (passed, said) = run(program, test, None, WALKS_OF_THE_SOUND);
+        let (passed, said) = run(programs, test, None, WALKS_OF_THE_SOUND);
         if !passed {
             println!("test the_program_as_it_is_passes ... FAILED\n{test}:\n{said}");
             return false;
@@ -216,7 +214,7 @@ fn the_sound_one_passes(program: &Path, mutants: &[Mutant]) -> bool {
 }
 
 /// Wakes one after another, on every processor; how many survived.
-fn kill_all(program: &Path, mutants: &[Mutant], chosen: &[usize]) -> usize {
+fn kill_all(programs: &[PathBuf], mutants: &[Mutant], chosen: &[usize]) -> usize {
     let (next, survivors, screen) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -225,7 +223,7 @@ fn kill_all(program: &Path, mutants: &[Mutant], chosen: &[usize]) -> usize {
                 while let Some(&number) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let mutant = &mutants[number];
                     let began = Instant::now();
-                    let (passed, said) = run(program, &mutant.test, Some(number), WALKS);
+                    let (passed, said) = run(programs, &mutant.test, Some(number), WALKS);
                     let is_killed = !passed && mutant.words.split(" | ").any(|words| said.contains(words));
                     let verdict = if is_killed { "ok" } else { "FAILED" };
                     let seconds = began.elapsed().as_secs_f64();

@@ -3,7 +3,7 @@
 //! ```text
 //! mutant NAME
 //! file src/somewhere.rs
-//! test path::of::the::test            (walk: the random walk)
+//! test path::of::the::test            (walk: the random walk; balance::…: of that simulator)
 //! words what the checker says         (several, with ` | ` between them: one of them)
 //! - the text, line by line,
 //! - that is replaced

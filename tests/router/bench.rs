@@ -135,6 +135,7 @@ fn probe(config: &mut Config, name: &str) -> ProbeId {
                 spread_secs: 0,
                 start: Start::Unknown,
                 is_weighing: false,
+                service: None,
             })
             .unwrap();
         config.probes.len() - 1
@@ -523,6 +524,10 @@ impl Outlet for Bytes {
     }
     fn netfilter(&mut self, _: &[u8]) -> Result<(), Unsent> {
         panic!("a batch");
+    }
+
+    fn ipvs(&mut self, _: &mut [u8]) -> Result<(), Unsent> {
+        panic!("nobody has asked for virtual servers");
     }
 }
 

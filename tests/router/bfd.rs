@@ -649,7 +649,7 @@ fn a_session_has_a_script_that_is_told_how_it_stands() {
     let mut hooked = config(&[Spec { tracks: vec![(UPSTREAM, -10)], ..Spec::default() }]);
     let [name, notify] = ["upstream", "/etc/vipd/hook"].map(|text| hooked.keep_text(text).unwrap());
     let what = Tracked::Bfd(FIRST);
-    hooked.track_hooks.push(TrackHook { name, notify, what, is_script: false }).unwrap();
+    hooked.track_hooks.push(TrackHook { name, notify, what, is_script: false, only: None }).unwrap();
     let mut bench = Bench::new(&[]);
     bench.handle(Event::Adopt(&mut hooked));
     let told = |bench: &Bench| {

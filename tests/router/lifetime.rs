@@ -64,6 +64,10 @@ fn requests(bench: &Bench, effect: Effect) -> Vec<Request> {
         fn netfilter(&mut self, _: &[u8]) -> Result<(), Unsent> {
             panic!("a batch");
         }
+
+        fn ipvs(&mut self, _: &mut [u8]) -> Result<(), Unsent> {
+            panic!("nobody has asked for virtual servers");
+        }
     }
     let mut requests = Requests(vec![]);
     perform(&bench.router, effect, &mut requests).unwrap();

@@ -69,6 +69,10 @@ impl Outlet for Log {
         self.0.push(if has(b"lookup\0") { format!("drop {count}") } else { "pass".to_owned() });
         Ok(())
     }
+
+    fn ipvs(&mut self, _: &mut [u8]) -> Result<(), Unsent> {
+        panic!("nobody has asked for virtual servers");
+    }
 }
 
 fn performed(bench: &Bench, effects: &[Effect]) -> Vec<String> {

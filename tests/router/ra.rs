@@ -350,6 +350,10 @@ impl Outlet for Tap {
     fn netfilter(&mut self, _: &[u8]) -> Result<(), Unsent> {
         panic!("a batch");
     }
+
+    fn ipvs(&mut self, _: &mut [u8]) -> Result<(), Unsent> {
+        panic!("nobody has asked for virtual servers");
+    }
 }
 
 /// RFC 9568 §8.2.3: from the virtual router's link-local address, as full as can be configured; and then whoever asks

@@ -22,7 +22,7 @@ fn hooked() -> Box<Config> {
         let notify = config.keep_text("/etc/vipd/hook").unwrap();
         let what = config.tracks[place].what;
         let is_script = matches!(what, Tracked::Probe(_));
-        config.track_hooks.push(TrackHook { name, notify, what, is_script }).unwrap();
+        config.track_hooks.push(TrackHook { name, notify, what, is_script, only: None }).unwrap();
     }
     config
 }

@@ -136,6 +136,10 @@ impl Outlet for Log {
     fn netfilter(&mut self, _: &[u8]) -> Result<(), Unsent> {
         panic!("a batch");
     }
+
+    fn ipvs(&mut self, _: &mut [u8]) -> Result<(), Unsent> {
+        panic!("nobody has asked for virtual servers");
+    }
 }
 
 fn performed(bench: &Bench, effects: &[Effect]) -> Vec<String> {

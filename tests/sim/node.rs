@@ -651,4 +651,9 @@ impl Outlet for Wires<'_> {
         // The simulator's packets to virtual addresses are pings, which no plan refuses.
         panic!("nobody has asked for a packet filter: {batch:02x?}");
     }
+
+    fn ipvs(&mut self, request: &mut [u8]) -> Result<(), Unsent> {
+        // It has a world of its own: `tests/balance`.
+        panic!("nobody has asked for virtual servers: {request:02x?}");
+    }
 }

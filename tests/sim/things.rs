@@ -44,6 +44,7 @@ const PROBE: Probe = Probe {
     spread_secs: 0,
     start: Start::Unknown,
     is_weighing: false,
+    service: None,
 };
 
 /// Until a router knows how a thing is: the last try before it changed may have just begun, and two more take a second
@@ -170,9 +171,10 @@ pub fn hook(config: &mut Config, what: Tracked) {
         Tracked::Route(route) => config.default_routes[usize::from(route.0)].name,
         Tracked::Bfd(session) => config.bfd[usize::from(session.0)].name,
         Tracked::File(file) => config.files[usize::from(file.0)].name,
+        Tracked::Server(_) | Tracked::Service(_) => panic!("no plan has any"),
     };
     let notify = config.keep_text("/etc/vipd.hook").unwrap();
-    config.track_hooks.push(TrackHook { name, notify, what, is_script: false }).unwrap();
+    config.track_hooks.push(TrackHook { name, notify, what, is_script: false, only: None }).unwrap();
 }
 
 /// When a try that begins now ends, and how. One that hangs is ended by its timeout, by another clock than the router's.

@@ -22,10 +22,11 @@ pub fn control(bytes: &[u8]) {
     assert_eq!(len, bytes.len());
     match reply {
         // A number that is not there, and the byte of a priority, stand in more bytes than they need.
-        Reply::Record(_) | Reply::Problem { .. } => {}
+        Reply::Record(_) | Reply::Problem { .. } | Reply::Server(_) => {}
         Reply::Stray(_)
         | Reply::Track(_)
         | Reply::Session(_)
+        | Reply::Service(_)
         | Reply::Stranger(_)
         | Reply::File(_)
         | Reply::Reloaded(_)

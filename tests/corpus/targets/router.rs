@@ -20,6 +20,7 @@ use vipd::status::{PACKET_BYTES_MAX, Reply};
 use vipd::time::{Instant, Interval};
 use vipd::vrrp::{Cause, Fault, Phase};
 use vipd::wire::frame::Ipv4Packet;
+use vipd::wire::ipvs;
 use vipd::wire::link::{Arp, Details};
 use vipd::wire::nft;
 use vipd::wire::route::Network;
@@ -499,6 +500,8 @@ impl Bench {
             + self.router.config().virtual_routes.len()
             + self.router.config().virtual_rules.len()
             + 2 * self.router.config().bfd.len()
+            + self.router.config().virtual_servers.len()
+            + 2 * limits::IPVS_CHANGES_MAX
             + 8;
         assert!(effects.len() <= bound, "law 5: {} effects", effects.len());
         let speaks = effects.iter().any(|effect| matches!(effect, Effect::Bfd { .. }));
@@ -563,6 +566,10 @@ impl Bench {
             | Effect::Routes(_) => {}
             Effect::Filter(slot) | Effect::Unfilter(slot) => {
                 assert!(self.router.view(slot).unwrap().instance.acceptance.is_refused());
+            }
+            Effect::Ipvs(request) => {
+                let config = self.router.config();
+                assert!(!config.virtual_servers.is_empty() || config.sync_daemon.is_some(), "{request:?}");
             }
             Effect::Bfd { session, .. } => {
                 assert!(self.router.config().bfd.get(usize::from(session.0)).is_some());
@@ -794,6 +801,13 @@ impl Outlet for Reader<'_> {
                 batch.windows(name.len()).any(|window| window == name.as_bytes())
             })
         }));
+        Ok(())
+    }
+
+    /// Of a configuration that has virtual servers; that it is one of its own the outlet cannot know.
+    fn ipvs(&mut self, request: &mut [u8]) -> Result<(), Unsent> {
+        assert!(request.len() <= ipvs::REQUEST_BYTES_MAX && request.len().is_multiple_of(4));
+        assert!(!self.config.virtual_servers.is_empty() || self.config.sync_daemon.is_some());
         Ok(())
     }
 }

@@ -94,6 +94,7 @@ impl Hooks {
                     Some(node.things.has_session(&node.kernel, its.link))
                 }
                 Tracked::File(_) => None,
+                Tracked::Server(_) | Tracked::Service(_) => panic!("no plan has any: {hook:?}"),
             };
             let expected = match is_up {
                 Some(true) => "UP".into(),

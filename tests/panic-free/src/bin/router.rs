@@ -10,7 +10,7 @@ use vipd::config::{Config, FileId};
 use vipd::perform::{Outlet, Unsent, perform};
 use vipd::router::{Datagram, Effects, Event, Failure, Packet, Parcel, Router, Ticket, TryTicket};
 use vipd::time::Instant;
-use vipd::wire::{IfIndex, rtnl};
+use vipd::wire::{IfIndex, ipvs, rtnl};
 
 static mut ROUTER: Router = Router::new();
 static mut CONFIG: Config = Config::new();
@@ -53,6 +53,11 @@ impl Outlet for Nowhere {
         black_box(batch);
         black_box(Ok(()))
     }
+
+    fn ipvs(&mut self, request: &mut [u8]) -> Result<(), Unsent> {
+        black_box(request);
+        black_box(Ok(()))
+    }
 }
 
 /// An event that the proof does not know does not compile: it belongs into the list below.
@@ -66,6 +71,8 @@ const fn none_is_missing(event: &Event<'_>) {
         | Event::Bfd(_)
         | Event::Kernel(_)
         | Event::Overrun
+        | Event::Ipvs(_)
+        | Event::IpvsOverrun
         | Event::RouteGone
         | Event::Failed(_)
         | Event::HookEnded(_)
@@ -126,7 +133,11 @@ panic_free::prove!(|bytes| {
             }),
             15 => Event::Untried(black_box(TryTicket(0))),
             16 => Event::Exited(black_box(TryTicket(0)), black_box(7)),
-            17 => Event::Prepare(black_box(&*config)),
+            17 => match ipvs::messages(bytes).next() {
+                Some(message) => Event::Ipvs(message),
+                None => Event::IpvsOverrun,
+            },
+            18 => Event::Prepare(black_box(&*config)),
             _ => Event::Adopt(black_box(&mut *config)),
         };
         none_is_missing(&event);
