@@ -63,6 +63,7 @@ impl Translation<'_, '_, '_> {
         self.implied(block, &traits);
         self.interval(block, &traits);
         self.authentication(block, &traits);
+        self.sync_daemon(block);
         self.hooks(block);
         self.finish(block);
     }

@@ -16,15 +16,18 @@ pub mod statements;
 
 mod bfd;
 mod block;
+mod checker;
 mod draft;
 mod globals;
 mod hooks;
 mod instance;
 mod macros;
+mod real_server;
 mod routes;
 mod sections;
 mod tracks;
 mod translate;
+mod virtual_server;
 mod words;
 
 use draft::Draft;
@@ -76,6 +79,8 @@ impl Importer {
             document,
             config,
             peers: 0,
+            urls: 0,
+            is_silent: false,
         };
         translation.run();
         Some(reporter.left())

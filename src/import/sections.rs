@@ -12,7 +12,7 @@ impl Translation<'_, '_, '_> {
         self.name(block);
         for statement in self.block(block) {
             match statement.word(0) {
-                b"script" => self.command(&statement),
+                b"script" => self.command("script", Need::Must, &statement),
                 b"weight" => self.weight(&statement),
                 b"user" if statement.word(1) == b"root" => {}
                 b"user" => self.lose(&statement, "scripts run as the user who starts vipd"),
@@ -23,22 +23,19 @@ impl Translation<'_, '_, '_> {
     }
 
     /// keepalived looks in PATH for what is no path; so does env.
-    fn command(&mut self, statement: &Statement<'_>) {
-        let at = (statement.place, Need::Must);
+    pub(super) fn command(&mut self, option: &str, need: Need, statement: &Statement<'_>) {
+        let at = (statement.place, need);
+        let word = statement.word(0);
         let command = statement.word(1);
         // What a shell would have to understand, keepalived does not run either.
         if command.first().is_some_and(u8::is_ascii_alphanumeric) {
-            self.draft.option(at, b"script", [&b"/usr/bin/env"[..], command]);
-            self.remark(statement.place, &[b"script"], "/usr/bin/env finds it in PATH, as keepalived does");
+            self.draft.option(at, option.as_bytes(), [&b"/usr/bin/env"[..], command]);
+            self.remark(statement.place, &[word], "/usr/bin/env finds it in PATH, as keepalived does");
         } else {
-            self.draft.option(at, b"script", [command]);
+            self.draft.option(at, option.as_bytes(), [command]);
         }
         if statement.len() > 2 {
-            self.remark(
-                statement.place,
-                &[b"script"],
-                "only the first word counts: put arguments in the quotes",
-            );
+            self.remark(statement.place, &[word], "only the first word counts: put arguments in the quotes");
         }
     }
 

@@ -653,13 +653,13 @@ fn number(text: &[u8]) -> Option<i32> {
 }
 
 /// A number as text.
-struct Digits {
+pub(super) struct Digits {
     text: [u8; 12],
     start: usize,
 }
 
 impl Digits {
-    fn new(number: i32, is_hexadecimal: bool) -> Self {
+    pub(super) fn new(number: i32, is_hexadecimal: bool) -> Self {
         let mut digits = Self { text: [b'-'; 12], start: 12 };
         let radix = if is_hexadecimal { 16 } else { 10 };
         let mut rest = number.unsigned_abs();
@@ -677,7 +677,7 @@ impl Digits {
         digits
     }
 
-    fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         self.text.get(self.start..).unwrap_or(&[])
     }
 }

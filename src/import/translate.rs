@@ -15,7 +15,7 @@ const FLAGS: &str = "nopreempt accept no_accept native_ipv6 dont_track_primary v
 
 /// Words that begin a block outside all others and are translated.
 const TRANSLATED: &str = "global_defs vrrp_script track_file vrrp_track_file vrrp_instance vrrp_sync_group \
-                          interface_up_down_delays bfd_instance";
+                          interface_up_down_delays bfd_instance virtual_server virtual_server_group";
 
 /// What a translation works with.
 pub(super) struct Translation<'t, 'r, 'f> {
@@ -27,6 +27,10 @@ pub(super) struct Translation<'t, 'r, 'f> {
     pub(super) config: &'t mut Config,
     /// Sections of peers that have been written.
     pub(super) peers: u32,
+    /// Sections of URLs that have been written.
+    pub(super) urls: u32,
+    /// What is being written was written before, and all was said of it.
+    pub(super) is_silent: bool,
 }
 
 impl<'t> Translation<'t, '_, '_> {
@@ -52,6 +56,7 @@ impl<'t> Translation<'t, '_, '_> {
                 _ => {}
             }
         }
+        self.virtual_servers();
         for statement in self.outermost() {
             let word = statement.word(0);
             if words::has(TRANSLATED, word) {
@@ -101,18 +106,21 @@ impl<'t> Translation<'t, '_, '_> {
 
     /// A statement has no counterpart.
     pub(super) fn lose(&mut self, statement: &Statement<'_>, reason: &str) {
-        let name = file_name(self.names, statement.place);
-        self.reporter.loss(name, statement.place.line, &[statement.word(0)], reason);
+        self.lose_words(statement.place, &[statement.word(0)], reason);
     }
 
     /// Something of a statement has no counterpart.
     pub(super) fn lose_words(&mut self, place: Place, words: &[&[u8]], reason: &str) {
-        self.reporter.loss(file_name(self.names, place), place.line, words, reason);
+        if !self.is_silent {
+            self.reporter.loss(file_name(self.names, place), place.line, words, reason);
+        }
     }
 
     /// A statement is taken in another way than it is written, as keepalived takes it.
     pub(super) fn remark(&mut self, place: Place, words: &[&[u8]], reason: &str) {
-        self.reporter.remark(file_name(self.names, place), place.line, words, reason);
+        if !self.is_silent {
+            self.reporter.remark(file_name(self.names, place), place.line, words, reason);
+        }
     }
 
     /// Puts the section that was written to the test.
@@ -122,12 +130,17 @@ impl<'t> Translation<'t, '_, '_> {
 
     /// The same for one that is called by other words.
     pub(super) fn finish_as(&mut self, statement: &Statement<'_>, words: &[&[u8]]) {
+        self.finish_at(statement.place, words);
+    }
+
+    /// The same for one that stands there.
+    pub(super) fn finish_at(&mut self, place: Place, words: &[&[u8]]) {
         let mut judge = Judge {
             document: &mut *self.document,
             config: &mut *self.config,
             names: self.names,
             reporter: &mut *self.reporter,
         };
-        self.draft.finish(statement.place, words, &mut judge);
+        self.draft.finish(place, words, &mut judge);
     }
 }

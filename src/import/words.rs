@@ -20,12 +20,15 @@ const FIFO: &str = "there are no FIFOs: a notify script is told everything, one 
 const PROCESS: &str = "there is one process, which needs no such setting";
 const REALTIME: &str = "write option realtime '1' in the globals, to run ahead of everything else";
 const BUFFERS: &str = "buffers are of fixed size";
-const SERVERS: &str = "there are no virtual servers, nor checks of real ones, in this release of vipd";
+const FLUSH: &str = "vipd flushes nothing: what others have put into the kernel's table stays, and what vipd has put there \
+                     is taken out piece by piece";
+const SOURCE: &str = "a check leaves from the address and port that the kernel chooses";
 const SNMP: &str = "vipd status --json and --prometheus tell what there is to know";
 const FIREWALL: &str =
     "no_accept alone writes rules of a firewall, in nftables' tables of its own, with nothing to set";
 const LOWER: &str = "a lower advert is answered at once, and once more when it is over";
 const STRICT: &str = "there is no strict mode";
+const LOGGED: &str = "the log has each change of a server, and with vipd run -v each try";
 const FILES: &str = "vipd writes no such files";
 const UNKNOWN: &str = "keepalived 2.2 does not know this word here, and so it does nothing";
 
@@ -58,10 +61,13 @@ const GLOBALS: Reasons = &[
         BUFFERS,
     ),
     (
-        "lvs_sync_daemon lvs_timeouts lvs_flush lvs_flush_on_stop rs_init_notifies checker_log_all_failures \
-         nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark net_namespace_ipvs",
-        SERVERS,
+        "nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark",
+        "each address is a virtual server of its own, and no rules of a firewall are needed",
     ),
+    ("lvs_flush lvs_flush_on_stop", FLUSH),
+    ("rs_init_notifies", "scripts are told of the first state of a server in any case"),
+    ("checker_log_all_failures", LOGGED),
+    ("net_namespace_ipvs", "start vipd in the namespace, as with ip netns exec"),
     (
         "snmp_socket enable_snmp_vrrp enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2 enable_snmp_rfcv3 \
          enable_traps enable_dbus dbus_service_name",
@@ -125,12 +131,38 @@ const GROUP: Reasons = &[
     ("notify_deleted", "vipd runs a script for MASTER, BACKUP, FAULT and STOP"),
 ];
 
-const BFD: Reasons = &[("vrrp", ""), ("checker", SERVERS)];
+const BFD: Reasons =
+    &[("vrrp", ""), ("checker", "no check of a real server asks for a session: there is no BFD_CHECK")];
+
+const VIRTUAL_SERVER: Reasons = &[
+    ("snmp_name", SNMP),
+    ("hashed", ""),
+    ("sorry_server_inhibit", "a sorry server that is not needed is taken out of the kernel's table"),
+];
+
+const REAL_SERVER: Reasons = &[("snmp_name", SNMP)];
+
+/// Words that are read where the check is chosen have none.
+const CHECK: Reasons = &[
+    ("bindto bind_port", SOURCE),
+    ("fwmark", "packets of a check have no mark"),
+    ("log_all_failures", LOGGED),
+    ("user", "scripts run as the user who starts vipd"),
+    ("helo_name", "a server that greets is a good one, and is told no name"),
+    ("min_reply_length max_reply_length", "a reply may have any length"),
+    ("http_protocol fast_recovery", LATER),
+    ("enable_sni", "vipd has no TLS"),
+];
+
+const URL: Reasons = &[(
+    "regex_no_match regex_options regex_stack regex_min_offset regex_max_offset",
+    "what is looked for in a page, option text, is no pattern",
+)];
 
 const FILE: Reasons = &[("init_file", "vipd writes no such files: a file that is not there counts as 0")];
 
 const BLOCKS: Reasons = &[
-    ("virtual_server virtual_server_group SSL", SERVERS),
+    ("SSL", "vipd has no TLS"),
     (
         "static_routes static_ipaddress static_rules track_group",
         "the network's own configuration can have them",
@@ -149,6 +181,10 @@ pub(super) fn fate(kind: &str, carried: &'static str, word: &[u8]) -> Fate {
         "vrrp_sync_group" => GROUP,
         "track_file" => FILE,
         "bfd_instance" => BFD,
+        "virtual_server" => VIRTUAL_SERVER,
+        "real_server" => REAL_SERVER,
+        "url" => URL,
+        check if check.ends_with("_CHECK") || check == "HTTP_GET" => CHECK,
         _ => &[],
     };
     if has(carried, word) {

@@ -4,6 +4,7 @@
 // Clippy knows a test by its attribute; the helpers of tests have none.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 
+mod ipvs;
 mod language;
 mod samples;
 mod shipped;

@@ -54,12 +54,14 @@ fn outcome(name: &str, bytes: &[u8]) -> String {
     let imported = import_files(&Files::from([("k.conf", bytes)]), "high");
     let config = &imported.config;
     let mut text = format!(
-        "== {name} ({:08x}): {} instances, {} addresses, {} groups, {} tracks\n",
+        "== {name} ({:08x}): {} instances, {} addresses, {} groups, {} tracks, {} virtual servers, {} real ones\n",
         fingerprint(bytes),
         config.instances.len(),
         config.addresses.len(),
         config.groups.len(),
         config.tracks.len(),
+        config.virtual_servers.len(),
+        config.real_servers.len(),
     );
     for line in imported.said.lines() {
         text.push_str(line.strip_prefix("k.conf:").unwrap());
