@@ -34,6 +34,8 @@ mod lone;
 mod many;
 #[cfg(feature = "no-accept")]
 mod no_accept;
+#[cfg(feature = "ipvs")]
+mod no_ipvs;
 mod probes;
 #[cfg(feature = "ra")]
 mod ra;

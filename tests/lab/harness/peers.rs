@@ -7,7 +7,7 @@ use super::host::Host;
 use super::process::{Process, Workspace, program};
 use super::{eventually, rootless};
 
-/// keepalived with its own files, without syslog, VRRP only.
+/// keepalived with its own files, without syslog, VRRP only unless said.
 pub(crate) struct Keepalived {
     host: Host,
     process: Process,
@@ -36,6 +36,11 @@ impl Keepalived {
         Self { host: host.clone(), workspace, process, extra, starts: 1 }
     }
 
+    /// Starts it with this `keepalived.conf`, for virtual servers only.
+    pub(crate) fn start_checkers(host: &Host, config: &str) -> Self {
+        Self::start_with(host, config, &["-C"])
+    }
+
     pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process
     }
@@ -51,7 +56,10 @@ impl Keepalived {
 fn launch_keepalived(host: &Host, workspace: &Workspace, start: u32, extra: &[String]) -> Process {
     let binary = program("keepalived").expect("checked before");
     let mut command = host.command(&binary.to_string_lossy());
-    command.args(["-n", "-l", "-G", "-P", "--dont-fork", "--dont-respawn"]);
+    command.args(["-n", "-l", "-G", "--dont-fork", "--dont-respawn"]);
+    if !extra.iter().any(|word| word == "-C") {
+        command.arg("-P");
+    }
     command.arg("-f").arg(workspace.path("keepalived.conf")).args(extra);
     for (option, name) in [("-p", "parent"), ("-r", "vrrp"), ("-c", "check"), ("-b", "bfd")] {
         command.arg(option).arg(workspace.path(&format!("{name}.{start}.pid")));

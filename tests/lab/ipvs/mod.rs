@@ -3,8 +3,13 @@
 //! [`farm`] is the network, [`web`] what runs on its servers and who fetches from them, [`table`] what is in a director's
 //! table, as ipvsadm and as we read it.
 
+mod beside;
+mod config;
 mod farm;
+mod health;
 mod kernel;
+mod many;
+mod pair;
 mod rig;
 mod table;
 mod web;

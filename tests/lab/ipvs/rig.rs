@@ -11,7 +11,7 @@ use super::table::{ipvsadm, lines, rules};
 use super::web::{Download, fetch};
 
 /// So many answers from each of these.
-fn each<const N: usize>(times: usize, servers: [&str; N]) -> BTreeMap<String, usize> {
+pub(super) fn each<const N: usize>(times: usize, servers: [&str; N]) -> BTreeMap<String, usize> {
     servers.into_iter().map(|name| (name.to_owned(), times)).collect()
 }
 

@@ -29,7 +29,7 @@ struct Shared {
     status: AtomicU16,
     requests: AtomicUsize,
     is_over: AtomicBool,
-    streams: Mutex<Vec<TcpStream>>,
+    streams: Mutex<Vec<(SocketAddr, TcpStream)>>,
 }
 
 impl Web {
@@ -47,14 +47,14 @@ impl Web {
         });
         let (ours, theirs) = (listener.try_clone().expect("descriptors are left"), Arc::clone(&shared));
         let thread = thread::spawn(move || {
-            while let Ok((stream, _)) = ours.accept() {
+            while let Ok((stream, peer)) = ours.accept() {
                 if theirs.is_over.load(Ordering::SeqCst) {
                     return;
                 }
                 let copy = stream.try_clone().expect("descriptors are left");
-                theirs.streams.lock().expect("nobody panics").push(copy);
+                theirs.streams.lock().expect("nobody panics").push((peer, copy));
                 let shared = Arc::clone(&theirs);
-                thread::spawn(move || shared.serve(stream));
+                thread::spawn(move || shared.serve(stream, peer));
             }
         });
         Self { shared, listener, thread: Some(thread) }
@@ -73,12 +73,14 @@ impl Web {
 
 impl Shared {
     /// A connection, to its end; a client that goes away is none of our business.
-    fn serve(&self, mut stream: TcpStream) {
+    fn serve(&self, mut stream: TcpStream, peer: SocketAddr) {
         if let Ok(path) = path_of(&mut stream) {
             self.requests.fetch_add(1, Ordering::SeqCst);
             let _ = self.answer(&mut stream, &path);
         }
         let _ = stream.shutdown(Shutdown::Both);
+        // A client that only looks whether the port is open comes again and again.
+        self.streams.lock().expect("nobody panics").retain(|(other, _)| *other != peer);
     }
 
     fn answer(&self, stream: &mut TcpStream, path: &str) -> io::Result<()> {
@@ -103,7 +105,7 @@ impl Drop for Web {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        for stream in self.shared.streams.lock().expect("nobody panics").drain(..) {
+        for (_, stream) in self.shared.streams.lock().expect("nobody panics").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
