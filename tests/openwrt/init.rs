@@ -168,7 +168,7 @@ config track_interface
 /// The reader knows aliases wherever it takes a device; each such place has a network of its own
 /// here.
 #[test]
-fn routes_rules_groups_probes_sessions_and_delays_may_name_logical_networks_too() {
+fn routes_rules_groups_probes_sessions_servers_and_delays_may_name_logical_networks_too() {
     let config = format!(
         "{LAN}\
 \tlist virtual_routes '10.0.0.0/8 via 192.168.1.254 dev network_on_route metric 5'
@@ -177,6 +177,7 @@ fn routes_rules_groups_probes_sessions_and_delays_may_name_logical_networks_too(
 \tlist virtual_rules 'near'
 \tlist track_probe 'gateway'
 \tlist track_interface 'up'
+\toption lvs_sync_daemon_interface 'network_on_lvs'
 
 config vrrp_sync_group
 \tlist group 'lan'
@@ -203,6 +204,17 @@ config bfd_instance 'upstream'
 \toption neighbor_ip 'fe80::9'
 \toption interface 'network_on_session'
 
+config virtual_server 'web'
+\toption ipaddr '192.168.1.1'
+\toption port '80'
+\tlist real_server 'web1'
+
+config real_server 'web1'
+\toption ipaddr 'fe80::80'
+\toption lb_kind 'TUN'
+\toption interface 'network_on_server'
+\toption check 'TCP_CHECK'
+
 config interface_up_down_delays
 \toption device 'network_on_delays'
 \toption up_delay '5'
@@ -213,11 +225,13 @@ config interface_up_down_delays
     let names = [
         "network_on_delays",
         "network_on_group",
+        "network_on_lvs",
         "network_on_probe",
         "network_on_route",
         "network_on_route_section",
         "network_on_rule",
         "network_on_rule_section",
+        "network_on_server",
         "network_on_session",
         "network_on_track",
     ];
@@ -451,7 +465,12 @@ fn there_is_a_jail_where_there_are_jails_and_no_scripts() {
         "config track_interface\n\toption notify '/x'\n",
         "config bfd_instance\n\toption notify '/x'\n",
         "config real_server\n\toption misc_path '/x'\n",
+        "config real_server\n\toption notify '/x'\n",
+        "config real_server\n\toption notify_up '/x'\n",
+        "config real_server\n\toption notify_down '/x'\n",
+        "config virtual_server\n\toption notify '/x'\n",
         "config virtual_server\n\toption quorum_up '/x'\n",
+        "config virtual_server\n\toption quorum_down '/x'\n",
     ] {
         root.write("etc/config/vipd", &format!("{quiet}{script}"));
         assert!(!jail(&root.init("start")), "{script}");
@@ -466,6 +485,23 @@ fn there_is_a_jail_where_there_are_jails_and_no_scripts() {
     root.write("etc/config/vipd", &quiet);
     fs::remove_file(root.path("sbin/ujail")).unwrap();
     assert!(!jail(&root.init("start")));
+}
+
+/// Not every kernel loads IPVS by itself, and the daemon cannot.
+#[test]
+fn the_modules_of_the_virtual_servers_schedulers_are_loaded_before_the_start() {
+    let server = |name: &str, more: &str| format!("\nconfig virtual_server '{name}'\n{more}");
+    let Some(root) = Root::configured(LAN) else { return };
+    assert_eq!(those(&root.init("start"), "modprobe"), [""; 0]);
+    let servers = server("a", "\toption lb_algo 'rr'\n")
+        + &server("b", "")
+        + &server("c", "\toption lb_algo 'rr'\n")
+        + &server("off", "\toption enabled '0'\n\toption lb_algo 'sh'\n");
+    root.write("etc/config/vipd", &format!("{LAN}{servers}"));
+    let told = root.init("start");
+    assert_eq!(those(&told, "modprobe"), ["ip_vs_rr", "ip_vs_wlc"]);
+    let place = |what: &str| told.iter().position(|line| line.starts_with(what)).unwrap();
+    assert!(place("modprobe ip_vs_wlc") < place("open_instance"));
 }
 
 #[test]

@@ -78,6 +78,12 @@ config_foreach() {
 	done
 }
 
+# A function, since busybox prefers its own modprobe to anything in the path. Nothing can be loaded.
+modprobe() {
+	record modprobe "$1"
+	return 1
+}
+
 # A function, since busybox prefers its own logger to anything in the path.
 logger() {
 	sed "s/^/$* /" >>/tmp/syslog
