@@ -24,6 +24,8 @@ static NUMBERS: [Numeric; 5] = [
 /// A check.
 struct Check {
     name: &'static str,
+    /// The options that it has beside those of all checks.
+    its: &'static str,
     method: Method,
     /// How often it is tried again before it has failed.
     retries: u8,
@@ -32,17 +34,41 @@ struct Check {
 }
 
 static CHECKS: [Check; 7] = [
-    check("TCP_CHECK", Method::Tcp, 1, 1),
-    check("HTTP_GET", Method::Http, 1, 3),
-    check("PING_CHECK", Method::Ping, 1, 1),
-    check("MISC_CHECK", Method::Script, 0, 1),
-    check("UDP_CHECK", Method::Udp, 1, 1),
-    check("DNS_CHECK", Method::Dns, 3, 0),
-    check("SMTP_CHECK", Method::Smtp, 1, 1),
+    check("TCP_CHECK", Method::Tcp, 1, 1, TO_A_PORT),
+    check(
+        "HTTP_GET",
+        Method::Http,
+        1,
+        3,
+        "connect_ip connect_port connect_timeout interface url virtualhost nb_get_retry",
+    ),
+    check("PING_CHECK", Method::Ping, 1, 1, "connect_ip connect_timeout interface"),
+    check("MISC_CHECK", Method::Script, 0, 1, "misc_path misc_timeout misc_dynamic"),
+    check(
+        "UDP_CHECK",
+        Method::Udp,
+        1,
+        1,
+        "connect_ip connect_port connect_timeout interface payload require_reply",
+    ),
+    check(
+        "DNS_CHECK",
+        Method::Dns,
+        3,
+        0,
+        "connect_ip connect_port connect_timeout interface dns_type dns_name",
+    ),
+    check("SMTP_CHECK", Method::Smtp, 1, 1, TO_A_PORT),
 ];
 
-const fn check(name: &'static str, method: Method, retries: u8, pause_secs: u16) -> Check {
-    Check { name, method, retries, pause_secs }
+const TO_A_PORT: &str = "connect_ip connect_port connect_timeout interface";
+
+/// The options that only some checks have.
+const PARTICULARS: &str = "connect_ip connect_port connect_timeout interface url virtualhost nb_get_retry misc_path \
+                           misc_timeout misc_dynamic payload require_reply dns_type dns_name";
+
+const fn check(name: &'static str, method: Method, retries: u8, pause_secs: u16, its: &'static str) -> Check {
+    Check { name, its, method, retries, pause_secs }
 }
 
 /// keepalived's.
@@ -61,11 +87,15 @@ impl<'d> Reader<'d, '_> {
         rhythm: &Rhythm,
     ) -> Option<Option<ProbeId>> {
         let [port, get_retry, alpha, misc_timeout, weighs] = self.numbers(section, &NUMBERS);
-        let Some(kind) = self.scalar(section, "check") else { return Some(None) };
+        let Some(kind) = self.scalar(section, "check") else {
+            self.warn_of_idle(section, PARTICULARS, "", "no check");
+            return Some(None);
+        };
         let Some(check) = CHECKS.iter().find(|check| check.name.as_bytes() == kind.text) else {
             self.not_here(&kind);
             return None;
         };
+        self.warn_of_idle(section, PARTICULARS, check.its, check.name);
         let delay_loop = said(rhythm.delay_loop, DELAY_LOOP);
         let retries = said(said(rhythm.retry, get_retry), check.retries.into());
         let pause = if check.pause_secs == 0 { delay_loop } else { check.pause_secs.into() };
@@ -102,6 +132,15 @@ impl<'d> Reader<'d, '_> {
             }
         }
         self.enter_defined(section.line(), section, server.name, &defined, urls).map(Some)
+    }
+
+    /// Options that are among the first words and not among the others mean nothing with a check, or without one.
+    fn warn_of_idle(&mut self, section: Section<'d>, words: &'static str, its: &'static str, check: &str) {
+        for entry in section.entries() {
+            if value::choice(entry.name, words).is_some() && value::choice(entry.name, its).is_none() {
+                self.warn(entry.line, "%a has no effect with %b: remove it", &[entry.name, check.as_bytes()]);
+            }
+        }
     }
 
     /// Where a check goes, if not to the server's own address; and through which device.

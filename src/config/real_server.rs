@@ -25,6 +25,8 @@ static NUMBERS: [Numeric; 4] = [
     Numeric::flag("inhibit_on_failure", false),
 ];
 
+const TUNNEL_WORDS: [&str; 3] = ["tun_type", "tun_port", "tun_checksum"];
+
 static TUNNEL_PORT: [Numeric; 1] = [Numeric::whole("tun_port", [1, 65_535], 0)];
 
 pub(super) const UNSAID: i32 = -1;
@@ -176,7 +178,20 @@ impl<'d> Reader<'d, '_> {
                 [lower, upper],
             );
         }
-        let forward = self.forward(section, "lb_kind").unwrap_or(common.forward);
+        let mut forward = self.forward(section, "lb_kind").unwrap_or(common.forward);
+        let of_tunnel = TUNNEL_WORDS.iter().find_map(|word| first(section, word));
+        match forward {
+            // Its own lb_kind has been read with them.
+            Forward::Tunnel(_) if of_tunnel.is_some() && first(section, "lb_kind").is_none() => {
+                forward = Forward::Tunnel(self.tunnel(section));
+            }
+            Forward::Tunnel(_) => {}
+            Forward::Masquerade | Forward::Local | Forward::Direct => {
+                if let Some(value) = of_tunnel {
+                    self.idle(&value, &"%A has no effect: there is no tunnel without lb_kind TUN");
+                }
+            }
+        }
         let Some(value) = self.scalar(section, "ipaddr") else {
             self.missing(section, "ipaddr");
             return None;

@@ -180,6 +180,13 @@ impl<'d> Reader<'d, '_> {
             if let Some(address) = address {
                 self.wrong(&address, &"there is a fwmark, which needs no ipaddr: remove %A, or the fwmark");
             }
+            for word in ["port", "ha_suspend"] {
+                if address.is_none()
+                    && let Some(value) = first(section, word).filter(|value| value::is_asking(value.text))
+                {
+                    self.warn(value.line, "%a has no effect with a fwmark: remove it", &[word.as_bytes()]);
+                }
+            }
             return Some(Identity::Mark { mark, is_v6: self.mark_is_v6(section) });
         }
         let Some(value) = address else {
@@ -194,6 +201,9 @@ impl<'d> Reader<'d, '_> {
         };
         if port == 0 && first(section, "port").is_none() {
             self.missing(section, "port");
+        }
+        if let Some(family) = first(section, "family") {
+            self.idle(&family, &"family %A has no effect: ipaddr has its own");
         }
         Some(Identity::Address { protocol: self.protocol(section), address, port })
     }

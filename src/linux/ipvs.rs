@@ -50,7 +50,12 @@ impl IpvsSocket {
         self.socket.send(buffer.get(..len).unwrap_or(&[]))?;
         let mut result = Err(fail(Errno::ENOENT));
         // Where the module was loaded anew, answers of before may wait in front: whoever asked asks again.
-        while let Received::Datagram(answer) = self.socket.receive(&mut buffer)? {
+        loop {
+            let answer = match self.socket.receive(&mut buffer)? {
+                Received::Datagram(answer) => answer,
+                Received::Overrun => return Err(fail(Errno::ENOBUFS)),
+                Received::Nothing => return result,
+            };
             match ipvs::family(answer) {
                 Some(Ok(family)) => {
                     self.family.set(Some(family));
@@ -60,7 +65,6 @@ impl IpvsSocket {
                 Some(Err(_)) | None => {}
             }
         }
-        result
     }
 
     /// Sends a request, in which the number of the family is put.

@@ -79,10 +79,21 @@ pub struct Traffic {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Told {
-    /// It was not told. The first, so that a new one is zero.
+    /// Nothing, and whoever was here before may have told it anything. The first, so that a new one is zero.
     Nothing,
     Tell,
     Listen,
+    /// One of the two, and somebody may have told it otherwise since.
+    Perhaps,
+}
+
+impl Told {
+    const fn and_perhaps_forgotten(self) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::Tell | Self::Listen | Self::Perhaps => Self::Perhaps,
+        }
+    }
 }
 
 impl Service {
@@ -229,7 +240,7 @@ impl Ipvs {
                 service.counters = known.counters;
             }
         }
-        self.told = Told::Nothing;
+        self.told = self.told.and_perhaps_forgotten();
     }
 }
 
@@ -434,8 +445,8 @@ impl Router {
                 "IPVS: {}: the virtual servers wait for it, and VRRP goes on",
                 match errno {
                     ENOENT => "this kernel has none: load its module ip_vs (kmod-nf-ipvs on OpenWrt)",
-                    EPERM => "not permitted: start vipd as root, or with CAP_NET_ADMIN",
-                    _ => "the kernel cannot be asked",
+                    EPERM => NOT_PERMITTED,
+                    _ => "the kernel cannot be asked, and will be again",
                 }
             );
         }
@@ -565,7 +576,7 @@ impl Router {
             self.ipvs.round.stop();
         }
         // The kernel's daemon may have been stopped behind our back; one that runs says so.
-        self.ipvs.told = Told::Nothing;
+        self.ipvs.told = self.ipvs.told.and_perhaps_forgotten();
     }
 
     fn ipvs_refused(&mut self, turn: &mut Turn<'_>, sequence: u32, errno: i32) {
@@ -588,7 +599,18 @@ impl Router {
                     its.entry.forget();
                 }
             }
-            (Subject::Server | Subject::Sorry | Subject::Stranger | Subject::Daemon, _) => {}
+            // It counted as carried out. What is there the next list tells.
+            (Subject::Server, _) => {
+                if let Some(its) = self.ipvs.servers.get_mut(place) {
+                    its.entry.forget();
+                }
+            }
+            (Subject::Sorry, _) => {
+                if let Some(its) = self.ipvs.services.get_mut(place) {
+                    its.sorry.forget();
+                }
+            }
+            (Subject::Stranger | Subject::Daemon, _) => {}
         }
         let before = match subject {
             Subject::Service => self.ipvs.services.get_mut(place).map(|its| &mut its.refusal),
@@ -788,8 +810,12 @@ impl Router {
         if self.ipvs.told == told || self.ipvs.is_missing {
             return;
         }
-        self.ipvs.told = told;
+        let was_told = core::mem::replace(&mut self.ipvs.told, told);
         let sequence = |is_begin| Subject::Daemon.sequence(0, is_begin);
+        if was_told == Told::Nothing {
+            // Of a daemon that was killed, and whose device or number was another.
+            ask(turn, Change::Daemon { is_master, starts: false }, sequence(0));
+        }
         ask(turn, Change::Daemon { is_master: !is_master, starts: false }, sequence(0));
         ask(turn, Change::Daemon { is_master, starts: true }, sequence(Self::BEGINS));
     }
@@ -889,17 +915,25 @@ const fn heals_by_itself(subject: Subject, errno: i32) -> bool {
     }
 }
 
+const NOT_PERMITTED: &str =
+    "not permitted: start vipd as root of the machine itself, or with its CAP_NET_ADMIN";
+
 /// What the kernel has against it, and what to do.
 const fn sentence(subject: Subject, errno: i32) -> &'static str {
     match (subject, errno) {
-        (_, EPERM) => "not permitted: start vipd as root, or with CAP_NET_ADMIN",
+        (_, EPERM) => NOT_PERMITTED,
         (Subject::Service, ENOENT) => {
-            "the kernel has no such scheduler: load its module, ip_vs_ and its name, or write another lb_algo"
+            "the kernel has no such scheduler or persistence engine: load its module, ip_vs_ and its name or ip_vs_pe_sip, or \
+             write another lb_algo"
         }
         (Subject::Daemon, ENODEV) => "there is no such device yet",
         (Subject::Service, EINVAL) => {
             "the kernel refuses these options: one of them is newer than it, or not for this scheduler"
         }
+        (Subject::Daemon, EINVAL) => {
+            "a server of another family than its service is in the table: take one of the two out"
+        }
+        (Subject::Timeouts, EINVAL) => "the kernel takes none that is so long: write less",
         (_, EINVAL) => {
             "the kernel refuses these options: one of them is newer than it, perhaps tun_type or an address of another family"
         }

@@ -65,6 +65,8 @@ pub struct Kernel {
     pub local: BTreeSet<[u8; 16]>,
     /// Lines in one datagram.
     pub lines_per_datagram: usize,
+    /// It has room for destinations.
+    pub takes_destinations: bool,
     /// There is none.
     pub is_missing: bool,
     /// Its number, another one whenever its module is put in; and the one that the program has been told.
@@ -101,6 +103,7 @@ impl Kernel {
             table: Table::default(),
             timeouts: [900, 120, 300],
             daemons: [None, None],
+            takes_destinations: true,
             schedulers,
             devices: ["eth0", "eth1"].map(String::from).into(),
             local: BTreeSet::new(),
@@ -280,6 +283,7 @@ impl Kernel {
                 self.table.0.remove(key);
                 Ok(())
             }
+            Request::PutDestination { .. } if !self.takes_destinations => Err(ENOMEM),
             Request::PutDestination { is_new, of, place, destination } => {
                 self.put(*is_new, of, place, destination)
             }

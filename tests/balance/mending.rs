@@ -155,6 +155,24 @@ fn what_is_refused_for_ever_is_neither_asked_nor_said_every_second() {
     assert_eq!(journal::count("WARN"), 1, "{}", journal::whole());
 }
 
+/// The status says what the kernel has, and not what it was asked for.
+#[test]
+fn a_server_that_is_refused_is_not_said_to_be_in_the_kernel() {
+    let mut world = World::new(site());
+    world.run_for(10);
+    let weight = |world: &World| world.router.server_traffic(RealServerId(0)).unwrap().1;
+    assert!(weight(&world).is_some());
+    world.kernel.takes_destinations = false;
+    world.kernel.edit(&Service::web(0).key(), |service| service.destinations.clear());
+    world.run_for(ROUNDS_SECS);
+    assert_eq!(weight(&world), None);
+    assert_eq!(journal::count("WARN"), 3, "one for each: {}", journal::whole());
+    world.kernel.takes_destinations = true;
+    world.run_for(ROUNDS_SECS);
+    assert!(weight(&world).is_some());
+    world.check();
+}
+
 #[test]
 fn answers_that_are_lost_are_asked_for_again() {
     for lost in 1..20 {

@@ -123,6 +123,17 @@ fn an_exchange_that_was_stopped_or_refused_begins_again() {
     world.check();
 }
 
+/// Whoever was killed may have left one on another device, with another number.
+#[test]
+fn an_exchange_that_is_not_ours_any_more_begins_anew_at_start() {
+    let mut world = World::idle(site());
+    world.kernel.devices.insert("eth9".into());
+    world.kernel.daemons = [Some(("eth9".into(), 3)), Some(("eth9".into(), 3))];
+    world.start();
+    world.run_for(10);
+    assert_eq!(world.kernel.daemons, [Some(("eth1".into(), 7)), None]);
+}
+
 #[test]
 fn an_exchange_that_the_configuration_does_not_have_any_more_ends() {
     let mut world = World::new(site());

@@ -101,6 +101,9 @@ fn packets_reach_a_server_by_nat_by_frames_or_by_a_tunnel() {
     let gre = ["option lb_kind 'TUN'", "option tun_type 'gre'"];
     assert_eq!(forward(&gre), Forward::Tunnel(Tunnel::Gre { flags: 0 }));
     // What all have in common, and what one says of itself.
+    let config = read(&text(&["option lb_kind 'TUN'"], &["option tun_type 'gre'"]), &[]).0;
+    let kinds: Vec<_> = config.real_servers.iter().map(|server| server.destination.forward).collect();
+    assert_eq!(kinds, [Forward::Tunnel(Tunnel::Gre { flags: 0 }), Forward::Tunnel(Tunnel::Ipip)]);
     let config = read(&text(&["option lb_kind 'DR'"], &["option lb_kind 'NAT'"]), &[]).0;
     let kinds: Vec<_> = config.real_servers.iter().map(|server| server.destination.forward).collect();
     assert_eq!(kinds, [Forward::Masquerade, Forward::Direct]);
@@ -115,8 +118,11 @@ fn a_virtual_server_of_openwrts_keepalived_package_is_read_but_for_its_mark() {
         sample.split_once("config virtual_server\n").unwrap().1.replace("enabled '0'", "enabled '1'");
     let servers = format!("config virtual_server\n{servers}");
     let both = sentences(&servers);
-    assert!(both.len() == 1 && both[0].starts_with("there is a fwmark, which needs no ipaddr"), "{both:?}");
-    let config = accept(&servers.replace("\toption fwmark '0x42'\n", ""));
+    let [mark, script] = &both[..] else { panic!("{both:?}") };
+    assert!(mark.starts_with("there is a fwmark, which needs no ipaddr"), "{mark}");
+    assert_eq!(script, "misc_path has no effect with HTTP_GET: remove it");
+    let (config, is_usable, _) = read(&servers.replace("\toption fwmark '0x42'\n", ""), &[]);
+    assert!(is_usable);
     let (web, servers) = only(&config);
     let address = "192.0.2.80".parse().unwrap();
     assert_eq!(web.service.identity, Identity::Address { protocol: Protocol::Tcp, address, port: 80 });
@@ -324,6 +330,10 @@ fn every_mistake_is_told_with_what_to_write_instead() {
         ("", "option check 'HTTP_GET'\n\tlist url 'no'", "url 'no' is not the name of a url section"),
         ("", "option lb_kind 'DR'", "clients reach the server at the virtual server's own port"),
         ("", "option lb_kind 'TUN'\n\toption tun_type 'gue'", "real_server has no tun_port: write one"),
+        ("", "option tun_port '5'", "'5' has no effect: there is no tunnel without lb_kind TUN"),
+        ("", "option misc_path '/bin/true'", "misc_path has no effect with no check"),
+        ("", "option check 'TCP_CHECK'\n\tlist url 'page'", "url has no effect with TCP_CHECK: remove it"),
+        ("option family 'inet'", "", "family 'inet' has no effect: ipaddr has its own"),
         ("", "option lthreshold '5'", "lthreshold 5 is greater than uthreshold 0"),
     ] {
         let told = sentences(&text(&[service], &[server]));
