@@ -104,6 +104,10 @@ impl<'d> Reader<'d, '_> {
             };
             let is_enabled = self.is_enabled(section);
             self.check_standing(section.line(), kind, words.standing, is_enabled);
+            if let Standing::Idle(_) = words.standing {
+                // Nor has anything in it.
+                continue;
+            }
             for entry in section.entries() {
                 let is_asking = is_enabled && value::is_asking(entry.value);
                 match words.option(entry.name) {

@@ -177,28 +177,36 @@ pub(super) const SECTIONS: &[SectionWords] = &[
     SectionWords {
         kind: "virtual_server",
         standing: IPVS,
-        built: "name enabled ipaddr port fwmark family protocol delay_loop lb_algo lb_kind tun_type tun_port tun_checksum \
+        built: if cfg!(feature = "ipvs") {
+            "name enabled ipaddr port fwmark family protocol delay_loop lb_algo lb_kind tun_type tun_port tun_checksum \
                 persistence_timeout persistence_granularity persistence_engine virtualhost sorry_server_ip \
                 sorry_server_port sorry_server_lb_kind real_server quorum hysteresis quorum_up quorum_down notify alpha \
                 omega inhibit_on_failure ha_suspend ops keep connect_timeout retry delay_before_retry warmup weight \
-                sh_port sh_fallback mh_port mh_fallback",
+                sh_port sh_fallback mh_port mh_fallback"
+        } else {
+            ""
+        },
         later: "",
         idle: &[("smtp_alert", MAIL)],
     },
     SectionWords {
         kind: "real_server",
         standing: IPVS,
-        built: "name enabled ipaddr port weight check connect_ip connect_port connect_timeout interface nb_get_retry \
+        built: if cfg!(feature = "ipvs") {
+            "name enabled ipaddr port weight check connect_ip connect_port connect_timeout interface nb_get_retry \
                 retry delay_before_retry delay_loop warmup misc_path misc_timeout misc_dynamic url virtualhost payload \
                 require_reply dns_type dns_name uthreshold lthreshold lb_kind tun_type tun_port tun_checksum \
-                inhibit_on_failure alpha notify notify_up notify_down",
+                inhibit_on_failure alpha notify notify_up notify_down"
+        } else {
+            ""
+        },
         later: "",
         idle: &[("smtp_alert", MAIL)],
     },
     SectionWords {
         kind: "url",
         standing: IPVS,
-        built: "name path digest status_code text virtualhost",
+        built: if cfg!(feature = "ipvs") { "name path digest status_code text virtualhost" } else { "" },
         later: "",
         idle: &[],
     },
