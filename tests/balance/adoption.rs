@@ -144,12 +144,14 @@ fn everything_that_a_service_can_be_arrives() {
     for server in &mut mark.servers {
         server.is_checked = false;
     }
-    let mut world = World::new(Site::of([mark, dns, six, sctp]));
+    let gue = Service { kind: "GUE", ..Service::at(8080, 1) };
+    let gre = Service { kind: "GRE", ..Service::at(8081, 1) };
+    let mut world = World::new(Site::of([mark, dns, six, sctp, gue, gre]));
     world.run_for(20);
     world.check();
     let its: Vec<&Destination> =
         world.kernel.table.0.values().flat_map(|service| service.destinations.values()).collect();
-    assert_eq!(its.len(), 8);
+    assert_eq!(its.len(), 10);
     world.kernel.changes.clear();
     world.start();
     world.run_for(20);

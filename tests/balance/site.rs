@@ -165,7 +165,19 @@ impl Service {
             option(text, "family", if self.is_v6() { "inet6" } else { "inet" });
         }
         option(text, "lb_algo", &self.scheduler);
-        option(text, "lb_kind", self.kind);
+        match self.kind {
+            "GUE" => {
+                for (name, value) in [("tun_type", "gue"), ("tun_port", "6080"), ("tun_checksum", "csum")] {
+                    option(text, name, value);
+                }
+                option(text, "lb_kind", "TUN");
+            }
+            "GRE" => {
+                option(text, "tun_type", "gre");
+                option(text, "lb_kind", "TUN");
+            }
+            plain => option(text, "lb_kind", plain),
+        }
         option(text, "quorum", self.quorum);
         option(text, "hysteresis", self.hysteresis);
         option(text, "delay_loop", 5);
@@ -252,12 +264,15 @@ impl Service {
 
     /// With weight 1.
     pub fn destination(&self, upper: u32, lower: u32) -> Destination {
-        let forward = match self.kind {
-            "NAT" => 0,
-            "TUN" => 2,
-            _ => 3,
+        // How it is forwarded; the kind of tunnel, its port and its flags.
+        let (forward, tunnel, tunnel_port, tunnel_flags) = match self.kind {
+            "NAT" => (0, 0, 0, 0),
+            "TUN" => (2, 0, 0, 0),
+            "GUE" => (2, 1, 6080, 1),
+            "GRE" => (2, 2, 0, 0),
+            _ => (3, 0, 0, 0),
         };
-        Destination { forward, weight: 1, upper, lower, tunnel: 0, tunnel_port: 0, tunnel_flags: 0 }
+        Destination { forward, weight: 1, upper, lower, tunnel, tunnel_port, tunnel_flags }
     }
 }
 

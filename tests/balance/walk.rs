@@ -107,7 +107,7 @@ impl Walker {
         let rng = &mut self.rng;
         let mut service = Service::at(1000 + number, 0);
         service.scheduler = rng.choice(["rr", "wlc", "sh"]).unwrap().into();
-        service.kind = rng.choice(["NAT", "DR", "TUN"]).unwrap();
+        service.kind = rng.choice(["NAT", "DR", "TUN", "GUE", "GRE"]).unwrap();
         service.protocol = rng.choice(["tcp", "tcp", "udp", "sctp"]).unwrap();
         service.persistence_secs = rng.choice([0, 0, 60]).unwrap();
         service.quorum = rng.choice([1, 1, 2, 3, 6]).unwrap();
