@@ -64,6 +64,10 @@ fn a_takeover_its_reason_and_everybody_who_speaks_are_told() {
     let World { hosts: [master, backup, foreign], .. } = &World::new();
     let mut first = Vipd::start(master, &config(200, &["10.0.0.100/24"]));
     let second = Vipd::start(backup, &config(100, &["10.0.0.100/24"]));
+    // Else its own beginning would be the first that is told.
+    eventually("the second is backup", SECOND * 10, || {
+        (second.try_status()?["instances"][0]["state"] == "backup").then_some(())
+    });
     let watch = Watch::beside(&second);
     let _keepalived = Keepalived::start(foreign, &keepalived_config(99));
 
