@@ -304,7 +304,7 @@ impl Outlet for Kernel<'_> {
         if !cfg!(feature = "ipvs") {
             return Ok(());
         }
-        let sent = match &mut self.ipvs {
+        let sent = match &self.ipvs {
             Some(socket) => {
                 socket.find_family().and_then(|()| socket.send(request)).map_err(|error| error.errno)
             }

@@ -515,6 +515,25 @@ pub fn family(datagram: &[u8]) -> Option<Result<u16, i32>> {
     })
 }
 
+/// Whether the kernel says that the number of a family is nobody's: it refuses a list with ENOENT, which no family does by
+/// itself.
+#[must_use]
+pub fn is_unknown(datagram: &[u8]) -> bool {
+    let Some(message) = netlink::messages(datagram).next().filter(|message| message.kind == netlink::ERROR)
+    else {
+        return false;
+    };
+    // Behind the error stands the header of what was refused.
+    let flags = message.payload.get(REFUSED_FLAGS).and_then(|flags| flags.first_chunk());
+    error_number(message.payload) == Some(ENOENT)
+        && flags.is_some_and(|flags| u16::from_ne_bytes(*flags) & netlink::DUMP == netlink::DUMP)
+}
+
+const ENOENT: i32 = 2;
+
+/// Where the flags of what was refused stand in an error.
+const REFUSED_FLAGS: core::ops::Range<usize> = 10..12;
+
 /// The messages of one datagram from the kernel; what we do not know is skipped, what is broken ends it.
 #[derive(Debug, Clone)]
 pub struct Messages<'a> {
@@ -858,6 +877,29 @@ mod tests {
 
     /// The kernel's number for the family, which those who send put in.
     const FAMILY: u16 = 0x1c;
+
+    /// An answer to a request of this kind, flags and error, as netlink(7) has it.
+    fn refused(flags: u16, errno: i32) -> Vec<u8> {
+        let mut bytes = Vec::from(36u32.to_ne_bytes());
+        for half in [netlink::ERROR, 0, 5, 0, 0, 0] {
+            bytes.extend(half.to_ne_bytes());
+        }
+        bytes.extend((-errno).to_ne_bytes());
+        bytes.extend(16u32.to_ne_bytes());
+        for half in [FAMILY, flags, 5, 0, 0, 0] {
+            bytes.extend(half.to_ne_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_list_that_is_refused_with_enoent_is_of_a_family_that_is_not_there() {
+        assert!(is_unknown(&refused(netlink::REQUEST | netlink::DUMP, 2)));
+        assert!(!is_unknown(&refused(netlink::REQUEST | netlink::ACK, 2)), "a scheduler, or a destination");
+        assert!(!is_unknown(&refused(netlink::REQUEST | netlink::DUMP, 16)), "one at a time");
+        let all = refused(netlink::DUMP, 2);
+        assert!((0..all.len()).all(|len| !is_unknown(&all[..len])));
+    }
 
     fn name(text: &str) -> Name {
         Name::new(text.as_bytes()).unwrap()

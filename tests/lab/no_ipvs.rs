@@ -10,7 +10,7 @@ use crate::lone::{Lone, SECOND, config};
 #[test]
 fn a_kernel_without_ipvs_is_told_of_once_and_vrrp_goes_on() {
     let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
-    let has_ipvs = IpvsSocket::open().and_then(|mut socket| socket.find_family()).is_ok();
+    let has_ipvs = IpvsSocket::open().and_then(|socket| socket.find_family()).is_ok();
     let servers = "config virtual_server 'web'\n\toption ipaddr '10.0.0.100'\n\toption port '80'\n\
                    \tlist real_server 'one'\nconfig real_server 'one'\n\toption ipaddr '10.0.0.9'\n";
     let lone = Lone::start(&(config(200, &["10.0.0.100/24"]) + servers));

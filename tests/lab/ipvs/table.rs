@@ -12,7 +12,7 @@ use crate::harness::{Host, program};
 
 /// Why these tests cannot be run, if they cannot.
 pub(super) fn missing() -> Option<String> {
-    let found = IpvsSocket::open().and_then(|mut socket| socket.find_family());
+    let found = IpvsSocket::open().and_then(|socket| socket.find_family());
     match found {
         Err(error) => Some(format!("{error}: tests/run balance has a kernel with IPVS")),
         Ok(()) => program("ipvsadm").is_none().then(|| "ipvsadm is not installed".to_owned()),
@@ -56,7 +56,7 @@ pub(super) struct Kernel {
 
 impl Kernel {
     pub(super) fn of(host: &Host) -> Self {
-        let mut socket = host.namespace().inside(IpvsSocket::open).expect("such a socket can be opened");
+        let socket = host.namespace().inside(IpvsSocket::open).expect("such a socket can be opened");
         socket.find_family().expect("the kernel has IPVS");
         Self { socket, sequence: Cell::new(0) }
     }
