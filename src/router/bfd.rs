@@ -47,10 +47,6 @@ impl BfdSessions {
         Self { all: [Entry::NEW; BFD_SESSIONS_MAX], random: Random::NEW, discarded: 0 }
     }
 
-    pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.all.iter().fold(None, |first, entry| earlier(first, entry.session.poll_at()))
-    }
-
     /// A discriminator that no other session has; nor has one its source port.
     fn discriminator(&mut self) -> u32 {
         let mut chosen = self.random.next();
@@ -218,13 +214,19 @@ impl Router {
 
     /// When [`Router::run_bfd`] has something to do.
     pub(super) fn bfd_poll_at(&self) -> Option<Instant> {
-        self.bfd.poll_at()
+        let sessions = self.sessions();
+        sessions.fold(None, |first, session| earlier(first, session.poll_at()))
+    }
+
+    /// Those that are configured: most tables are empty, and each turn asks.
+    fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.bfd.all.iter().take(self.config.bfd.len()).map(|entry| &entry.session)
     }
 
     /// Whether a timer at this moment would end a session, for want of a packet that may be waiting.
     #[must_use]
     pub fn may_lose_session(&self, now: Instant) -> bool {
-        self.bfd.all.iter().any(|entry| entry.session.is_overdue(now))
+        self.sessions().any(|session| session.is_overdue(now))
     }
 
     /// Lets those speak whose time it is, and notes those that nobody answers. `true`: one of them stands otherwise.
