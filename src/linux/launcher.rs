@@ -14,6 +14,7 @@ use heapless::Vec;
 
 use super::call::{self, Descriptor, call, call3, pointer_mut};
 use super::hook::{self, ARGUMENTS_MAX, ENVIRONMENT_BYTES_MAX, Environment, Pid, VARIABLES_MAX};
+use super::memory::Once;
 use super::poll::{self, Waiting};
 use super::signals::Signals;
 use super::{Errno, Error, clock, socket};
@@ -24,6 +25,11 @@ use crate::time::Instant;
 const HEAD_BYTES: usize = 7;
 
 const REQUEST_BYTES_MAX: usize = HEAD_BYTES + ENVIRONMENT_BYTES_MAX + PATH_BYTES_MAX + 32;
+
+/// What the process that starts scripts has started, and what it is asked for. Pages of it that nothing was ever written to
+/// are not there.
+static SCRIPTS: Once<Scripts> = Once::new(Scripts::new());
+static REQUEST: Once<[u8; REQUEST_BYTES_MAX]> = Once::new([0; REQUEST_BYTES_MAX]);
 
 /// A script that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,8 +167,8 @@ fn serve(the_daemons: Descriptor, socket: &Descriptor) -> ! {
 
 /// Starts what it is asked for, and says what has ended, until the daemon is gone.
 fn serve_until_gone(mut signals: Signals, socket: &Descriptor) {
-    let mut scripts = Scripts::new();
-    let mut request = [0; REQUEST_BYTES_MAX];
+    // The only ones in this process. On the stack they would be touched from end to end, to see that it is deep enough.
+    let (Some(scripts), Some(request)) = (SCRIPTS.take(), REQUEST.take()) else { return };
     loop {
         let mut waiting = [Waiting::to_read(socket), Waiting::to_read(&signals)];
         let deadline = scripts.iter().map(|script| script.ends_at).min();
@@ -177,10 +183,10 @@ fn serve_until_gone(mut signals: Signals, socket: &Descriptor) {
                 tell(socket, script.job, trouble, code.filter(|_| !script.is_late));
             }
         }
-        kill_late(&mut scripts);
-        match call::read(socket, &mut request) {
+        kill_late(scripts);
+        match call::read(socket, request) {
             Ok(0) | Err(Errno::ECONNRESET) => return,
-            Ok(len) => take(request.get(..len).unwrap_or(&[]), &mut scripts, socket),
+            Ok(len) => take(request.get(..len).unwrap_or(&[]), scripts, socket),
             Err(_) => {}
         }
     }
