@@ -127,11 +127,15 @@ impl Router {
     /// Takes the new configuration and leaves the old one in its place.
     pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
         self.links.rename(&self.config, new);
-        self.probes.rename(&self.config, new);
+        // A table that is empty is not copied onto the stack, whose pages would stay.
+        if !(self.config.probes.is_empty() && new.probes.is_empty()) {
+            self.probes.rename(&self.config, new);
+        }
         if cfg!(feature = "bfd") {
             self.bfd.rename(&self.config, new);
         }
-        if cfg!(feature = "ipvs") {
+        let balances = |config: &Config| !config.virtual_servers.is_empty() || config.sync_daemon.is_some();
+        if cfg!(feature = "ipvs") && (balances(&self.config) || balances(new)) {
             self.ipvs.rename(&self.config, new);
         }
         self.default_routes.rename(&self.config, new);
