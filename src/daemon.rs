@@ -66,9 +66,6 @@ const OTHER_DESCRIPTORS_MAX: usize = CONTROL_CLIENTS_MAX + LINES_MAX + 32;
 
 static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
 
-/// What one turn waits for.
-type Waits = Vec<Waiting, { 10 + LINES_MAX + TARGETS_MAX + CONTROL_CLIENTS_MAX }>;
-
 /// Everything that the daemon ever uses: there is no heap.
 ///
 /// In this order: first what may not be in use at all, beside the flag of [`memory::Once`], whose page the process that
@@ -79,7 +76,6 @@ type Waits = Vec<Waiting, { 10 + LINES_MAX + TARGETS_MAX + CONTROL_CLIENTS_MAX }
 pub struct Memory {
     unstarted: Unstarted,
     tries: Tries,
-    waits: Waits,
     clients: Clients,
     arena: Arena,
     effects: Effects,
@@ -99,7 +95,6 @@ impl Memory {
         Self {
             unstarted: Unstarted::new(),
             tries: Tries::new(),
-            waits: Waits::new(),
             clients: Clients::new(),
             arena: Arena::new(),
             effects: Effects::new(),
@@ -123,7 +118,7 @@ impl Default for Memory {
 
 /// Runs until SIGTERM or SIGINT, and answers with the exit code.
 pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
-    let Memory { router, scratch, effects, arena, inbox, unstarted, tries, waits, clients } = memory;
+    let Memory { router, scratch, effects, arena, inbox, unstarted, tries, clients } = memory;
     // Split off first: it keeps what there is in memory at this moment.
     let launcher = match Launcher::start() {
         Ok(launcher) => launcher,
@@ -166,7 +161,6 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         losses,
         scratch,
         inbox,
-        waits,
         clients,
         is_torn: false,
         hears_of_routes: false,
@@ -231,7 +225,6 @@ struct Daemon<'a> {
     losses: Option<Losses>,
     scratch: &'a mut Scratch,
     inbox: &'a mut Inbox,
-    waits: &'a mut Waits,
     clients: &'a mut Clients,
     /// The list that the kernel is telling was changed in the middle.
     is_torn: bool,
@@ -353,9 +346,7 @@ impl Daemon<'_> {
         let kernel = &self.hands.kernel;
         let v4 = Waiting::to_read(&kernel.v4);
         let v6 = kernel.v6.as_ref().map_or(v4, Waiting::to_read);
-        // In no stack: it would be touched from end to end, to see that it is deep enough.
-        let all = &mut *self.waits;
-        all.clear();
+        let mut all: Vec<Waiting, { 10 + LINES_MAX + TARGETS_MAX + CONTROL_CLIENTS_MAX }> = Vec::new();
         let (signals, netlink) = (Waiting::to_read(&self.signals), Waiting::to_read(&kernel.netlink));
         let scripts = self.hands.scripts();
         let is_deaf = self.deaf_until.is_some();
@@ -368,7 +359,7 @@ impl Daemon<'_> {
         all.extend(self.hands.tries.interests());
         all.extend([listener]);
         all.extend(self.clients.interests());
-        poll::wait(all, timeout)?;
+        poll::wait(&mut all, timeout)?;
         let mut over = all.iter().map(|waiting| waiting.is_over());
         Ok(Ready {
             signals: over.next() == Some(true),

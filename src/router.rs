@@ -442,7 +442,7 @@ impl Router {
             Event::Prepare(new) => self.prepare(turn, new),
             Event::Adopt(new) => self.adopt(turn, new),
         }
-        if cfg!(feature = "ipvs") && (self.moved || self.ipvs.is_dirty()) {
+        if cfg!(feature = "ipvs") && self.has_ipvs() && (self.moved || self.ipvs.is_dirty()) {
             self.settle_ipvs(turn);
         }
         self.report(turn);

@@ -342,15 +342,24 @@ impl Router {
         if !cfg!(feature = "ipvs") {
             return;
         }
-        self.ipvs.has_timeouts = false;
         if self.has_balance() {
             self.ipvs.round.wait(turn.now, Duration::ZERO);
-        } else {
+        } else if self.ipvs.round != Round::NEW {
             self.ipvs.round.stop();
         }
+        if !self.has_ipvs() {
+            // Not even a zero is written: a page that nobody writes to is not there.
+            return;
+        }
+        self.ipvs.has_timeouts = false;
         self.ipvs.stir();
         // Who is up is known from here on.
         self.moved = true;
+    }
+
+    /// Whether the configuration asks for anything of it.
+    pub(super) fn has_ipvs(&self) -> bool {
+        self.has_balance() || self.config.ipvs_timeouts != Timeouts::KEEP
     }
 
     /// Whether there is something that others may undo.

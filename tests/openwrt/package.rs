@@ -49,6 +49,11 @@ fn the_package_is_built_with_the_features_and_capacities_of_a_board() {
         ("CONFIG_VIPD_GENERIC=y", include_str!("../../board/generic.env"), None),
         ("CONFIG_VIPD_TINY=y", include_str!("../../board/tiny.env"), Some("VIPD_VIRTUAL_ROUTERS=16")),
         ("CONFIG_VIPD_LARGE=y", include_str!("../../board/large.env"), Some("VIPD_VIRTUAL_ROUTERS=255")),
+        (
+            "CONFIG_VIPD_BALANCER=y",
+            include_str!("../../board/balancer.env"),
+            Some("VIPD_VIRTUAL_SERVERS=100"),
+        ),
     ] {
         let said = root.make(&["say", choice]);
         let line = |word: &str| said.lines().find_map(|line| line.strip_prefix(word)).unwrap().trim();

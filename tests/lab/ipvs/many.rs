@@ -1,4 +1,4 @@
-//! As many as the board `large` has room for: a hundred virtual servers with ten real ones each.
+//! As many as the board `balancer` has room for: a hundred virtual servers with ten real ones each.
 
 use std::fmt::Write as _;
 use std::net::{Ipv6Addr, Shutdown, TcpListener};
@@ -73,7 +73,7 @@ impl Drop for Port {
 
 /// It is built before, by whoever runs this: nothing can be built on an emulated machine.
 fn binary() -> Option<PathBuf> {
-    let path = PathBuf::from(std::env::var_os("VIPD_STATIC")?).join("large/vipd");
+    let path = PathBuf::from(std::env::var_os("VIPD_STATIC")?).join("balancer/vipd");
     path.exists().then_some(path)
 }
 
@@ -81,7 +81,7 @@ fn binary() -> Option<PathBuf> {
 #[ignore = "needs a kernel with IPVS: tests/run balance"]
 fn a_hundred_services_with_ten_servers_each_are_looked_after() {
     let Some(_bench) = bench() else { return };
-    let Some(binary) = binary() else { return skip("VIPD_STATIC names no build of the board large") };
+    let Some(binary) = binary() else { return skip("VIPD_STATIC names no build of the board balancer") };
     let mut farm = Farm::new(1, 2);
     let mut ports: Vec<_> = farm
         .servers
