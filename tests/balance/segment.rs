@@ -129,9 +129,12 @@ fn an_exchange_that_is_not_ours_any_more_begins_anew_at_start() {
     let mut world = World::idle(site());
     world.kernel.devices.insert("eth9".into());
     world.kernel.daemons = [Some(("eth9".into(), 3)), Some(("eth9".into(), 3))];
+    // Who stays what it is at first tells the kernel once alone.
+    world.meet_rival(200);
     world.start();
     world.run_for(10);
-    assert_eq!(world.kernel.daemons, [Some(("eth1".into(), 7)), None]);
+    assert!(!world.is_master());
+    assert_eq!(world.kernel.daemons, [None, Some(("eth1".into(), 7))]);
 }
 
 #[test]
