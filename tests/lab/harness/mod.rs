@@ -31,9 +31,13 @@ pub(crate) use footprint::{Footprint, kb};
 pub(crate) use forge::{Forged, Sum};
 pub(crate) use host::Host;
 pub(crate) use kinds::{KINDS, OUR_MAC, OURS, SHAPES, Shape, Verdict, forged};
+#[allow(unused_imports)] // When a program began is of no interest to the lab.
+pub(crate) use namespace::last_exec;
 pub(crate) use namespace::{become_root, rootless};
 pub(crate) use noise::Noise;
 pub(crate) use peers::{Frr, FrrFamily, Keepalived};
+#[allow(unused_imports)] // Who a daemon's children are is of no interest to the lab.
+pub(crate) use process::children_of;
 pub(crate) use process::{Process, Workspace, program};
 pub(crate) use segment::{Port, Segment};
 pub(crate) use vipd::Vipd;

@@ -45,6 +45,12 @@ impl Keepalived {
         &mut self.process
     }
 
+    /// Replaces its configuration, without telling it.
+    #[allow(dead_code)] // The lab has nothing to change.
+    pub(crate) fn rewrite(&self, config: &str) {
+        self.workspace.write("keepalived.conf", config);
+    }
+
     /// Starts it again after its end. Its pid files are new: it takes a stale one for a running daemon.
     pub(crate) fn restart(&mut self) {
         assert!(!self.process.runs(), "keepalived has ended");
@@ -109,6 +115,12 @@ impl Frr {
     /// vrrpd; zebra goes on beside it.
     pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.vrrpd
+    }
+
+    /// The numbers of its processes, zebra's among them.
+    #[allow(dead_code)] // What they cost is of no interest to the lab.
+    pub(crate) fn ids(&self) -> [u32; 2] {
+        [self.vrrpd.id(), self.zebra.id()]
     }
 
     /// Starts vrrpd again after its end.

@@ -156,7 +156,7 @@ impl Drop for Process {
     }
 }
 
-fn children_of(process: u32) -> Vec<u32> {
+pub(crate) fn children_of(process: u32) -> Vec<u32> {
     let path = format!("/proc/{process}/task/{process}/children");
     fs::read_to_string(path)
         .unwrap_or_default()

@@ -1,0 +1,89 @@
+//! What a router is to do, in the words of every daemon.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// Virtual routers 1 to `routers` of version 3 on `eth0`, all alike.
+#[derive(Clone, Copy)]
+pub(crate) struct Intent {
+    pub(crate) routers: u8,
+    /// Addresses of each.
+    pub(crate) addresses: u8,
+    pub(crate) interval: Duration,
+    pub(crate) priority: u8,
+    /// Whether a new master announces its addresses a second time, five seconds later.
+    pub(crate) again: bool,
+}
+
+impl Intent {
+    /// One virtual router with one address.
+    pub(crate) const fn one(interval: Duration) -> Self {
+        Self { routers: 1, addresses: 1, interval, priority: 100, again: true }
+    }
+
+    /// The protocol's own wait for a silent master: three intervals and the skew (RFC 9568 section 6.1).
+    pub(crate) fn wait(&self) -> Duration {
+        self.interval * 3 + self.skew()
+    }
+
+    /// The wait after a master has said that it goes.
+    pub(crate) fn skew(&self) -> Duration {
+        self.interval * (256 - u32::from(self.priority)) / 256
+    }
+
+    pub(crate) fn address(vrid: u8, number: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 1, vrid, number)
+    }
+
+    /// Every address of it.
+    pub(crate) fn all(&self) -> Vec<Ipv4Addr> {
+        let of = |vrid| (1..=self.addresses).map(move |number| Self::address(vrid, number));
+        (1..=self.routers).flat_map(of).collect()
+    }
+
+    /// For vipd.
+    pub(crate) fn uci(&self) -> String {
+        let Self { routers, addresses, interval, priority, again } = *self;
+        let seconds = interval.as_secs_f64();
+        let mut text = String::new();
+        for vrid in 1..=routers {
+            let _ = write!(
+                text,
+                "config vrrp_instance 'v{vrid}'\n\toption interface 'eth0'\n\toption version '3'\n\
+                 \toption virtual_router_id '{vrid}'\n\toption priority '{priority}'\n\
+                 \toption advert_int '{seconds}'\n"
+            );
+            if !again {
+                text.push_str("\toption garp_master_delay '0'\n");
+            }
+            for number in 1..=addresses {
+                let _ = writeln!(text, "\tlist virtual_ipaddress '{}/32'", Self::address(vrid, number));
+            }
+        }
+        text
+    }
+
+    /// For keepalived.
+    pub(crate) fn keepalived(&self) -> String {
+        let Self { routers, addresses, interval, priority, again } = *self;
+        let seconds = interval.as_secs_f64();
+        let mut text = String::new();
+        for vrid in 1..=routers {
+            let _ = write!(
+                text,
+                "vrrp_instance v{vrid} {{\n interface eth0\n version 3\n virtual_router_id {vrid}\n \
+                 priority {priority}\n advert_int {seconds}\n"
+            );
+            if !again {
+                text.push_str(" garp_master_delay 0\n");
+            }
+            text.push_str(" virtual_ipaddress {\n");
+            for number in 1..=addresses {
+                let _ = writeln!(text, "  {}/32", Self::address(vrid, number));
+            }
+            text.push_str(" }\n}\n");
+        }
+        text
+    }
+}

@@ -1,0 +1,69 @@
+//! The configuration is read again, with 255 virtual routers: how late an advert leaves meanwhile.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::daemon::{Daemon, Kind, Router};
+use crate::figures::{Figures, ms};
+use crate::harness::now;
+use crate::intent::Intent;
+use crate::pair::Pair;
+use crate::plan::Plan;
+use crate::report::{Report, for_each};
+use crate::steady::periods;
+use crate::table::{Cell, Row, Target, number};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) fn measure(plan: &Plan, report: &mut Report) {
+    let late = for_each("reload", false, |kind| reload(kind, plan.runs(9)));
+    let cells = late.map(|late| {
+        let late = late?;
+        Some(Cell::noted(late.median()?, format!("{} to {}", number(late.ends()?.0), number(late.ends()?.1))))
+    });
+    let what = "reload of 255 × 100 ms: the latest advert is late by, median".to_owned();
+    report.row(false, Row { what, cells, target: Some(Target::Ratio(1.0)) });
+}
+
+/// How much longer than the interval the longest silence of a virtual router was, around each reload.
+fn reload(kind: Kind, runs: usize) -> Figures {
+    let intent = Intent { routers: 255, again: false, ..Intent::one(SECOND / 10) };
+    let mut lone = Pair::begin(kind, intent);
+    lone.capture.wait_advert(&lone.routers[0].port, 255, Duration::ZERO, SECOND * 10);
+    lone.routers[0].wait_addresses(&intent, SECOND * 10);
+    thread::sleep(SECOND);
+    let mut late = Vec::new();
+    for round in 0..runs {
+        // One priority changes, and all others stay.
+        let changed = 101 + (round % 100) as u8;
+        rewrite(lone.master(), &intent, changed);
+        let from = now();
+        lone.master().process().signal(libc::SIGHUP);
+        let port = lone.master().port.index();
+        lone.capture.wait("the new priority", from, SECOND * 10, |frame| {
+            let vrrp = frame.vrrp().filter(|_| frame.port == port)?;
+            (vrrp.priority == changed).then_some(())
+        });
+        thread::sleep(SECOND / 2);
+        let frames = lone.capture.between(from.saturating_sub(SECOND / 5), now());
+        let (periods, _, _) = periods(&frames, port, intent.interval);
+        late.push(periods.ends().expect("it speaks").1 - ms(intent.interval));
+    }
+    Figures::new(late)
+}
+
+/// Gives the first virtual router another priority in the file.
+fn rewrite(router: &mut Router, intent: &Intent, priority: u8) {
+    match &mut router.daemon {
+        Daemon::Vipd(vipd) => {
+            let old = format!("priority '{}'", intent.priority);
+            vipd.rewrite(&intent.uci().replacen(&old, &format!("priority '{priority}'"), 1));
+        }
+        Daemon::Keepalived(keepalived) => {
+            let old = format!("priority {}", intent.priority);
+            let text = intent.keepalived().replacen(&old, &format!("priority {priority}"), 1);
+            keepalived.rewrite(&text);
+        }
+        Daemon::Frr(_) => {}
+    }
+}
