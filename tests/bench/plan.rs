@@ -40,8 +40,11 @@ impl Plan {
         if self.quick { 1 } else { (self.runs * of_thirty).div_ceil(30) }
     }
 
-    /// How long something is watched.
+    /// How long something is watched for which this long is enough when `--runs` is 30.
     pub(crate) fn span(&self, full: Duration) -> Duration {
-        if self.quick { full.min(Duration::from_millis(1500)) } else { full }
+        if self.quick {
+            return full.min(Duration::from_secs(1));
+        }
+        (full * self.runs as u32 / 30).max(full.min(Duration::from_secs(4)))
     }
 }
