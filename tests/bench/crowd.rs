@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::daemon::{KINDS, Kind, in_turn};
-use crate::figures::{Figures, ms_after};
+use crate::figures::Figures;
 use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
@@ -31,7 +31,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
             Some(Cell::noted(median, format!("{} to {}", number(least), number(most))))
         });
         let what = format!(
-            "killed, {routers} × {addresses} addresses at 100 ms: the last one announced, above the protocol's wait"
+            "killed, {routers} × {addresses} addresses at 100 ms: the latest announced, above the wait of its own virtual router"
         );
         report.row(false, Row { what, cells, target: target.map(Target::Ratio) });
     }
@@ -42,8 +42,7 @@ fn kill(kind: Kind, intent: Intent, runs: usize) -> Figures {
     let mut found = Vec::new();
     for round in 0..runs {
         let killed = pair.master().process().kill();
-        let (_, last) = pair.wait_taken(killed);
-        found.push(ms_after(pair.last_advert(last) + intent.wait(), last));
+        found.push(pair.latest(killed));
         if round + 1 < runs {
             pair.exchange();
         }

@@ -1,11 +1,12 @@
 //! Two routers of one kind on a segment, the second of which waits for the first one's end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 
 use crate::daemon::{Kind, Router};
+use crate::figures::ms_after;
 use crate::harness::{Capture, Segment, now};
 use crate::intent::Intent;
 
@@ -84,6 +85,29 @@ impl Pair {
             }
             left.is_empty().then(|| (first.unwrap_or(frame.at), frame.at))
         })
+    }
+
+    /// How long after its own virtual router's wait the last address was announced, in milliseconds: a daemon that spreads
+    /// its adverts over the interval is counted like one that sends them together.
+    pub(crate) fn latest(&self, killed: Duration) -> f64 {
+        let (_, end) = self.wait_taken(killed);
+        let [old, new] = [self.master, 1 - self.master].map(|which| self.routers[which].port.index());
+        let mut last = BTreeMap::new();
+        let mut announced = BTreeMap::new();
+        for frame in self.capture.between(killed.saturating_sub(self.intent.wait() * 2), end) {
+            if let Some(vrrp) = frame.vrrp().filter(|_| frame.port == old) {
+                last.insert(vrrp.vrid, frame.at);
+            }
+            let claimed = frame.gratuitous_arp().filter(|_| frame.port == new && frame.at >= killed);
+            if let Some(address) = claimed {
+                announced.entry(address).or_insert(frame.at);
+            }
+        }
+        let late = announced.iter().filter_map(|(address, at)| {
+            let advert = *last.get(&address.octets()[2])?;
+            Some(ms_after(advert + self.intent.wait(), *at))
+        });
+        late.max_by(f64::total_cmp).expect("the master has spoken")
     }
 
     /// After a takeover: what was the master begins again, as backup.
