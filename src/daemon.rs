@@ -20,6 +20,7 @@ use core::time::Duration;
 use heapless::Vec;
 
 use crate::cli::{Command, Exit};
+use crate::config::Family;
 use crate::config::problem::Problem;
 use crate::limits::{
     CONTROL_CLIENTS_MAX, PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX, RAM_BYTES_MAX, TARGETS_MAX,
@@ -238,10 +239,13 @@ struct Daemon<'a> {
 
 /// Which descriptors have something.
 struct Ready {
+    /// When nothing was there, if that is known: then it is as late as the wait was for.
+    quiet_at: Option<Instant>,
     signals: bool,
     scripts: bool,
     kernel: bool,
-    packets: bool,
+    v4: bool,
+    v6: bool,
     datagrams: bool,
     solicitations: bool,
     tries: bool,
@@ -279,8 +283,11 @@ impl Daemon<'_> {
             if ready.kernel {
                 self.take_kernel_messages(); // 4
             }
-            if ready.packets {
-                self.take_packets(); // 5
+            if ready.v4 {
+                self.take_packets(Family::V4); // 5
+            }
+            if ready.v6 {
+                self.take_packets(Family::V6);
             }
             if ready.datagrams {
                 self.hands.take_datagrams(self.inbox);
@@ -300,7 +307,7 @@ impl Daemon<'_> {
                 self.hands.act(Event::RouteGone);
             }
             self.hands.ask_for_port_again();
-            self.take_timers();
+            self.take_timers(ready.quiet_at);
             if ready.control || self.clients.are_watching() {
                 self.serve(); // 9
             }
@@ -312,15 +319,19 @@ impl Daemon<'_> {
 
     /// Lets deadlines fire that are due at this moment. Between the wait and it we may have been stopped, and the master's
     /// adverts, or the packets of a BFD session, may have come: whoever takes over, or ends a session, looks once more.
-    /// What is due a little later has its own turn, and its own look.
-    fn take_timers(&mut self) {
-        let now = clock::now();
-        if self.hands.router.may_take_over(now) {
-            self.take_kernel_messages();
-            self.take_packets();
-        }
-        if cfg!(feature = "bfd") && self.hands.router.may_lose_session(now) {
-            self.hands.take_datagrams(self.inbox);
+    /// Where the wait has seen that nothing was there when it ended, that was the look. What is due a little later has its
+    /// own turn, and its own look.
+    fn take_timers(&mut self, quiet_at: Option<Instant>) {
+        let now = quiet_at.unwrap_or_else(clock::now);
+        if quiet_at.is_none() {
+            if self.hands.router.may_take_over(now) {
+                self.take_kernel_messages();
+                self.take_packets(Family::V4);
+                self.take_packets(Family::V6);
+            }
+            if cfg!(feature = "bfd") && self.hands.router.may_lose_session(now) {
+                self.hands.take_datagrams(self.inbox);
+            }
         }
         if self.hands.router.poll_at().is_some_and(|at| at <= now) {
             self.hands.act_at(now, Event::Timer);
@@ -332,16 +343,14 @@ impl Daemon<'_> {
         self.hands.kernel.flush();
         log::logger().flush();
         self.deaf_until = self.deaf_until.filter(|until| *until > clock::now());
-        let timeout = if self.hands.have_failures() {
-            Some(Duration::ZERO)
-        } else {
-            let mut deadline = self.hands.router.poll_at();
-            let tries_end_at = self.hands.tries.ends_at();
-            for other in [self.ends_at, self.deaf_until, self.files.again_at, tries_end_at] {
-                deadline = earlier(deadline, other);
-            }
-            deadline.map(|at| at.since(clock::now()))
-        };
+        let mut deadline = self.hands.router.poll_at();
+        let tries_end_at = self.hands.tries.ends_at();
+        for other in [self.ends_at, self.deaf_until, self.files.again_at, tries_end_at] {
+            deadline = earlier(deadline, other);
+        }
+        if self.hands.have_failures() {
+            deadline = Some(clock::now());
+        }
 
         let kernel = &self.hands.kernel;
         let v4 = Waiting::to_read(&kernel.v4);
@@ -359,13 +368,22 @@ impl Daemon<'_> {
         all.extend(self.hands.tries.interests());
         all.extend([listener]);
         all.extend(self.clients.interests());
-        poll::wait(&mut all, timeout)?;
+        let quiet_at = match deadline {
+            // Who is about to take over is awake when the moment comes.
+            Some(at) if self.hands.router.may_take_over(at) => poll::wait_punctually(&mut all, at)?,
+            _ => {
+                poll::wait(&mut all, deadline.map(|at| at.since(clock::now())))?;
+                None
+            }
+        };
         let mut over = all.iter().map(|waiting| waiting.is_over());
         Ok(Ready {
+            quiet_at,
             signals: over.next() == Some(true),
             scripts: over.next() == Some(true),
             kernel: over.next() == Some(true),
-            packets: (over.next() == Some(true)) | (over.next() == Some(true)),
+            v4: over.next() == Some(true),
+            v6: over.next() == Some(true),
             solicitations: over.next() == Some(true),
             files: over.next() == Some(true),
             losses: over.next() == Some(true),
@@ -467,18 +485,16 @@ impl Daemon<'_> {
         }
     }
 
-    /// Takes every packet that was waiting, up to what the kernel can have kept for us.
-    fn take_packets(&mut self) {
+    /// Takes every packet of a family that was waiting, up to what the kernel can have kept for us.
+    fn take_packets(&mut self, family: Family) {
         for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
-            let packets = self.hands.kernel.v4.receive(self.inbox);
-            if !self.hands.take(packets, false) {
-                break;
-            }
-        }
-        for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
-            let Some(v6) = &self.hands.kernel.v6 else { break };
-            let packets = v6.receive(self.inbox);
-            if !self.hands.take(packets, false) {
+            let (now, kernel) = (clock::now(), &self.hands.kernel);
+            let packets = match (family, &kernel.v6) {
+                (Family::V4, _) => kernel.v4.receive(self.inbox),
+                (Family::V6, Some(v6)) => v6.receive(self.inbox),
+                (Family::V6, None) => break,
+            };
+            if !self.hands.take(now, packets, false) {
                 break;
             }
         }

@@ -163,17 +163,23 @@ impl Hands<'_> {
         }
     }
 
-    /// Hands in a batch of packets, or of datagrams; `true`: it was full, so there may be more.
-    pub(super) fn take(&mut self, packets: Result<Packets<'_>, linux::Error>, are_datagrams: bool) -> bool {
+    /// Hands in a batch of packets, or of datagrams, that was asked for at this moment: when they were received, near enough,
+    /// since whoever waited for them was just woken. `true`: it was full, so there may be more.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        packets: Result<Packets<'_>, linux::Error>,
+        are_datagrams: bool,
+    ) -> bool {
         match packets {
             Ok(mut packets) => {
                 let is_full = packets.are_all_that_fit();
                 if cfg!(feature = "bfd") && are_datagrams {
                     while let Some(datagram) = packets.next_datagram() {
-                        self.act(Event::Bfd(datagram));
+                        self.act_at(now, Event::Bfd(datagram));
                     }
                 } else {
-                    packets.for_each(|packet| self.act(Event::Packet(packet)));
+                    packets.for_each(|packet| self.act_at(now, Event::Packet(packet)));
                 }
                 is_full
             }

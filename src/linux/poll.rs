@@ -4,11 +4,15 @@ use core::ffi::{c_long, c_short};
 use core::time::Duration;
 use std::os::fd::AsRawFd;
 
-use super::Error;
 use super::call::{call, pointer_mut};
+use super::{Error, clock};
+use crate::time::Instant;
 
 /// The longest wait in seconds. Waking early is harmless.
 const WAIT_SECS_MAX: u64 = 86_400;
+
+/// How long before its moment a punctual wait stops sleeping: longer than most kernels take to wake a process.
+const AWAKE: Duration = Duration::from_micros(500);
 
 /// A descriptor that is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -42,11 +46,12 @@ impl Waiting {
     }
 }
 
-/// Waits until one of `descriptors` is ready, or `timeout` (nanoseconds count; `None`: for ever) has passed.
+/// Waits until one of `descriptors` is ready, or `timeout` (nanoseconds count; `None`: for ever) has passed. `true`: one is
+/// ready.
 ///
 /// # Errors
 /// None that is known to happen.
-pub fn wait(descriptors: &mut [Waiting], timeout: Option<Duration>) -> Result<(), Error> {
+pub fn wait(descriptors: &mut [Waiting], timeout: Option<Duration>) -> Result<bool, Error> {
     // The kernel's `timespec`: old calls for words of the machine's size, which a day fits.
     let mut time = timeout.map(|timeout| -> [c_long; 2] {
         [timeout.as_secs().min(WAIT_SECS_MAX) as c_long, timeout.subsec_nanos() as c_long]
@@ -55,7 +60,36 @@ pub fn wait(descriptors: &mut [Waiting], timeout: Option<Duration>) -> Result<()
     let arguments = [pointer_mut(descriptors), descriptors.len(), limit, 0, 0, 0];
     // SAFETY: the descriptors are alive, and so many; the time is alive, and the kernel may change it.
     let ready = unsafe { call(libc::SYS_ppoll, &arguments) };
-    ready.map(drop).map_err(|errno| Error { call: "waiting", errno })
+    ready.map(|count| count > 0).map_err(|errno| Error { call: "waiting", errno })
+}
+
+/// Waits as [`wait`] does, and ends at the moment itself: it sleeps until shortly before, and looks again and again from then
+/// on. Otherwise the kernel lets a wait last up to a thousandth part longer, a two-hundredth for a process that is nice,
+/// and takes its time to wake who slept: milliseconds of a takeover at one second.
+///
+/// Answers when nothing was there to be read, which is not before `moment`; `None`: a descriptor is ready.
+///
+/// # Errors
+/// None that is known to happen.
+pub fn wait_punctually(descriptors: &mut [Waiting], moment: Instant) -> Result<Option<Instant>, Error> {
+    loop {
+        let now = clock::now();
+        let left = moment.since(now);
+        if wait(descriptors, Some(asleep(left)))? {
+            return Ok(None);
+        }
+        if left.is_zero() {
+            return Ok(Some(now));
+        }
+    }
+}
+
+/// How much of a punctual wait is slept through: all but a hundredth part, roughly, and what it is awake for.
+fn asleep(left: Duration) -> Duration {
+    // Shifts, since boards have no division of 64 bits; and the kernel adds a tenth of a second at most.
+    let seconds = (left.as_secs().min(100) as u32) << 23;
+    let slack = Duration::from_nanos((seconds + (left.subsec_nanos() >> 7)).into());
+    left.saturating_sub(AWAKE + slack)
 }
 
 /// Lets waits end when their time is over, and not up to 50 microseconds later, by which the kernel would spare itself
@@ -71,6 +105,37 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::time::Instant;
+
+    #[test]
+    fn a_punctual_wait_is_awake_before_its_moment_and_not_for_long() {
+        for millis in [1, 36, 361, 3609, 100_000] {
+            let whole = Duration::from_millis(millis);
+            let mut left = whole;
+            let mut rounds = 0;
+            while !asleep(left).is_zero() {
+                // The longest that a kernel may let a nice process sleep.
+                let slept = asleep(left) + (asleep(left) / 200).min(Duration::from_millis(100));
+                assert!(slept < left, "{whole:?}: {left:?}");
+                left -= slept;
+                rounds += 1;
+            }
+            assert!(rounds <= 8 && left < AWAKE * 11 / 10, "{whole:?}: {left:?} after {rounds}");
+        }
+        assert_eq!(asleep(AWAKE), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_punctual_wait_ends_by_time_and_by_descriptor() {
+        let moment = clock::now() + Duration::from_millis(2);
+        let looked_at = wait_punctually(&mut [], moment).unwrap();
+        assert!(looked_at.is_some_and(|at| at >= moment && at <= clock::now()));
+
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"x").unwrap();
+        let mut descriptors = [Waiting::to_read(&reader)];
+        assert_eq!(wait_punctually(&mut descriptors, moment).unwrap(), None);
+        assert!(descriptors[0].is_over());
+    }
 
     /// Signals belong to the process, so this is one test, and the only one that blocks them.
     #[test]
