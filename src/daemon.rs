@@ -158,7 +158,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         hands,
         listener,
         signals,
-        files: Files { watch, again_at: None },
+        files: Files { watch, is_watching: false, again_at: None },
         losses,
         scratch,
         inbox,
@@ -360,8 +360,9 @@ impl Daemon<'_> {
         let scripts = self.hands.scripts();
         let is_deaf = self.deaf_until.is_some();
         let listener = if is_deaf { Waiting::NEVER } else { Waiting::to_read(&self.listener) };
-        let files = self.files.watch.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
-        let losses = self.losses.as_ref().map_or(Waiting::NEVER, Waiting::to_read);
+        let files = self.files.interest();
+        let losses = self.losses.as_ref().filter(|_| self.has_routes());
+        let losses = losses.map_or(Waiting::NEVER, Waiting::to_read);
         let ipvs = self.hands.answers_of_ipvs();
         all.extend([signals, scripts, netlink, v4, v6, self.hands.solicitations(), files, losses, ipvs]);
         all.extend(kernel.bfd.interests());
@@ -444,10 +445,14 @@ impl Daemon<'_> {
         self.hear_of_routes();
         self.files.watch_all(&mut self.hands);
         if let Some(losses) = &self.losses {
-            let config = self.hands.router.config();
-            losses.listen(!config.virtual_routes.is_empty() || !config.virtual_rules.is_empty());
+            losses.listen(self.has_routes());
         }
         memory::give_blank_pages_back(self.hands.router);
+    }
+
+    fn has_routes(&self) -> bool {
+        let config = self.hands.router.config();
+        !config.virtual_routes.is_empty() || !config.virtual_rules.is_empty()
     }
 
     /// Asks for news of routes as long as one is tracked. The list that is asked for afterwards has what is there already.

@@ -8,6 +8,7 @@ use heapless::Vec;
 use super::hands::Hands;
 use crate::config::{FileId, number_in};
 use crate::limits::PATH_BYTES_MAX;
+use crate::linux::poll::Waiting;
 use crate::linux::watch::Watch;
 use crate::linux::{clock, file};
 use crate::router::Event;
@@ -21,11 +22,18 @@ const NUMBER_BYTES_MAX: usize = 24;
 
 pub(super) struct Files {
     pub(super) watch: Option<Watch>,
+    /// There is or was a folder to watch: a descriptor that nothing comes to costs every wait as much as any other.
+    pub(super) is_watching: bool,
     /// When to look again at what cannot be watched.
     pub(super) again_at: Option<Instant>,
 }
 
 impl Files {
+    /// Where news of folders come.
+    pub(super) fn interest(&self) -> Waiting {
+        self.watch.as_ref().filter(|_| self.is_watching).map_or(Waiting::NEVER, Waiting::to_read)
+    }
+
     /// There may be news, or it may be time to look again.
     pub(super) fn take(&mut self, hands: &mut Hands<'_>, has_news: bool) {
         let is_news = has_news && self.watch.as_ref().is_some_and(Watch::drain);
@@ -46,6 +54,7 @@ impl Files {
             let Some(file) = config.files.get(position) else { break };
             let path = config.text(file.path);
             let folder = path.rfind('/').and_then(|slash| path.get(..slash.max(1))).unwrap_or("/");
+            self.is_watching = true;
             let is_watched = match (&self.watch, c_string(folder)) {
                 (Some(watch), Some(folder)) => with(&folder, |folder| watch.folder(folder).is_ok()),
                 (None, _) | (_, None) => false,
