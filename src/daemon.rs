@@ -144,6 +144,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
     let hands = Hands {
         router,
         effects,
+        latest: clock::now(),
         kernel,
         launcher,
         can_launch: true,
@@ -341,6 +342,8 @@ impl Daemon<'_> {
     /// Lets go what was gathered, then what was logged, and waits.
     fn wait(&mut self) -> Result<Ready, linux::Error> {
         self.hands.kernel.flush();
+        // The kernel stamps every packet of the machine for one who asks: a router that forwards is spared that.
+        self.hands.kernel.stamp(self.hands.router.is_watching());
         log::logger().flush();
         self.deaf_until = self.deaf_until.filter(|until| *until > clock::now());
         let mut deadline = self.hands.router.poll_at();
@@ -493,13 +496,13 @@ impl Daemon<'_> {
     /// Takes every packet of a family that was waiting, up to what the kernel can have kept for us.
     fn take_packets(&mut self, family: Family) {
         for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
-            let (now, kernel) = (clock::now(), &self.hands.kernel);
+            let kernel = &self.hands.kernel;
             let packets = match (family, &kernel.v6) {
                 (Family::V4, _) => kernel.v4.receive(self.inbox),
                 (Family::V6, Some(v6)) => v6.receive(self.inbox),
                 (Family::V6, None) => break,
             };
-            if !self.hands.take(now, packets, false) {
+            if !self.hands.take(packets, false) {
                 break;
             }
         }

@@ -24,7 +24,7 @@ use crate::limits;
 use crate::say::warn;
 use crate::time::{Instant, Span, earlier};
 use crate::vrrp::counters::count;
-use crate::vrrp::{self, Action, Counters, Fault, Rules, State, VirtualRouter};
+use crate::vrrp::{self, Action, Counters, Fault, Phase, Rules, State, VirtualRouter};
 use crate::wire::vrrp::{Advert, PRIORITY_OWNER, Password, Version};
 use crate::wire::{self, IfIndex, Mac, ip, rtnl};
 
@@ -341,6 +341,8 @@ pub struct Router {
     stopping: bool,
     /// Some virtual router has changed its state in this event, or something that is tracked may have.
     moved: bool,
+    /// Some virtual router is backup.
+    watches: bool,
     sync: Sync,
     /// Packets that no virtual router would count.
     stray: Counters,
@@ -373,6 +375,7 @@ impl Router {
             loses_marks: false,
             stopping: false,
             moved: false,
+            watches: false,
             sync: Sync::new(),
             stray: Counters::new(),
             strangers: Strangers::new(),
@@ -445,7 +448,16 @@ impl Router {
         if cfg!(feature = "ipvs") && self.has_ipvs() && (self.moved || self.ipvs.is_dirty()) {
             self.settle_ipvs(turn);
         }
+        if self.moved {
+            self.watches = self.members.iter().any(|member| member.virtual_router.phase() == Phase::Backup);
+        }
         self.report(turn);
+    }
+
+    /// Whether some virtual router is backup: then it counts when exactly packets came.
+    #[must_use]
+    pub const fn is_watching(&self) -> bool {
+        self.watches
     }
 
     /// When to call `handle(now, Event::Timer)` at the latest.

@@ -3,9 +3,9 @@
 use super::hands::Hands;
 use crate::config::Family;
 use crate::limits::{PACKETS_PER_BATCH_MAX, PACKETS_PER_TURN_MAX};
+use crate::linux::Errno;
 use crate::linux::batch::Inbox;
 use crate::linux::bfd::FAMILIES;
-use crate::linux::{Errno, clock};
 use crate::say::{error, info};
 use crate::wire::bfd::PORT;
 
@@ -45,9 +45,8 @@ impl Hands<'_> {
     pub(super) fn take_datagrams(&mut self, inbox: &mut Inbox) {
         for &family in FAMILIES {
             for _ in 0..PACKETS_PER_TURN_MAX / PACKETS_PER_BATCH_MAX {
-                let now = clock::now();
                 let Some(datagrams) = self.kernel.bfd.receive(family, inbox) else { break };
-                if !self.take(now, datagrams, true) {
+                if !self.take(datagrams, true) {
                     break;
                 }
             }

@@ -81,6 +81,8 @@ const HOTPLUG_CALL: &CStr = c"/sbin/hotplug-call";
 pub(super) struct Hands<'a> {
     pub(super) router: &'a mut Router,
     pub(super) effects: &'a mut Effects,
+    /// When the last event was.
+    pub(super) latest: Instant,
     pub(super) kernel: Kernel<'a>,
     pub(super) launcher: Launcher,
     /// The launcher is still there.
@@ -104,6 +106,9 @@ impl Hands<'_> {
 
     /// The same for an event of this moment, before which nothing is left that has not been handed in.
     pub(super) fn act_at(&mut self, now: Instant, event: Event<'_>) {
+        // A packet may have come before what was handed in last.
+        let now = self.latest.max(now);
+        self.latest = now;
         // The next event may release an address, and it must not be announced after that.
         self.kernel.flush_announcements();
         self.router.handle(now, event, self.effects);
@@ -163,23 +168,20 @@ impl Hands<'_> {
         }
     }
 
-    /// Hands in a batch of packets, or of datagrams, that was asked for at this moment: when they were received, near enough,
-    /// since whoever waited for them was just woken. `true`: it was full, so there may be more.
-    pub(super) fn take(
-        &mut self,
-        now: Instant,
-        packets: Result<Packets<'_>, linux::Error>,
-        are_datagrams: bool,
-    ) -> bool {
+    /// Hands in a batch of packets, or of datagrams; `true`: it was full, so there may be more.
+    pub(super) fn take(&mut self, packets: Result<Packets<'_>, linux::Error>, are_datagrams: bool) -> bool {
         match packets {
             Ok(mut packets) => {
                 let is_full = packets.are_all_that_fit();
-                if cfg!(feature = "bfd") && are_datagrams {
-                    while let Some(datagram) = packets.next_datagram() {
-                        self.act_at(now, Event::Bfd(datagram));
-                    }
-                } else {
-                    packets.for_each(|packet| self.act_at(now, Event::Packet(packet)));
+                loop {
+                    let came_at = packets.came_at();
+                    let event = if cfg!(feature = "bfd") && are_datagrams {
+                        packets.next_datagram().map(Event::Bfd)
+                    } else {
+                        packets.next().map(Event::Packet)
+                    };
+                    let Some(event) = event else { break };
+                    self.act_at(came_at, event);
                 }
                 is_full
             }

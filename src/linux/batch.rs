@@ -3,20 +3,24 @@
 //! Beside its bytes a message has an address and control data: which device, which source, which hop limit.
 //! The headers that tie them together hold pointers, so they live on the stack, for one call each.
 
+use core::ffi::c_long;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 
 use heapless::Vec;
 use static_assertions::const_assert;
 
 use super::call::{Descriptor, call, pointer_mut};
-use super::{Errno, Error};
+use super::raw::STAMPS;
+use super::{Errno, Error, clock};
 use crate::config::Family;
 use crate::limits;
 use crate::limits::{PACKET_BYTES_MAX, PACKETS_PER_BATCH_MAX, SENDS_PER_BATCH_MAX};
 use crate::router::{Datagram, Packet};
+use crate::time::Instant;
 use crate::wire::{Full, IfIndex};
 
-/// Room for the control data of one received message: the device and the hop limit take 64 bytes.
+/// Room for the control data of one received message: the device, the hop limit and the time take so much.
 const CONTROL_BYTES: usize = 96;
 
 /// Aligned as its headers must be.
@@ -32,6 +36,8 @@ struct Envelope {
     source: Ipv6Addr,
     destination: Ipv6Addr,
     hop_limit: u8,
+    /// When it came, by the time of day, in seconds and nanoseconds; zeros: the kernel was not asked.
+    stamp: [c_long; 2],
 }
 
 impl Envelope {
@@ -41,8 +47,27 @@ impl Envelope {
         source: Ipv6Addr::UNSPECIFIED,
         destination: Ipv6Addr::UNSPECIFIED,
         hop_limit: 0,
+        stamp: [0; 2],
     };
+
+    /// How long before this time of day it came, if that can be believed: somebody may have set the clock meanwhile.
+    fn age(&self, [secs, nanos]: [c_long; 2]) -> Duration {
+        let [stamp_secs, stamp_nanos] = self.stamp;
+        let later = match secs.wrapping_sub(stamp_secs) {
+            0 => nanos,
+            1 => nanos + NANOS_PER_SEC,
+            _ => return Duration::ZERO,
+        };
+        // Less than two seconds, which 32 bits hold.
+        let age = (later - stamp_nanos).max(0) as u32;
+        if age <= AGE_NANOS_MAX { Duration::from_nanos(age.into()) } else { Duration::ZERO }
+    }
 }
+
+const NANOS_PER_SEC: c_long = 1_000_000_000;
+
+/// The longest that a packet can be believed to have waited for a process that waits for it.
+const AGE_NANOS_MAX: u32 = 2_000_000;
 
 /// Packets that there is room for: the kernel's lists of links and addresses lie there too, in datagrams of up to
 /// 8 KiB whatever it is asked for (`NLMSG_GOODSIZE`).
@@ -74,8 +99,11 @@ impl Inbox {
     /// Receives what waits at a raw or UDP socket of one family, up to [`PACKETS_PER_BATCH_MAX`] packets. A packet that is
     /// longer than [`PACKET_BYTES_MAX`] is cut; its length field tells.
     pub(super) fn receive(&mut self, socket: &Descriptor, family: Family) -> Result<Packets<'_>, Error> {
+        let before = clock::now();
         let left = self.receive_batch(socket, family)?;
-        Ok(Packets { inbox: self, family, next: 0, left })
+        let is_stamped = left > 0 && self.envelopes.first().is_some_and(|first| first.stamp != [0; 2]);
+        let clocks = is_stamped.then(|| (clock::now(), clock::time_of_day_exactly()));
+        Ok(Packets { inbox: self, family, next: 0, left, before, clocks })
     }
 
     #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
@@ -163,6 +191,10 @@ pub struct Packets<'a> {
     family: Family,
     next: usize,
     left: usize,
+    /// Before they were asked for.
+    before: Instant,
+    /// If it is known when they came: one moment on both clocks.
+    clocks: Option<(Instant, [c_long; 2])>,
 }
 
 impl<'a> Packets<'a> {
@@ -170,6 +202,17 @@ impl<'a> Packets<'a> {
     #[must_use]
     pub const fn are_all_that_fit(&self) -> bool {
         self.left == PACKETS_PER_BATCH_MAX
+    }
+
+    /// When the next one came, near enough: whoever waited for it was woken by it.
+    #[must_use]
+    pub fn came_at(&self) -> Instant {
+        match (self.clocks, self.inbox.envelopes.get(self.next)) {
+            (Some((now, time_of_day)), Some(envelope)) => {
+                Instant::from_origin(now.since_origin().saturating_sub(envelope.age(time_of_day)))
+            }
+            (None, _) | (_, None) => self.before,
+        }
     }
 
     /// The next of those that have come to a UDP socket.
@@ -236,6 +279,9 @@ unsafe fn read_control(header: &libc::msghdr, envelope: &mut Envelope) {
                 (libc::IPPROTO_IP, libc::IP_TTL) if cfg!(feature = "bfd") => {
                     let ttl: libc::c_int = data.cast::<libc::c_int>().read_unaligned();
                     envelope.hop_limit = ttl as u8;
+                }
+                (libc::SOL_SOCKET, STAMPS) => {
+                    envelope.stamp = data.cast::<[c_long; 2]>().read_unaligned();
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let info: libc::in6_pktinfo = data.cast::<libc::in6_pktinfo>().read_unaligned();
@@ -507,6 +553,21 @@ mod tests {
         assert_eq!(core::mem::offset_of!(Item<libc::in_pktinfo>, value), header);
         assert_eq!(core::mem::offset_of!(Item<libc::in6_pktinfo>, value), header);
         assert_eq!(header + size_of::<libc::in6_pktinfo>(), info_len);
+    }
+
+    #[test]
+    fn a_packet_is_as_old_as_its_stamp_says_if_the_clock_was_not_set() {
+        let age = |stamp, now| Envelope { stamp, ..Envelope::EMPTY }.age(now).as_nanos();
+        assert_eq!(age([7, 400], [7, 1_400]), 1_000);
+        assert_eq!(age([7, 999_999_900], [8, 100]), 200);
+        assert_eq!(age([7, 1_400], [7, 400]), 0, "it came after the clock was read");
+        assert_eq!(age([7, 0], [7, 2_000_000]), 2_000_000);
+        assert_eq!(age([7, 0], [7, 2_000_001]), 0, "nobody waited for it");
+        assert_eq!(age([7, 0], [8, 1]), 0);
+        for set in [[6, 0], [9, 0], [c_long::MAX, 0], [c_long::MIN, 999_999_999]] {
+            assert_eq!(age([7, 0], set), 0);
+            assert_eq!(age(set, [7, 0]), 0);
+        }
     }
 
     #[test]

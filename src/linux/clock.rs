@@ -1,5 +1,6 @@
 //! The only clocks.
 
+use core::ffi::c_long;
 use core::time::Duration;
 
 use crate::time::Instant;
@@ -16,6 +17,13 @@ pub fn now() -> Instant {
 pub fn time_of_day() -> (u32, u32) {
     let (secs, nanos) = read(libc::CLOCK_REALTIME);
     (secs as u32, nanos as u32 / 1_000_000)
+}
+
+/// The time of day in seconds and nanoseconds, as the kernel stamps packets.
+#[allow(trivial_numeric_casts, reason = "the machines differ in the types")]
+pub(super) fn time_of_day_exactly() -> [c_long; 2] {
+    let (secs, nanos) = read(libc::CLOCK_REALTIME);
+    [secs as c_long, nanos as c_long]
 }
 
 /// 64-bit machines have the C library's way, which needs no system call.

@@ -98,6 +98,8 @@ pub struct Kernel<'a> {
     /// The virtual servers; `None`: the kernel speaks no generic netlink, or this build no IPVS.
     pub ipvs: Option<IpvsSocket>,
     arena: &'a mut Arena,
+    /// The kernel tells when packets came.
+    is_stamping: bool,
 }
 
 impl<'a> Kernel<'a> {
@@ -123,7 +125,19 @@ impl<'a> Kernel<'a> {
             netfilter: Netfilter::default(),
             ipvs: if cfg!(feature = "ipvs") { IpvsSocket::open().ok() } else { None },
             arena,
+            is_stamping: false,
         })
+    }
+
+    /// Has the kernel tell when packets came, or no longer.
+    pub fn stamp(&mut self, is_wanted: bool) {
+        if is_wanted != self.is_stamping {
+            self.is_stamping = is_wanted;
+            self.v4.stamp(is_wanted);
+            if let Some(v6) = &self.v6 {
+                v6.stamp(is_wanted);
+            }
+        }
     }
 
     /// Lets go what has been gathered.

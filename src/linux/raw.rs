@@ -61,6 +61,9 @@ pub(super) static SETTINGS_V6: [Setting; 9] = [
     PRIORITY,
 ];
 
+/// SO_TIMESTAMPNS as it always was, with seconds of the machine's word.
+pub(super) const STAMPS: c_int = 35;
+
 /// Memberships that the kernel allows a socket (igmp_max_memberships).
 const MEMBERSHIPS_MAX: usize = 20;
 
@@ -126,6 +129,11 @@ impl V4 {
         inbox.receive(&self.socket, Family::V4)
     }
 
+    /// Has the kernel tell when packets came, or no longer.
+    pub fn stamp(&self, is_wanted: bool) {
+        stamp(&self.socket, is_wanted);
+    }
+
     pub(super) fn send(&self, outbox: &mut Outbox, failed: &mut dyn FnMut(IfIndex, Errno)) {
         outbox.send(&self.socket, failed);
     }
@@ -182,6 +190,11 @@ impl V6 {
         inbox.receive(&self.socket, Family::V6)
     }
 
+    /// Has the kernel tell when packets came, or no longer.
+    pub fn stamp(&self, is_wanted: bool) {
+        stamp(&self.socket, is_wanted);
+    }
+
     pub(super) fn send(&self, outbox: &mut Outbox, failed: &mut dyn FnMut(IfIndex, Errno)) {
         outbox.send(&self.socket, failed);
     }
@@ -191,6 +204,11 @@ impl AsRawFd for V6 {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
+}
+
+fn stamp(socket: &Descriptor, is_wanted: bool) {
+    // Without it they have come when they are fetched.
+    let _ = socket::set(socket, libc::SOL_SOCKET, STAMPS, &c_int::from(is_wanted));
 }
 
 fn open(domain: c_int, settings: &[Setting], call: &'static str) -> Result<Descriptor, Error> {
