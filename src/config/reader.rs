@@ -355,12 +355,12 @@ impl<'d> Iterator for Values<'d, '_> {
 
     #[inline(never)]
     fn next(&mut self) -> Option<Value<'d>> {
-        let entry = self.entries.find(|entry| entry.name == self.name)?;
+        let entry = self.entries.next_named(self.name)?;
         Some(Value { text: entry.value.trim_ascii(), line: entry.line })
     }
 }
 
-pub(super) const fn entries<'d, 'n>(section: Section<'d>, name: &'n str) -> Values<'d, 'n> {
+pub(super) fn entries<'d, 'n>(section: Section<'d>, name: &'n str) -> Values<'d, 'n> {
     Values { entries: section.entries(), name: name.as_bytes() }
 }
 
@@ -394,7 +394,7 @@ impl<'d> Iterator for ValueWords<'d, '_> {
     }
 }
 
-pub(super) const fn words_of<'d, 'n>(section: Section<'d>, name: &'n str) -> ValueWords<'d, 'n> {
+pub(super) fn words_of<'d, 'n>(section: Section<'d>, name: &'n str) -> ValueWords<'d, 'n> {
     ValueWords { values: entries(section, name), words: Words::new(&[]), line: 0 }
 }
 

@@ -31,6 +31,8 @@ struct SectionRecord {
     kind: Piece,
     name: Piece,
     line: u32,
+    /// The place of its first entry, once they are in order.
+    first: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -193,8 +195,8 @@ impl Document {
         outcome
     }
 
-    /// Puts the entries into the order of their sections, each with its own in the file's order. Only those of a section that
-    /// the file comes back to are elsewhere.
+    /// Puts the entries into the order of their sections, each with its own in the file's order, and notes where each section's
+    /// begin. Only those of a section that the file comes back to are elsewhere.
     fn sort(&mut self) {
         for len in 2..=self.entries.len() {
             let mut part = self.entries.get_mut(..len).unwrap_or(&mut []);
@@ -204,6 +206,11 @@ impl Document {
                 core::mem::swap(left, right);
                 let Some((_, before)) = part.split_last_mut() else { break };
                 part = before;
+            }
+        }
+        for (place, entry) in self.entries.iter().enumerate().rev() {
+            if let Some(section) = self.sections.get_mut(usize::from(entry.section)) {
+                section.first = place as u32;
             }
         }
     }
@@ -234,9 +241,22 @@ impl Document {
         piece.of(&self.bytes)
     }
 
-    /// Sets an option: the last one wins, at the place of the first.
-    fn set(&mut self, entry: EntryRecord) -> bool {
+    fn entry(&self, record: &EntryRecord) -> Entry<'_> {
+        Entry {
+            name: self.piece(record.name),
+            value: self.piece(record.value),
+            line: record.line,
+            is_list: record.is_list,
+        }
+    }
+
+    /// Sets an option: the last one wins, at the place of the first. Nothing of its section is in front of `from`.
+    fn set(&mut self, entry: EntryRecord, from: usize) -> bool {
         let bytes = &self.bytes;
+        let own = self.entries.get(from..).unwrap_or(&[]);
+        if !own.iter().any(|other| other.is_same_option(&entry, bytes)) {
+            return self.entries.push(entry).is_ok();
+        }
         let mut is_set = false;
         self.entries.retain_mut(|other| {
             if !other.is_same_option(&entry, bytes) {
@@ -249,13 +269,14 @@ impl Document {
             }
             false
         });
-        is_set || self.entries.push(entry).is_ok()
+        is_set
     }
 
-    /// Adds an item to a list; an option of the same name becomes its first item.
-    fn add(&mut self, entry: EntryRecord) -> bool {
+    /// Adds an item to a list; an option of the same name becomes its first item. Nothing of its section is in front of
+    /// `from`.
+    fn add(&mut self, entry: EntryRecord, from: usize) -> bool {
         let bytes = &self.bytes;
-        for other in &mut self.entries {
+        for other in self.entries.get_mut(from..).unwrap_or(&mut []) {
             if other.is_same_option(&entry, bytes) {
                 other.is_list = true;
             }
@@ -279,7 +300,11 @@ impl Piece {
 
 impl EntryRecord {
     fn is_same_option(&self, other: &Self, bytes: &[u8]) -> bool {
-        self.section == other.section && self.name.of(bytes) == other.name.of(bytes)
+        self.section == other.section && self.has_name(other.name.of(bytes), bytes)
+    }
+
+    fn has_name(&self, name: &[u8], bytes: &[u8]) -> bool {
+        self.name.len as usize == name.len() && self.name.of(bytes) == name
     }
 }
 
@@ -344,8 +369,8 @@ impl<'a> Section<'a> {
 
     /// Its options and list items, in the file's order.
     #[must_use]
-    pub const fn entries(self) -> Entries<'a> {
-        Entries { section: self, next: 0 }
+    pub fn entries(self) -> Entries<'a> {
+        Entries { section: self, next: self.record().first as usize }
     }
 
     /// Whether this is its name, be it its own or the one that libuci gives it.
@@ -404,8 +429,29 @@ impl<'a> Iterator for Sections<'a> {
 #[derive(Debug, Clone)]
 pub struct Entries<'a> {
     section: Section<'a>,
-    /// The place of the next one; 0: it is to be looked for.
+    /// The place of the next one.
     next: usize,
+}
+
+impl<'a> Entries<'a> {
+    /// The next one of this name: every option that can be written is looked for in every section.
+    #[inline(never)]
+    pub(super) fn next_named(&mut self, name: &[u8]) -> Option<Entry<'a>> {
+        let document = self.section.document;
+        let rest = self.rest();
+        let place = rest.iter().position(|record| record.has_name(name, &document.bytes))?;
+        self.next += place + 1;
+        rest.get(place).map(|record| document.entry(record))
+    }
+
+    /// Those that are left.
+    fn rest(&self) -> &'a [EntryRecord] {
+        let entries = &self.section.document.entries;
+        let index = self.section.index;
+        let rest = entries.get(self.next..).unwrap_or(&[]);
+        let len = rest.iter().take_while(|record| record.section == index).count();
+        rest.get(..len).unwrap_or(&[])
+    }
 }
 
 impl<'a> Iterator for Entries<'a> {
@@ -413,19 +459,9 @@ impl<'a> Iterator for Entries<'a> {
 
     #[inline(never)]
     fn next(&mut self) -> Option<Entry<'a>> {
-        let document = self.section.document;
-        let index = self.section.index;
-        if self.next == 0 {
-            self.next = document.entries.partition_point(|record| record.section < index);
-        }
-        let record = document.entries.get(self.next).filter(|record| record.section == index)?;
+        let record = self.rest().first()?;
         self.next += 1;
-        Some(Entry {
-            name: document.piece(record.name),
-            value: document.piece(record.value),
-            line: record.line,
-            is_list: record.is_list,
-        })
+        Some(self.section.document.entry(record))
     }
 }
 

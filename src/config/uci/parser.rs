@@ -7,7 +7,8 @@ use super::{Document, EntryRecord, Error, ErrorKind, Piece, SectionRecord};
 
 /// Parses the first `file_end` bytes of the document.
 pub(super) fn parse(document: &mut Document, file_end: usize) -> Result<(), Error> {
-    let mut parser = Parser { document, position: 0, line_end: 0, file_end, line: 0, section: None };
+    let mut parser =
+        Parser { document, position: 0, line_end: 0, file_end, line: 0, section: None, entries_from: 0 };
     parser.file()
 }
 
@@ -21,6 +22,8 @@ struct Parser<'d> {
     /// Number of lines read.
     line: u32,
     section: Option<u16>,
+    /// No entry in front of this one belongs to the section.
+    entries_from: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -120,11 +123,15 @@ impl Parser<'_> {
                 return Err(self.error(ErrorKind::TypeDiffers { first }));
             }
             self.section = Some(prior.index());
+            self.entries_from = 0;
             return Ok(());
         }
         let sections = &mut self.document.sections;
         self.section = Some(sections.len() as u16);
-        sections.push(SectionRecord { kind, name, line }).map_err(|_| self.error(ErrorKind::TooManySections))
+        self.entries_from = self.document.entries.len();
+        sections
+            .push(SectionRecord { kind, name, line, first: 0 })
+            .map_err(|_| self.error(ErrorKind::TooManySections))
     }
 
     /// `option NAME [VALUE]` or `list NAME [VALUE]`. An option without value changes nothing.
@@ -139,8 +146,12 @@ impl Parser<'_> {
         self.end_of_statement()?;
 
         let entry = EntryRecord { name, value, line, section, is_list };
-        let fits =
-            if is_list { self.document.add(entry) } else { value.len == 0 || self.document.set(entry) };
+        let from = self.entries_from;
+        let fits = if is_list {
+            self.document.add(entry, from)
+        } else {
+            value.len == 0 || self.document.set(entry, from)
+        };
         if fits { Ok(()) } else { Err(self.error(ErrorKind::TooManyOptions)) }
     }
 
