@@ -1,18 +1,15 @@
 //! What an advert costs in system calls, counted by strace.
 
-use std::fs;
-use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use crate::daemon::Kind;
-use crate::harness::{Process, Workspace, eventually, now, program};
+use crate::harness::Calls;
 use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
 use crate::plot::Bars;
 use crate::report::{Report, for_each};
-use crate::steady::periods;
+use crate::state::periods;
 use crate::table::{Cell, Row, Target};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,49 +23,21 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
             continue;
         }
         let what = format!("system calls for an advert, {routers} × 100 ms");
-        let counts = for_each(&what, routers == 1, |kind| count(plan, kind, routers));
+        let intent = Intent { routers, again: false, ..Intent::one(SECOND / 10) };
+        let counts = for_each(&what, &intent, |kind| count(plan, kind, intent));
         bars.group(&format!("{routers} × 100 ms"), counts);
         let cells = counts.map(|count| count.map(Cell::new));
-        report.row(routers == 1, Row { what, cells, target: Some(Target::AtMost(most)) });
+        report.row(&intent, Row { what, cells, target: Some(Target::AtMost(most)) });
     }
     report.plot("calls", bars.svg());
 }
 
 /// System calls of a master that is left alone, for each of its adverts.
-fn count(plan: &Plan, kind: Kind, routers: u8) -> f64 {
-    let intent = Intent { routers, again: false, ..Intent::one(SECOND / 10) };
-    let mut lone = Pair::begin(kind, intent);
-    lone.capture.wait_advert(&lone.routers[0].port, routers, Duration::ZERO, SECOND * 10);
-    lone.routers[0].wait_addresses(&intent, SECOND * 10);
-    // What mastership brings about is over.
-    thread::sleep(SECOND);
-
-    let workspace = Workspace::new();
-    let summary = workspace.path("summary");
-    let mut command = Command::new(program("strace").expect("asked for before"));
-    command.args(["-f", "-c", "-o"]).arg(&summary);
-    let ids = lone.master().ids();
-    for id in &ids {
-        command.args(["-p", &id.to_string()]);
-    }
-    let mut strace = Process::start(command, workspace.path("strace.log"));
-    eventually("strace has looked", SECOND * 5, || {
-        (strace.log().matches("attached").count() >= ids.len()).then_some(())
-    });
-    let from = now();
-    thread::sleep(plan.span(SECOND * 5));
-    strace.signal(libc::SIGINT);
-    let to = now();
-    strace.wait(SECOND * 5);
-    let frames = lone.capture.between(from, to);
+fn count(plan: &Plan, kind: Kind, intent: Intent) -> f64 {
+    let mut lone = Pair::alone(kind, intent);
+    let calls = Calls::count(&lone.master().ids(), plan.span(SECOND * 5)).expect("strace may look");
+    let frames = lone.capture.between(calls.from, calls.to);
     let (_, _, adverts) = periods(&frames, lone.master().port.index(), intent.interval);
-    let text = fs::read_to_string(&summary).expect("strace has written");
-    let calls = total(&text).unwrap_or_else(|| panic!("a total in strace's summary:\n{text}"));
-    calls as f64 / adverts as f64
-}
-
-/// `100.00    0.000123           1       123         4 total`: the fourth word counts the calls.
-fn total(summary: &str) -> Option<u64> {
-    let line = summary.lines().rfind(|line| line.trim_end().ends_with("total"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+    assert!(adverts > 0, "it speaks");
+    calls.count as f64 / adverts as f64
 }

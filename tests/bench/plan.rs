@@ -28,6 +28,11 @@ impl Plan {
                 _ => return Err(format!("{word}: neither an option nor one of {}", names.join(", "))),
             }
         }
+        if plan.publish && (plan.quick || !plan.only.is_empty()) {
+            return Err(
+                "what is published is the whole of it: --publish without --quick and MEASURE".to_owned()
+            );
+        }
         Ok(plan)
     }
 

@@ -33,28 +33,26 @@ struct Harm {
 }
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
-    let harms = for_each("rubbish", true, |kind| harm(plan, kind));
+    let intent = Intent { priority: 150, ..Intent::one(SECOND / 10) };
+    let harms = for_each("rubbish", &intent, |kind| harm(plan, kind, intent));
     let lost = harms.each_ref().map(|harm| {
         let harm = harm.as_ref()?;
         Some(Cell::noted(harm.lost as f64, format!("of {}", harm.due)))
     });
     let what = format!("adverts lost to {RATE} invalid packets a second, at 100 ms");
-    report.row(true, Row { what, cells: lost, target: Some(Target::AtMost(0.0)) });
+    report.row(&intent, Row { what, cells: lost, target: Some(Target::AtMost(0.0)) });
     let wrong = harms.map(|harm| harm.map(|harm| Cell::new(harm.wrong as f64)));
     let what = "with a backup under these packets: its adverts, while the master lives".to_owned();
-    report.row(true, Row { what, cells: wrong, target: Some(Target::AtMost(0.0)) });
+    report.row(&intent, Row { what, cells: wrong, target: Some(Target::AtMost(0.0)) });
 }
 
 /// A master that is alone is flooded, and then a pair.
-fn harm(plan: &Plan, kind: Kind) -> Harm {
-    let intent = Intent { priority: 150, ..Intent::one(SECOND / 10) };
+fn harm(plan: &Plan, kind: Kind, intent: Intent) -> Harm {
     let span = plan.span(SECOND * 6);
-    let mut pair = Pair::begin(kind, intent);
+    let mut pair = Pair::alone(kind, intent);
     let stranger = Host::new("stranger");
     let port = pair.lan.attach_with(&stranger, "eth0", &["10.0.0.66/16"]);
     let flooder = Flooder::new(&stranger, "eth0");
-    pair.capture.wait_advert(&pair.routers[0].port, 1, Duration::ZERO, SECOND * 10);
-    pair.routers[0].wait_addresses(&intent, SECOND * 10);
     let (from, to) = flood(&flooder, port.mac(), span);
     let lost = silence(&pair, from, to);
     // It has recovered before the backup comes.
