@@ -9,7 +9,7 @@ use crate::pair::Pair;
 use crate::plan::Plan;
 use crate::plot::Bars;
 use crate::report::{Report, for_each};
-use crate::state::periods;
+use crate::state::adverts;
 use crate::table::{Cell, Row, Target};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,8 +36,9 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
 fn count(plan: &Plan, kind: Kind, intent: Intent) -> f64 {
     let mut lone = Pair::alone(kind, intent);
     let calls = Calls::count(&lone.master().ids(), plan.span(SECOND * 5)).expect("strace may look");
+    lone.wait_recorded(calls.to);
     let frames = lone.capture.between(calls.from, calls.to);
-    let (_, _, adverts) = periods(&frames, lone.master().port.index(), intent.interval);
+    let adverts = adverts(&frames, lone.master().port.index()).len();
     assert!(adverts > 0, "it speaks");
     calls.count as f64 / adverts as f64
 }

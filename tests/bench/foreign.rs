@@ -19,7 +19,7 @@ const STRANGERS: std::ops::RangeInclusive<u8> = 101..=200;
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
     let intent = Intent { again: false, ..Intent::one(Duration::from_millis(100)) };
-    let mut lines = Lines::new("Processor time a minute at 1 × 100 ms, ms, by foreign adverts a second");
+    let mut lines = Lines::new("Processor time, ms a minute, by foreign adverts a second");
     for rate in RATES {
         if plan.quick && rate == 10 {
             continue;

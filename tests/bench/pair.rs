@@ -201,6 +201,12 @@ impl Pair {
         self.capture.wait_advert(&self.routers[self.master].port, 1, from, limit).0
     }
 
+    /// Waits until the capture has everything up to this moment.
+    pub(crate) fn wait_recorded(&self, to: Duration) {
+        self.capture.wait("something is said", to, self.intent.interval + SECOND * 5, |_| Some(()));
+        assert_eq!(self.capture.dropped(), 0, "the capture is complete");
+    }
+
     /// Adverts of the second router since a moment: each is one too many.
     pub(crate) fn false_adverts(&self, from: Duration, to: Duration) -> usize {
         let Some(backup) = self.routers.get(1 - self.master) else { return 0 };

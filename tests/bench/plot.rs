@@ -212,6 +212,7 @@ impl Lines {
             let _ = writeln!(drawing.body, r#"<path class="grid" d="M{LEFT} {y:.1}H{right}"/>"#);
             drawing.text(LEFT - 10.0, y + 4.5, "small end", &number(power));
         }
+        let mut labels = Vec::new();
         for kind in KINDS {
             let class = kind.name();
             let value = |(x, values): &(f64, [Option<f64>; 3])| Some((*x, values[kind as usize]?));
@@ -225,9 +226,16 @@ impl Lines {
                 let _ =
                     writeln!(drawing.body, r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" class="{class}"/>"#);
             }
-            let words = format!("{class} {}", number(last));
+            labels.push((place_y(last) + 4.5, place_x(last_x) + 9.0, kind, last));
+        }
+        // From above, and none over the one before.
+        labels.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let mut before = (f64::MIN, 0.0);
+        for (y, x, kind, last) in labels {
+            let is_beside = (x - before.1).abs() > 1.0;
+            before = (if is_beside { y } else { y.max(before.0 + 15.0) }, x);
             let style = if kind == Kind::Vipd { "strong" } else { "" };
-            drawing.text(place_x(last_x) + 9.0, place_y(last) + 4.5, style, &words);
+            drawing.text(x, before.0, style, &format!("{} {}", kind.name(), number(last)));
         }
         drawing.y = bottom + 20.0;
         drawing.finish(&self.title)

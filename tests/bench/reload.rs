@@ -10,7 +10,7 @@ use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
 use crate::report::{Report, for_each};
-use crate::state::periods;
+use crate::state::{adverts, periods};
 use crate::table::{Cell, Row, Target};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ fn reload(kind: Kind, intent: Intent, runs: usize) -> Figures {
         });
         thread::sleep(SECOND / 2);
         let frames = lone.capture.between(from.saturating_sub(SECOND / 5), now());
-        let (periods, _, _) = periods(&frames, port, intent.interval);
+        let periods = periods(&adverts(&frames, port));
         late.push(periods.ends().expect("it speaks").1 - ms(intent.interval));
     }
     Figures::new(late)

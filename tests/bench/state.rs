@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::daemon::Router;
 use crate::figures::{Figures, ms, ms_after};
 use crate::harness::{Frame, now};
+use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::table::{Cell, number};
 
@@ -27,15 +28,14 @@ pub(crate) struct State {
 impl State {
     /// Watches the pair while this is done.
     pub(crate) fn watch(pair: &mut Pair, pass: impl FnOnce()) -> Self {
-        let interval = pair.intent.interval;
         let ids: Vec<_> = pair.routers.iter_mut().map(Router::ids).collect();
         let time = || ids.iter().map(|ids| cpu_time(ids)).collect::<Vec<_>>();
         let (before, from) = (time(), now());
         pass();
         let (after, to) = (time(), now());
-        assert_eq!(pair.capture.dropped(), 0, "the capture is complete");
-        let frames = pair.capture.between(from, to);
-        let (periods, missed, sent) = periods(&frames, pair.master().port.index(), interval);
+        pair.wait_recorded(to);
+        let adverts = adverts(&pair.capture.between(from, to), pair.master().port.index());
+        let sent = adverts.len();
         assert!(sent > 1, "the master speaks");
         let minutes = (to - from).as_secs_f64() / 60.0;
         let cpu = [0, 1].map(|which| match (before.get(which), after.get(which)) {
@@ -45,10 +45,10 @@ impl State {
         Self {
             cpu: cpu.map(|time| time / minutes),
             each: cpu.map(|time| time * 1000.0 / sent as f64),
-            periods,
-            missed,
+            periods: periods(&adverts),
+            missed: missing(&adverts, &pair.intent, from, to),
             wrong: pair.false_adverts(from, to),
-            nominal: ms(interval),
+            nominal: ms(pair.intent.interval),
         }
     }
 
@@ -80,21 +80,29 @@ impl State {
     }
 }
 
-/// The time between an advert and the next one of the same virtual router, in milliseconds; how many are missing, and how
-/// many there are.
-pub(crate) fn periods(frames: &[Frame], port: u32, interval: Duration) -> (Figures, u64, u64) {
-    let mut last: BTreeMap<u8, Duration> = BTreeMap::new();
-    let (mut periods, mut missed, mut sent) = (Vec::new(), 0, 0);
-    for frame in frames.iter().filter(|frame| frame.port == port) {
-        let Some(vrrp) = frame.vrrp() else { continue };
-        sent += 1;
-        if let Some(before) = last.insert(vrrp.vrid, frame.at) {
-            let period = ms_after(before, frame.at);
-            periods.push(period);
-            missed += (period / ms(interval)).round().max(1.0) as u64 - 1;
-        }
-    }
-    (Figures::new(periods), missed, sent)
+/// The adverts of a port: of which virtual router, and when.
+pub(crate) fn adverts(frames: &[Frame], port: u32) -> Vec<(u8, Duration)> {
+    let ours = frames.iter().filter(|frame| frame.port == port);
+    ours.filter_map(|frame| Some((frame.vrrp()?.vrid, frame.at))).collect()
+}
+
+/// The time between an advert and the next one of the same virtual router, in milliseconds.
+pub(crate) fn periods(adverts: &[(u8, Duration)]) -> Figures {
+    let mut last = BTreeMap::new();
+    let period = |(vrid, at): &(u8, Duration)| Some(ms_after(last.insert(*vrid, *at)?, *at));
+    Figures::new(adverts.iter().filter_map(period).collect())
+}
+
+/// How many adverts of these virtual routers have no place between two moments: those of every silence that is longer than
+/// an interval and a half.
+pub(crate) fn missing(adverts: &[(u8, Duration)], intent: &Intent, from: Duration, to: Duration) -> u64 {
+    let mut last: BTreeMap<_, _> = (1..=intent.routers).map(|vrid| (vrid, from)).collect();
+    let ends: Vec<_> = last.keys().map(|vrid| (*vrid, to)).collect();
+    let silences = adverts
+        .iter()
+        .chain(&ends)
+        .filter_map(|(vrid, at)| Some(at.saturating_sub(last.insert(*vrid, *at)?)));
+    silences.map(|silence| (ms(silence) / ms(intent.interval) - 0.5).floor().max(0.0) as u64).sum()
 }
 
 /// The processor time of these processes, all their threads in it, to the nanosecond.

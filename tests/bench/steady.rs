@@ -36,7 +36,7 @@ const GROWING: u64 = 100;
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
     let mut bars = Bars::new("Processor time for an advert that is sent, µs");
-    let mut lines = Lines::new("Processor time a minute at 100 ms, ms, by virtual routers: the master's");
+    let mut lines = Lines::new("Processor time at 100 ms, ms a minute, by virtual routers");
     for (routers, interval, target) in STATES {
         if plan.quick && !QUICK.contains(&(routers, interval)) {
             continue;
