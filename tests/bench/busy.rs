@@ -7,8 +7,8 @@ use crate::harness::Burners;
 use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
-use crate::report::{Report, for_each};
-use crate::state::State;
+use crate::report::Report;
+use crate::state::{State, states};
 use crate::table::{Cell, Row};
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
@@ -16,8 +16,8 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
         let intent =
             Intent { priority: 200, again: false, realtime, ..Intent::one(Duration::from_millis(100)) };
         let name = format!("1 × 100 ms, all processors busy, {name}");
-        let span = plan.span(Duration::from_secs(30));
-        let states = for_each(&name, &intent, |kind| {
+        let span = plan.span(Duration::from_secs(10));
+        let states = states(plan, &name, &intent, |kind| {
             let mut pair = Pair::start(kind, intent, 100);
             let _burners = Burners::start();
             State::watch(&mut pair, || thread::sleep(span))

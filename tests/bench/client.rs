@@ -9,7 +9,7 @@ use crate::intent::{Intent, own};
 use crate::pair::{Loss, Pair};
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::table::{Cell, Row, Target};
+use crate::table::{Cell, Row};
 use crate::turns::{Tally, Turns};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
         let mut row = |what: &str, found: Tally| {
             let cells = found.figures().each_ref().map(Cell::spread);
             let what = format!("{name} at 100 ms: {what}, median");
-            report.row(&intent, Row { what, cells, target: Some(Target::Ratio(1.0)) });
+            report.row(&intent, Row { what, cells, target: None });
         };
         if matches!(loss, Loss::Cut) {
             row("announced above the protocol's wait", late);

@@ -8,15 +8,14 @@ use crate::harness::{Asker, Frame, Host};
 use crate::intent::{Intent, own};
 use crate::pair::Pair;
 use crate::plan::Plan;
-use crate::report::{Report, for_each};
+use crate::report::Report;
 use crate::table::{Cell, Row, Target};
+use crate::turns::anew;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Virtual routers, addresses of each, and what is to be reached.
 const CROWDS: [(u8, u8, Option<f64>); 4] = [(255, 1, Some(0.5)), (1, 1, None), (1, 20, None), (1, 100, None)];
-/// How often all begins anew, so that no daemon has the better time of day.
-const BATCHES: usize = 3;
 
 /// Milliseconds.
 #[derive(Default)]
@@ -33,18 +32,11 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
         let intent = Intent { routers, addresses, ..Intent::one(SECOND / 10) };
         let name = format!("killed, {routers} × {addresses} addresses at 100 ms");
         let runs = plan.runs(9);
-        let batches = BATCHES.min(runs);
-        let mut found: [Crowd; 3] = Default::default();
-        for _ in 0..batches {
-            let batch = for_each(&name, &intent, |kind| kill(kind, intent, runs.div_ceil(batches)));
-            for (all, some) in found.iter_mut().zip(batch) {
-                let some = some.unwrap_or_default();
-                all.announced.extend(some.announced);
-                all.answers.extend(some.answers);
-            }
-        }
+        let batches = plan.batches();
+        let found = anew(&name, &intent, batches, |kind| kill(kind, intent, runs.div_ceil(batches)));
         let mut row = |what: &str, values: fn(&Crowd) -> &Vec<f64>| {
-            let cells = found.each_ref().map(|crowd| Cell::spread(&Figures::new(values(crowd).clone())));
+            let all = |crowds: &Vec<Crowd>| crowds.iter().flat_map(values).copied().collect();
+            let cells = found.each_ref().map(|crowds| Cell::spread(&Figures::new(all(crowds))));
             let what = format!("{name}: {what}, above the wait of its own virtual router");
             report.row(&intent, Row { what, cells, target: target.map(Target::Ratio) });
         };

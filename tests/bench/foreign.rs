@@ -8,8 +8,8 @@ use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
 use crate::plot::Lines;
-use crate::report::{Report, for_each};
-use crate::state::State;
+use crate::report::Report;
+use crate::state::{State, states};
 use crate::table::Row;
 
 /// Adverts a second.
@@ -25,8 +25,8 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
             continue;
         }
         let what = format!("1 × 100 ms, {rate} foreign adverts a second: processor time a minute");
-        let states = for_each(&what, &intent, |kind| hear(plan, kind, intent, rate));
-        lines.point(rate.into(), states.each_ref().map(|state| state.as_ref().map(|it| it.cpu[0])));
+        let states = states(plan, &what, &intent, |kind| hear(plan, kind, intent, rate));
+        lines.point(rate.into(), states.each_ref().map(|state| state.as_ref().map(|it| it.cpu(0))));
         let cells = states.map(|state| state.map(|it| it.cost(0)));
         report.row(&intent, Row { what, cells, target: None });
     }
@@ -45,7 +45,7 @@ fn hear(plan: &Plan, kind: Kind, intent: Intent, rate: u32) -> State {
             Forged { vrid, addresses, ..Forged::version_3(100) }.frame(port.mac())
         })
         .collect();
-    let span = plan.span(Duration::from_secs(15));
+    let span = plan.span(Duration::from_secs(5));
     State::watch(&mut lone, || {
         let sent = flooder.flood(&frames, rate, span);
         assert!(f64::from(sent) > f64::from(rate) * span.as_secs_f64() * 0.9, "they spoke: {sent}");

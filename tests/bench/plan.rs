@@ -45,6 +45,12 @@ impl Plan {
         if self.quick { 1 } else { (self.runs * of_thirty).div_ceil(30) }
     }
 
+    /// How often all begins anew where it would take too long to do so for each run, so that no daemon has the better time
+    /// of day.
+    pub(crate) fn batches(&self) -> usize {
+        if self.quick { 1 } else { self.runs.min(3) }
+    }
+
     /// How long something is watched for which this long is enough when `--runs` is 30.
     pub(crate) fn span(&self, full: Duration) -> Duration {
         if self.quick {

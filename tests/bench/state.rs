@@ -4,25 +4,39 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
 
-use crate::daemon::Router;
+use crate::daemon::{Kind, Router};
 use crate::figures::{Figures, ms, ms_after};
 use crate::harness::{Frame, now};
 use crate::intent::Intent;
 use crate::pair::Pair;
+use crate::plan::Plan;
 use crate::table::{Cell, number};
+use crate::turns::anew;
 
 /// What one daemon did.
 pub(crate) struct State {
-    /// Milliseconds of processor time in a minute: the master's and the backup's.
-    pub(crate) cpu: [f64; 2],
-    /// Microseconds for each advert.
-    pub(crate) each: [f64; 2],
-    pub(crate) periods: Figures,
+    /// Processor time of the master and of the backup.
+    time: [Duration; 2],
+    span: Duration,
+    sent: usize,
+    /// Milliseconds.
+    periods: Figures,
     missed: u64,
     /// Adverts of the backup.
     wrong: usize,
     /// Milliseconds from advert to advert, as intended.
     nominal: f64,
+}
+
+/// Watches every daemon that can, in turn; `work` begins anew each time.
+pub(crate) fn states(
+    plan: &Plan,
+    what: &str,
+    intent: &Intent,
+    work: impl FnMut(Kind) -> State,
+) -> [Option<State>; 3] {
+    let found = anew(what, intent, plan.batches(), work);
+    found.map(|states| states.into_iter().reduce(State::and))
 }
 
 impl State {
@@ -35,16 +49,16 @@ impl State {
         let (after, to) = (time(), now());
         pair.wait_recorded(to);
         let adverts = adverts(&pair.capture.between(from, to), pair.master().port.index());
-        let sent = adverts.len();
-        assert!(sent > 1, "the master speaks");
-        let minutes = (to - from).as_secs_f64() / 60.0;
-        let cpu = [0, 1].map(|which| match (before.get(which), after.get(which)) {
-            (Some(before), Some(after)) => ms(after.saturating_sub(*before)),
-            _ => 0.0,
+        assert!(adverts.len() > 1, "the master speaks");
+        // Nobody's where the master is alone.
+        let time = [0, 1].map(|which| {
+            let ends = before.get(which).zip(after.get(which));
+            ends.map(|(before, after)| after.saturating_sub(*before)).unwrap_or_default()
         });
         Self {
-            cpu: cpu.map(|time| time / minutes),
-            each: cpu.map(|time| time * 1000.0 / sent as f64),
+            time,
+            span: to - from,
+            sent: adverts.len(),
             periods: periods(&adverts),
             missed: missing(&adverts, &pair.intent, from, to),
             wrong: pair.false_adverts(from, to),
@@ -52,9 +66,31 @@ impl State {
         }
     }
 
-    /// Processor time in a minute, of the master (0) or of the backup (1).
+    /// This and another time together.
+    fn and(self, other: Self) -> Self {
+        Self {
+            time: [0, 1].map(|which| self.time[which] + other.time[which]),
+            span: self.span + other.span,
+            sent: self.sent + other.sent,
+            periods: Figures::new([self.periods.all(), other.periods.all()].concat()),
+            missed: self.missed + other.missed,
+            wrong: self.wrong + other.wrong,
+            nominal: self.nominal,
+        }
+    }
+
+    /// Milliseconds of processor time in a minute, of the master (0) or of the backup (1).
+    pub(crate) fn cpu(&self, which: usize) -> f64 {
+        ms(self.time[which]) / (self.span.as_secs_f64() / 60.0)
+    }
+
+    /// Microseconds for each advert.
+    pub(crate) fn each(&self, which: usize) -> f64 {
+        ms(self.time[which]) * 1000.0 / self.sent as f64
+    }
+
     pub(crate) fn cost(&self, which: usize) -> Cell {
-        Cell::noted(self.cpu[which], format!("{} µs an advert", number(self.each[which])))
+        Cell::noted(self.cpu(which), format!("{} µs an advert", number(self.each(which))))
     }
 
     /// How far the mean period is off its nominal, in percent.

@@ -10,8 +10,8 @@ use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
 use crate::plot::{Bars, Lines};
-use crate::report::{Report, attempt, for_each};
-use crate::state::State;
+use crate::report::{Report, attempt};
+use crate::state::{State, states};
 use crate::table::{Cell, Row, Target, number};
 
 /// Virtual routers, milliseconds, and what is to be reached in processor time.
@@ -44,8 +44,8 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
         let intent =
             Intent { routers, priority: 200, again: false, ..Intent::one(Duration::from_millis(interval)) };
         let name = format!("{routers} × {interval} ms");
-        let span = plan.span(Duration::from_secs(15)).max(intent.interval * 4);
-        let states = for_each(&name, &intent, |kind| {
+        let span = plan.span(Duration::from_secs(5)).max(intent.interval * 4);
+        let states = states(plan, &name, &intent, |kind| {
             State::watch(&mut Pair::start(kind, intent, 100), || thread::sleep(span))
         });
         let mut row = |what: &str, cell: &dyn Fn(&State) -> Cell, target| {
@@ -60,9 +60,9 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
         row("period, standard deviation", &State::jitter, Some(Target::Ratio(1.0)));
         row("missed adverts", &State::missed, Some(Target::AtMost(0.0)));
         if interval == GROWING {
-            lines.point(routers.into(), states.each_ref().map(|state| state.as_ref().map(|it| it.cpu[0])));
+            lines.point(routers.into(), states.each_ref().map(|state| state.as_ref().map(|it| it.cpu(0))));
         }
-        bars.group(&name, states.map(|state| state.map(|state| state.each[0])));
+        bars.group(&name, states.map(|state| state.map(|state| state.each(0))));
     }
     report.plot("cpu", bars.svg());
     report.plot("growth", lines.svg());

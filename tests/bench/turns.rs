@@ -35,6 +35,21 @@ impl<R> Turns<R> {
     }
 }
 
+/// Does something again and again on ground that is new each time; what each of them made of it, in the order of [`KINDS`].
+pub(crate) fn anew<T>(
+    what: &str,
+    intent: &Intent,
+    times: usize,
+    mut work: impl FnMut(Kind) -> T,
+) -> [Vec<T>; 3] {
+    let mut turns = Turns::begin(what, intent, |_| ());
+    let mut found = KINDS.map(|_| Vec::new());
+    for round in 0..times {
+        turns.each(round, |kind, ()| found[kind as usize].push(work(kind)));
+    }
+    found
+}
+
 impl Tally {
     pub(crate) fn add(&mut self, kind: Kind, value: f64) {
         self.0[kind as usize].push(value);
