@@ -1,18 +1,15 @@
 //! What an advert costs in system calls, counted by strace.
 
-use std::fs;
-use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use crate::daemon::Kind;
-use crate::harness::{Process, Workspace, eventually, now, program};
+use crate::harness::Calls;
 use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
 use crate::plot::Bars;
 use crate::report::{Report, for_each};
-use crate::steady::periods;
+use crate::state::adverts;
 use crate::table::{Cell, Row, Target};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,55 +17,41 @@ const SECOND: Duration = Duration::from_secs(1);
 const NUMBERS: [(u8, f64); 3] = [(1, 2.05), (100, 0.2), (255, 0.1)];
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
-    let mut bars = Bars::new("System calls for an advert");
+    let mut bars = Bars::new("System calls for an advert that is sent");
     for (routers, most) in NUMBERS {
         if plan.quick && routers == 100 {
             continue;
         }
-        let what = format!("system calls for an advert, {routers} × 100 ms");
-        let counts = for_each(&what, routers == 1, |kind| count(plan, kind, routers));
-        bars.group(&format!("{routers} × 100 ms"), counts);
-        let cells = counts.map(|count| count.map(Cell::new));
-        report.row(routers == 1, Row { what, cells, target: Some(Target::AtMost(most)) });
+        let name = format!("{routers} × 100 ms");
+        let intent = Intent { routers, priority: 200, again: false, ..Intent::one(SECOND / 10) };
+        let counts = for_each(&format!("system calls, {name}"), &intent, |kind| count(plan, kind, intent));
+        let mut row = |what: &str, which: usize, target| {
+            let cells = counts.map(|counts| counts.map(|counts| Cell::new(counts[which])));
+            report.row(&intent, Row { what: format!("{name}: {what}"), cells, target });
+        };
+        row("system calls for an advert that is sent", 0, Some(Target::AtMost(most)));
+        row("system calls for an advert that a backup hears", 1, None);
+        bars.group(&name, counts.map(|counts| counts.map(|counts| counts[0])));
     }
     report.plot("calls", bars.svg());
 }
 
-/// System calls of a master that is left alone, for each of its adverts.
-fn count(plan: &Plan, kind: Kind, routers: u8) -> f64 {
-    let intent = Intent { routers, again: false, ..Intent::one(SECOND / 10) };
-    let mut lone = Pair::begin(kind, intent);
-    lone.capture.wait_advert(&lone.routers[0].port, routers, Duration::ZERO, SECOND * 10);
-    lone.routers[0].wait_addresses(&intent, SECOND * 10);
-    // What mastership brings about is over.
-    thread::sleep(SECOND);
-
-    let workspace = Workspace::new();
-    let summary = workspace.path("summary");
-    let mut command = Command::new(program("strace").expect("asked for before"));
-    command.args(["-f", "-c", "-o"]).arg(&summary);
-    let ids = lone.master().ids();
-    for id in &ids {
-        command.args(["-p", &id.to_string()]);
-    }
-    let mut strace = Process::start(command, workspace.path("strace.log"));
-    eventually("strace has looked", SECOND * 5, || {
-        (strace.log().matches("attached").count() >= ids.len()).then_some(())
-    });
-    let from = now();
-    thread::sleep(plan.span(SECOND * 5));
-    strace.signal(libc::SIGINT);
-    let to = now();
-    strace.wait(SECOND * 5);
-    let frames = lone.capture.between(from, to);
-    let (_, _, adverts) = periods(&frames, lone.master().port.index(), intent.interval);
-    let text = fs::read_to_string(&summary).expect("strace has written");
-    let calls = total(&text).unwrap_or_else(|| panic!("a total in strace's summary:\n{text}"));
-    calls as f64 / adverts as f64
+/// Of a master that is left alone, and then of its backup.
+fn count(plan: &Plan, kind: Kind, intent: Intent) -> [f64; 2] {
+    let mut pair = Pair::alone(kind, intent);
+    let ids = pair.routers[0].ids();
+    let sent = count_of(plan, &pair, &ids);
+    pair.complete(100);
+    let ids = pair.routers[1].ids();
+    [sent, count_of(plan, &pair, &ids)]
 }
 
-/// `100.00    0.000123           1       123         4 total`: the fourth word counts the calls.
-fn total(summary: &str) -> Option<u64> {
-    let line = summary.lines().rfind(|line| line.trim_end().ends_with("total"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+/// The system calls of these processes for each advert of the master.
+fn count_of(plan: &Plan, pair: &Pair, ids: &[u32]) -> f64 {
+    let calls = Calls::count(ids, plan.span(SECOND * 5)).expect("strace may look");
+    pair.wait_recorded(calls.to);
+    let frames = pair.capture.between(calls.from, calls.to);
+    let adverts = adverts(&frames, pair.routers[0].port.index()).len();
+    assert!(adverts > 0, "it speaks");
+    calls.count as f64 / adverts as f64
 }

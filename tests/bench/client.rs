@@ -3,50 +3,60 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::daemon::Kind;
-use crate::figures::Figures;
+use crate::figures::ms_after;
 use crate::harness::{Client, Host, eventually, now};
-use crate::intent::Intent;
-use crate::pair::Pair;
+use crate::intent::{Intent, own};
+use crate::pair::{Loss, Pair};
 use crate::plan::Plan;
-use crate::report::{Report, for_each};
-use crate::table::{Cell, Row, Target, number};
+use crate::report::Report;
+use crate::table::{Cell, Row};
+use crate::turns::{Tally, Turns};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+const LOSSES: [(Loss, &str); 3] =
+    [(Loss::Killed, "killed"), (Loss::Asked, "SIGTERM"), (Loss::Cut, "link cut")];
+
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
-    let lost = for_each("client", false, |kind| cut(kind, plan.runs(9)));
-    let cells = lost.map(|lost| {
-        let lost = lost?;
-        Some(Cell::noted(lost.median()?, format!("{} to {}", number(lost.ends()?.0), number(lost.ends()?.1))))
+    let intent = Intent { is_asked: true, ..Intent::one(SECOND / 10) };
+    let mut rigs = Turns::begin("client", &intent, |kind| {
+        let pair = Pair::start(kind, intent, intent.priority);
+        let user = Host::new("user");
+        pair.lan.attach_with(&user, "eth0", &[&format!("{}/8", own(77))]);
+        (pair, user)
     });
-    let what = "link cut at 100 ms: pings lost of a client that sends one each ms, the wait in it, median"
-        .to_owned();
-    report.row(false, Row { what, cells, target: Some(Target::Ratio(1.0)) });
+    let runs = plan.runs(9);
+    for (loss, name) in LOSSES {
+        let (mut lost, mut late) = (Tally::default(), Tally::default());
+        for round in 0..runs {
+            rigs.each(round, |kind, (pair, user)| {
+                let (pings, took) = lose(pair, user, loss);
+                lost.add(kind, pings);
+                late.add(kind, took);
+                pair.recover(loss);
+            });
+        }
+        let mut row = |what: &str, found: Tally| {
+            let cells = found.figures().each_ref().map(Cell::spread);
+            let what = format!("{name} at 100 ms: {what}, median");
+            report.row(&intent, Row { what, cells, target: None });
+        };
+        if matches!(loss, Loss::Cut) {
+            row("announced above the protocol's wait", late);
+        }
+        row("pings lost of a client that sends one each ms, the wait in it", lost);
+    }
 }
 
-/// A killed router's kernel goes on answering for its address, so the link is cut.
-fn cut(kind: Kind, runs: usize) -> Figures {
-    let intent = Intent::one(SECOND / 10);
-    let mut pair = Pair::start(kind, intent, intent.priority);
-    let user = Host::new("user");
-    pair.lan.attach_with(&user, "eth0", &["10.0.0.77/8"]);
-    let mut lost = Vec::new();
-    for round in 0..runs {
-        let client = Client::start(&user, Intent::address(1, 1).into(), SECOND / 1000);
-        eventually("the address answers", SECOND * 3, || (client.answered() > 20).then_some(()));
-        // Right behind an advert, so that every run has the whole wait.
-        let from = now();
-        let advert = pair.wait_advert(from);
-        pair.master().port.unplug();
-        pair.wait_taken(advert);
-        thread::sleep(SECOND / 5);
-        lost.push(client.stop().lost(advert, now()) as f64);
-        if round + 1 < runs {
-            pair.master().port.plug();
-            pair.swap();
-            pair.settle();
-        }
-    }
-    Figures::new(lost)
+/// How many pings are lost, and the milliseconds from the end of the protocol's wait to the announcement.
+fn lose(pair: &mut Pair, user: &Host, loss: Loss) -> (f64, f64) {
+    let client = Client::start(user, Intent::address(1, 1).into(), SECOND / 1000);
+    eventually("the address answers", SECOND * 3, || (client.answered() > 20).then_some(()));
+    // Right behind an advert, so that every run has the whole wait.
+    let advert = pair.wait_advert(now());
+    let lost = pair.lose(loss);
+    let (announced, _) = pair.wait_taken(advert);
+    thread::sleep(SECOND / 5);
+    let pings = client.stop().lost(advert, now());
+    (pings as f64, ms_after(pair.last_advert(lost, announced) + pair.intent.wait(), announced))
 }

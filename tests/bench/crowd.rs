@@ -1,19 +1,28 @@
-//! Many addresses move at once: until the last one is announced.
+//! Many addresses move at once: until the last one is announced, and until it answers.
 
 use std::time::Duration;
 
-use crate::daemon::{KINDS, Kind, in_turn};
+use crate::daemon::Kind;
 use crate::figures::Figures;
-use crate::intent::Intent;
+use crate::harness::{Asker, Frame, Host};
+use crate::intent::{Intent, own};
 use crate::pair::Pair;
 use crate::plan::Plan;
-use crate::report::{Report, attempt};
-use crate::table::{Cell, Row, Target, number};
+use crate::report::Report;
+use crate::table::{Cell, Row, Target};
+use crate::turns::anew;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Virtual routers, addresses of each, and what is to be reached.
-const CROWDS: [(u8, u8, Option<f64>); 3] = [(255, 1, Some(0.5)), (1, 20, None), (1, 100, None)];
+const CROWDS: [(u8, u8, Option<f64>); 4] = [(255, 1, Some(0.5)), (1, 1, None), (1, 20, None), (1, 100, None)];
+
+/// Milliseconds.
+#[derive(Default)]
+struct Crowd {
+    announced: Vec<f64>,
+    answers: Vec<f64>,
+}
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
     for (routers, addresses, target) in CROWDS {
@@ -21,31 +30,40 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
             continue;
         }
         let intent = Intent { routers, addresses, ..Intent::one(SECOND / 10) };
-        let found = KINDS.map(|kind| {
-            let able = in_turn(&intent, 0).contains(&kind);
-            able.then(|| attempt(kind.name(), || kill(kind, intent, plan.runs(9)))).flatten()
-        });
-        let cells = found.map(|figures| {
-            let figures = figures?;
-            let ((least, most), median) = (figures.ends()?, figures.median()?);
-            Some(Cell::noted(median, format!("{} to {}", number(least), number(most))))
-        });
-        let what = format!(
-            "killed, {routers} × {addresses} addresses at 100 ms: the latest announced, above the wait of its own virtual router"
-        );
-        report.row(false, Row { what, cells, target: target.map(Target::Ratio) });
+        let name = format!("killed, {routers} × {addresses} addresses at 100 ms");
+        let runs = plan.runs(9);
+        let batches = plan.batches();
+        let found = anew(&name, &intent, batches, |kind| kill(kind, intent, runs.div_ceil(batches)));
+        let mut row = |what: &str, values: fn(&Crowd) -> &Vec<f64>| {
+            let all = |crowds: &Vec<Crowd>| crowds.iter().flat_map(values).copied().collect();
+            let cells = found.each_ref().map(|crowds| Cell::spread(&Figures::new(all(crowds))));
+            let what = format!("{name}: {what}, above the wait of its own virtual router");
+            report.row(&intent, Row { what, cells, target: target.map(Target::Ratio) });
+        };
+        row("the latest announced", |crowd| &crowd.announced);
+        row("the latest answers a client that asks each as it is announced", |crowd| &crowd.answers);
     }
 }
 
-fn kill(kind: Kind, intent: Intent, runs: usize) -> Figures {
+/// Each pair is alone: what hundreds of virtual routers say is paid for by all who are there. To ask costs the machine as
+/// much as to announce, so nobody does where announcements count.
+fn kill(kind: Kind, intent: Intent, runs: usize) -> Crowd {
     let mut pair = Pair::start(kind, intent, intent.priority);
-    let mut found = Vec::new();
-    for round in 0..runs {
+    let mut crowd = Crowd::default();
+    for _ in 0..runs {
         let killed = pair.master().process().kill();
-        found.push(pair.latest(killed));
-        if round + 1 < runs {
+        crowd.announced.push(pair.latest(killed, |frame| frame.gratuitous_arp().map(Into::into)));
+        pair.exchange();
+    }
+    let user = Host::new("user");
+    let port = pair.lan.attach_with(&user, "eth0", &[&format!("{}/8", own(77))]);
+    let _asker = Asker::start(&user, "eth0", port.mac(), own(77));
+    for round in 0..runs {
+        if round > 0 {
             pair.exchange();
         }
+        let killed = pair.master().process().kill();
+        crowd.answers.push(pair.latest(killed, Frame::echo_answer));
     }
-    Figures::new(found)
+    crowd
 }

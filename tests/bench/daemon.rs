@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::{
     Frr, FrrFamily, Host, Keepalived, Port, Process, Segment, Vipd, children_of, eventually,
 };
-use crate::intent::Intent;
+use crate::intent::{Intent, own};
 
 /// Whose daemon.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,22 +26,18 @@ impl Kind {
         }
     }
 
-    /// Why this daemon cannot do what is intended; `None` if it can.
-    pub(crate) fn declines(self, intent: &Intent) -> bool {
+    /// Whether this daemon can do what is intended, and is there.
+    pub(crate) fn is_able(self, intent: &Intent) -> bool {
         match self {
-            Self::Vipd | Self::Keepalived => false,
-            // Every virtual router of it wants a device of its own: one is what the laboratory makes.
-            Self::Frr => intent.routers > 1 || intent.addresses > 1 || Frr::missing().is_some(),
+            Self::Vipd | Self::Keepalived => true,
+            // Every virtual router of it wants a device of its own: one is what the laboratory makes, and it has its address
+            // on both machines all the time. It has BFD for its other daemons only, and no priority ahead of other programs.
+            Self::Frr => {
+                let is_plain = !intent.realtime && !intent.bfd && !intent.is_asked;
+                intent.routers == 1 && intent.addresses == 1 && is_plain && Frr::missing().is_none()
+            }
         }
     }
-}
-
-/// The daemons that can do it, beginning with another one every round.
-pub(crate) fn in_turn(intent: &Intent, round: usize) -> Vec<Kind> {
-    let mut kinds: Vec<_> = KINDS.into_iter().filter(|kind| !kind.declines(intent)).collect();
-    let count = kinds.len();
-    kinds.rotate_left(round % count);
-    kinds
 }
 
 /// A machine with `eth0` on the segment, and a daemon.
@@ -61,10 +57,10 @@ impl Router {
     /// The router 10.0.0.`number` of the segment.
     pub(crate) fn start(lan: &Segment, kind: Kind, intent: &Intent, number: u8) -> Self {
         let host = Host::new(&format!("r{number}"));
-        let port = lan.attach_with(&host, "eth0", &[&format!("10.0.0.{number}/16")]);
+        let port = lan.attach_with(&host, "eth0", &[&format!("{}/16", own(number))]);
         let daemon = match kind {
-            Kind::Vipd => Daemon::Vipd(Vipd::start(&host, &intent.uci())),
-            Kind::Keepalived => Daemon::Keepalived(Keepalived::start(&host, &intent.keepalived())),
+            Kind::Vipd => Daemon::Vipd(Vipd::start(&host, &intent.uci(number))),
+            Kind::Keepalived => Daemon::Keepalived(Keepalived::start(&host, &intent.keepalived(number))),
             Kind::Frr => {
                 let address = Intent::address(1, 1).to_string();
                 let family = FrrFamily {

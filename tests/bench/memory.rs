@@ -1,7 +1,6 @@
 //! What the daemons take of the machine's memory, all their processes together.
 
 use std::fs;
-use std::thread;
 use std::time::Duration;
 
 use crate::daemon::Kind;
@@ -32,13 +31,13 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
         if plan.quick && routers == 100 {
             continue;
         }
-        let frr = routers == 1;
+        let intent = Intent { routers, again: false, ..Intent::one(SECOND / 10) };
         let what = format!("memory, {routers} × 100 ms");
-        let memory = for_each(&what, frr, |kind| weigh(kind, routers));
+        let memory = for_each(&what, &intent, |kind| weigh(kind, intent));
         let mut row = |what: &str, field: fn(&Memory) -> f64, target: Option<f64>| {
             let cells = memory.each_ref().map(|memory| memory.as_ref().map(|it| Cell::new(field(it))));
             let what = format!("{what}, {routers} virtual routers, kB");
-            report.row(frr, Row { what, cells, target: target.map(Target::Ratio) });
+            report.row(&intent, Row { what, cells, target: target.map(Target::Ratio) });
         };
         row("private dirty", |memory| memory.dirty, dirty);
         row("PSS", |memory| memory.pss, pss);
@@ -48,12 +47,8 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
     report.plot("memory", bars.svg());
 }
 
-fn weigh(kind: Kind, routers: u8) -> Memory {
-    let intent = Intent { routers, again: false, ..Intent::one(SECOND / 10) };
-    let mut lone = Pair::begin(kind, intent);
-    lone.capture.wait_advert(&lone.routers[0].port, routers, Duration::ZERO, SECOND * 10);
-    lone.routers[0].wait_addresses(&intent, SECOND * 10);
-    thread::sleep(SECOND);
+fn weigh(kind: Kind, intent: Intent) -> Memory {
+    let mut lone = Pair::alone(kind, intent);
     let mut memory = Memory { rss: 0.0, pss: 0.0, dirty: 0.0 };
     for id in lone.master().ids() {
         let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).expect("it runs");

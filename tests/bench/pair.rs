@@ -1,16 +1,27 @@
 //! Two routers of one kind on a segment, the second of which waits for the first one's end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 use std::time::Duration;
 
 use crate::daemon::{Kind, Router};
 use crate::figures::ms_after;
-use crate::harness::{Capture, Segment, now};
+use crate::harness::{Capture, Frame, Segment, now};
 use crate::intent::Intent;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// How a master is lost.
+#[derive(Clone, Copy)]
+pub(crate) enum Loss {
+    /// SIGKILL, with its link up: its kernel goes on answering for the address.
+    Killed,
+    /// SIGTERM.
+    Asked,
+    /// Its link.
+    Cut,
+}
 
 /// A pair whose parts are exchanged with every takeover, since both have the same priority.
 pub(crate) struct Pair {
@@ -33,15 +44,33 @@ impl Pair {
 
     /// Waits for that, and starts the second router with this priority.
     pub(crate) fn complete(&mut self, priority: u8) {
+        if self.intent.bfd {
+            // An advert to the second alone finds nobody to go to before; but the first is to be first.
+            thread::sleep(SECOND / 2);
+        } else {
+            self.wait_master();
+        }
+        let intent = Intent { priority, ..self.intent };
+        let second = Router::start(&self.lan, self.kind, &intent, 2);
+        self.routers.push(second);
+        self.wait_master();
+        self.intent.settle();
+    }
+
+    /// The first router alone: it is master, and what that brings about is over.
+    pub(crate) fn alone(kind: Kind, intent: Intent) -> Self {
+        let pair = Self::begin(kind, intent);
+        pair.wait_master();
+        thread::sleep(SECOND);
+        pair
+    }
+
+    fn wait_master(&self) {
         let limit = self.intent.wait() + SECOND * 10;
         for vrid in [1, self.intent.routers] {
             self.capture.wait_advert(&self.routers[0].port, vrid, Duration::ZERO, limit);
         }
         self.routers[0].wait_addresses(&self.intent, limit);
-        let intent = Intent { priority, ..self.intent };
-        let second = Router::start(&self.lan, self.kind, &intent, 2);
-        self.routers.push(second);
-        self.settle();
     }
 
     /// Both at once.
@@ -51,25 +80,26 @@ impl Pair {
         pair
     }
 
-    /// Longer than any of the daemons takes to start, and then two adverts.
-    pub(crate) fn settle(&self) {
-        thread::sleep(SECOND * 3 / 4 + self.intent.interval * 2);
-    }
-
     pub(crate) fn master(&mut self) -> &mut Router {
         &mut self.routers[self.master]
     }
 
-    pub(crate) fn backup(&mut self) -> &mut Router {
-        &mut self.routers[1 - self.master]
+    /// When the master, which was lost about `lost`, last said that it is there, before the other one's announcement.
+    pub(crate) fn last_advert(&self, lost: Duration, announced: Duration) -> Duration {
+        self.last(lost, announced, |frame| frame.vrrp().is_some())
     }
 
-    /// When the master last said that it is there, before this moment.
-    pub(crate) fn last_advert(&self, before: Duration) -> Duration {
+    /// When the master last said something of this kind.
+    pub(crate) fn last(
+        &self,
+        lost: Duration,
+        announced: Duration,
+        is_wanted: impl Fn(&Frame) -> bool,
+    ) -> Duration {
         let port = self.routers[self.master].port.index();
-        let frames = self.capture.between(before.saturating_sub(self.intent.wait() * 2), before);
-        let mut adverts = frames.iter().rev().filter(|frame| frame.port == port && frame.vrrp().is_some());
-        adverts.next().expect("the master has spoken").at
+        let frames = self.capture.between(lost.saturating_sub(self.intent.wait() * 2), announced);
+        let mut said = frames.iter().rev().filter(|frame| frame.port == port && is_wanted(frame));
+        said.next().expect("the master has spoken").at
     }
 
     /// Waits until the other one has announced every address since `from`: when it announced the first and the last one.
@@ -87,33 +117,68 @@ impl Pair {
         })
     }
 
-    /// How long after its own virtual router's wait the last address was announced, in milliseconds: a daemon that spreads
-    /// its adverts over the interval is counted like one that sends them together.
-    pub(crate) fn latest(&self, killed: Duration) -> f64 {
-        let (_, end) = self.wait_taken(killed);
+    /// How long after its own virtual router's wait the last address was announced, or whatever else is `told` of it by the
+    /// other router, in milliseconds: a daemon that spreads its adverts over the interval is counted like one that sends
+    /// them together.
+    pub(crate) fn latest(&self, killed: Duration, told: impl Fn(&Frame) -> Option<IpAddr>) -> f64 {
         let [old, new] = [self.master, 1 - self.master].map(|which| self.routers[which].port.index());
-        let mut last = BTreeMap::new();
-        let mut announced = BTreeMap::new();
-        for frame in self.capture.between(killed.saturating_sub(self.intent.wait() * 2), end) {
-            if let Some(vrrp) = frame.vrrp().filter(|_| frame.port == old) {
-                last.insert(vrrp.vrid, frame.at);
+        let mut left: BTreeSet<IpAddr> = self.intent.all().into_iter().map(IpAddr::from).collect();
+        let mut moments = Vec::new();
+        let limit = self.intent.wait() + SECOND * 8;
+        self.capture.wait("every address is there", killed, limit, |frame| {
+            let address = told(frame).filter(|_| frame.port == new)?;
+            if left.remove(&address) {
+                moments.push((address, frame.at));
             }
-            let claimed = frame.gratuitous_arp().filter(|_| frame.port == new && frame.at >= killed);
-            if let Some(address) = claimed {
-                announced.entry(address).or_insert(frame.at);
+            left.is_empty().then_some(())
+        });
+        let mut last = BTreeMap::new();
+        for frame in self.capture.between(killed.saturating_sub(self.intent.wait() * 2), now()) {
+            if let Some(vrrp) = frame.vrrp().filter(|_| frame.port == old) {
+                last.extend(vrrp.addresses.iter().map(|address| (*address, frame.at)));
             }
         }
-        let late = announced.iter().filter_map(|(address, at)| {
-            let advert = *last.get(&address.octets()[2])?;
-            Some(ms_after(advert + self.intent.wait(), *at))
+        let late = moments.iter().map(|(address, at)| {
+            let advert = *last.get(address).expect("the master has spoken of every address");
+            ms_after(advert + self.intent.wait(), *at)
         });
-        late.max_by(f64::total_cmp).expect("the master has spoken")
+        late.max_by(f64::total_cmp).expect("there are addresses")
+    }
+
+    /// Loses the master.
+    pub(crate) fn lose(&mut self, loss: Loss) -> Duration {
+        let moment = now();
+        let master = self.master();
+        match loss {
+            Loss::Killed => master.process().kill(),
+            Loss::Asked => master.process().terminate(),
+            Loss::Cut => {
+                master.port.unplug();
+                moment
+            }
+        }
+    }
+
+    /// After that: what was the master is there again, as backup.
+    pub(crate) fn recover(&mut self, loss: Loss) {
+        match loss {
+            Loss::Killed => self.exchange(),
+            Loss::Asked => {
+                self.master().process().wait(SECOND * 5);
+                self.exchange();
+            }
+            Loss::Cut => {
+                self.master().port.plug();
+                self.swap();
+                self.intent.settle();
+            }
+        }
     }
 
     /// After a takeover: what was the master begins again, as backup.
     pub(crate) fn exchange(&mut self) {
         self.exchange_at_once();
-        self.settle();
+        self.intent.settle();
     }
 
     /// The same without waiting for it to have begun.
@@ -136,17 +201,17 @@ impl Pair {
         self.capture.wait_advert(&self.routers[self.master].port, 1, from, limit).0
     }
 
-    /// Adverts of the second router since a moment: each is one too many.
-    pub(crate) fn false_adverts(&self, from: Duration, to: Duration) -> usize {
-        let port = self.routers[1 - self.master].port.index();
-        let frames = self.capture.between(from, to);
-        frames.iter().filter(|frame| frame.port == port && frame.vrrp().is_some()).count()
+    /// Waits until the capture has everything up to this moment.
+    pub(crate) fn wait_recorded(&self, to: Duration) {
+        self.capture.wait("something is said", to, self.intent.interval + SECOND * 5, |_| Some(()));
+        assert_eq!(self.capture.dropped(), 0, "the capture is complete");
     }
 
-    /// Lets time pass; between which moments.
-    pub(crate) fn watch(&self, span: Duration) -> (Duration, Duration) {
-        let from = now();
-        thread::sleep(span);
-        (from, now())
+    /// Adverts of the second router since a moment: each is one too many.
+    pub(crate) fn false_adverts(&self, from: Duration, to: Duration) -> usize {
+        let Some(backup) = self.routers.get(1 - self.master) else { return 0 };
+        let port = backup.port.index();
+        let frames = self.capture.between(from, to);
+        frames.iter().filter(|frame| frame.port == port && frame.vrrp().is_some()).count()
     }
 }

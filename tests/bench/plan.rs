@@ -28,6 +28,11 @@ impl Plan {
                 _ => return Err(format!("{word}: neither an option nor one of {}", names.join(", "))),
             }
         }
+        if plan.publish && (plan.quick || !plan.only.is_empty()) {
+            return Err(
+                "what is published is the whole of it: --publish without --quick and MEASURE".to_owned()
+            );
+        }
         Ok(plan)
     }
 
@@ -38,6 +43,12 @@ impl Plan {
     /// How often something is done whose full number this is when `--runs` is 30.
     pub(crate) fn runs(&self, of_thirty: usize) -> usize {
         if self.quick { 1 } else { (self.runs * of_thirty).div_ceil(30) }
+    }
+
+    /// How often all begins anew where it would take too long to do so for each run, so that no daemon has the better time
+    /// of day.
+    pub(crate) fn batches(&self) -> usize {
+        if self.quick { 1 } else { self.runs.min(3) }
     }
 
     /// How long something is watched for which this long is enough when `--runs` is 30.

@@ -10,28 +10,22 @@ use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
 use crate::report::{Report, for_each};
-use crate::steady::periods;
-use crate::table::{Cell, Row, Target, number};
+use crate::state::{adverts, periods};
+use crate::table::{Cell, Row, Target};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
-    let late = for_each("reload", false, |kind| reload(kind, plan.runs(9)));
-    let cells = late.map(|late| {
-        let late = late?;
-        Some(Cell::noted(late.median()?, format!("{} to {}", number(late.ends()?.0), number(late.ends()?.1))))
-    });
+    let intent = Intent { routers: 255, again: false, ..Intent::one(SECOND / 10) };
+    let late = for_each("reload", &intent, |kind| reload(kind, intent, plan.runs(9)));
+    let cells = late.map(|late| Cell::spread(&late?));
     let what = "reload of 255 × 100 ms: the latest advert is late by, median".to_owned();
-    report.row(false, Row { what, cells, target: Some(Target::Ratio(1.0)) });
+    report.row(&intent, Row { what, cells, target: Some(Target::Ratio(1.0)) });
 }
 
 /// How much longer than the interval the longest silence of a virtual router was, around each reload.
-fn reload(kind: Kind, runs: usize) -> Figures {
-    let intent = Intent { routers: 255, again: false, ..Intent::one(SECOND / 10) };
-    let mut lone = Pair::begin(kind, intent);
-    lone.capture.wait_advert(&lone.routers[0].port, 255, Duration::ZERO, SECOND * 10);
-    lone.routers[0].wait_addresses(&intent, SECOND * 10);
-    thread::sleep(SECOND);
+fn reload(kind: Kind, intent: Intent, runs: usize) -> Figures {
+    let mut lone = Pair::alone(kind, intent);
     let mut late = Vec::new();
     for round in 0..runs {
         // One priority changes, and all others stay.
@@ -46,7 +40,7 @@ fn reload(kind: Kind, runs: usize) -> Figures {
         });
         thread::sleep(SECOND / 2);
         let frames = lone.capture.between(from.saturating_sub(SECOND / 5), now());
-        let (periods, _, _) = periods(&frames, port, intent.interval);
+        let periods = periods(&adverts(&frames, port));
         late.push(periods.ends().expect("it speaks").1 - ms(intent.interval));
     }
     Figures::new(late)
@@ -57,11 +51,11 @@ fn rewrite(router: &mut Router, intent: &Intent, priority: u8) {
     match &mut router.daemon {
         Daemon::Vipd(vipd) => {
             let old = format!("priority '{}'", intent.priority);
-            vipd.rewrite(&intent.uci().replacen(&old, &format!("priority '{priority}'"), 1));
+            vipd.rewrite(&intent.uci(1).replacen(&old, &format!("priority '{priority}'"), 1));
         }
         Daemon::Keepalived(keepalived) => {
             let old = format!("priority {}", intent.priority);
-            let text = intent.keepalived().replacen(&old, &format!("priority {priority}"), 1);
+            let text = intent.keepalived(1).replacen(&old, &format!("priority {priority}"), 1);
             keepalived.rewrite(&text);
         }
         Daemon::Frr(_) => {}

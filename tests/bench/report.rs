@@ -5,48 +5,49 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::Mutex;
 
 use crate::daemon::{KINDS, Kind};
-use crate::harness::{Frr, Noise, Vipd, now};
+use crate::harness::{Noise, Vipd, now};
+use crate::intent::Intent;
 use crate::plan::Plan;
 use crate::table::{Row, markdown};
 
-/// Rows, pictures, and how many figures there are and are not.
+/// What has failed. A run of many that fails leaves figures of the others, and is a failure all the same.
+static FAILED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn fail(what: &str) {
+    FAILED.lock().expect("nobody panics with it").push(what.to_owned());
+}
+
+/// Rows, pictures, and how many figures there are.
 pub(crate) struct Report {
     rows: Vec<Row>,
     notes: Vec<String>,
     plots: Vec<(&'static str, String)>,
     found: u32,
-    missing: Vec<String>,
     began: std::time::Duration,
 }
 
 impl Report {
     pub(crate) fn new() -> Self {
-        Self {
-            rows: Vec::new(),
-            notes: Vec::new(),
-            plots: Vec::new(),
-            found: 0,
-            missing: Vec::new(),
-            began: now(),
-        }
+        Self { rows: Vec::new(), notes: Vec::new(), plots: Vec::new(), found: 0, began: now() }
     }
 
-    /// Adds a row. A figure that is not there is a failure, but where FRR is not able to.
-    pub(crate) fn row(&mut self, frr_is_able: bool, row: Row) {
+    /// Adds a row. A figure that is not there is a failure, but where the daemon is not able to.
+    pub(crate) fn row(&mut self, intent: &Intent, row: Row) {
         for (kind, cell) in KINDS.into_iter().zip(&row.cells) {
-            let is_expected = kind != Kind::Frr || (frr_is_able && Frr::missing().is_none());
+            let what = format!("{}, {}", row.what, kind.name());
             let verdict = match cell {
                 Some(_) => "ok",
-                None if is_expected => "FAILED",
+                None if kind.is_able(intent) => "FAILED",
                 None => continue,
             };
-            println!("test bench {}, {} ... {verdict}", row.what, kind.name());
+            println!("test bench {what} ... {verdict}");
             if cell.is_some() {
                 self.found += 1;
             } else {
-                self.missing.push(format!("{}, {}", row.what, kind.name()));
+                fail(&format!("no figure: {what}"));
             }
         }
         self.rows.push(row);
@@ -69,16 +70,20 @@ impl Report {
             let _ = write!(text, "\n{note}\n");
         }
         println!("\n{text}");
+        for (name, _) in &self.plots {
+            let _ = write!(text, "\n![{name}]({name}.svg)\n");
+        }
         self.write(&root.join("target/bench"), &text);
         if plan.publish {
             self.write(&root.join("tests/bench"), &text);
         }
-        let verdict = if self.missing.is_empty() { "ok" } else { "FAILED" };
-        for what in &self.missing {
+        let failed = FAILED.lock().expect("nobody panics with it");
+        let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
+        for what in failed.iter() {
             println!("not measured: {what}");
         }
-        println!("test result: {verdict}. {} passed; {} failed", self.found, self.missing.len());
-        if self.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        println!("test result: {verdict}. {} passed; {} failed", self.found, failed.len());
+        if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     fn write(&self, folder: &Path, text: &str) {
@@ -129,14 +134,15 @@ pub(crate) fn attempt<T>(what: &str, work: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(work)).ok();
     if result.is_none() {
         eprintln!("{what}: could not be measured");
+        fail(what);
     }
     result
 }
 
 /// Does it for one daemon after the other, for those that can.
-pub(crate) fn for_each<T>(what: &str, frr_is_able: bool, mut work: impl FnMut(Kind) -> T) -> [Option<T>; 3] {
+pub(crate) fn for_each<T>(what: &str, intent: &Intent, mut work: impl FnMut(Kind) -> T) -> [Option<T>; 3] {
     KINDS.map(|kind| {
-        let is_able = kind != Kind::Frr || (frr_is_able && Frr::missing().is_none());
+        let is_able = kind.is_able(intent);
         is_able.then(|| attempt(&format!("{what}, {}", kind.name()), || work(kind))).flatten()
     })
 }

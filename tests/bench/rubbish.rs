@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::daemon::Kind;
-use crate::figures::ms;
 use crate::harness::{Flooder, Forged, Host, Sum, now};
 use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
 use crate::report::{Report, for_each};
+use crate::state::{adverts, missing};
 use crate::table::{Cell, Row, Target};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,35 +33,35 @@ struct Harm {
 }
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
-    let harms = for_each("rubbish", true, |kind| harm(plan, kind));
+    let intent = Intent { priority: 150, ..Intent::one(SECOND / 10) };
+    let harms = for_each("rubbish", &intent, |kind| harm(plan, kind, intent));
     let lost = harms.each_ref().map(|harm| {
         let harm = harm.as_ref()?;
         Some(Cell::noted(harm.lost as f64, format!("of {}", harm.due)))
     });
     let what = format!("adverts lost to {RATE} invalid packets a second, at 100 ms");
-    report.row(true, Row { what, cells: lost, target: Some(Target::AtMost(0.0)) });
+    report.row(&intent, Row { what, cells: lost, target: Some(Target::AtMost(0.0)) });
     let wrong = harms.map(|harm| harm.map(|harm| Cell::new(harm.wrong as f64)));
     let what = "with a backup under these packets: its adverts, while the master lives".to_owned();
-    report.row(true, Row { what, cells: wrong, target: Some(Target::AtMost(0.0)) });
+    report.row(&intent, Row { what, cells: wrong, target: Some(Target::AtMost(0.0)) });
 }
 
 /// A master that is alone is flooded, and then a pair.
-fn harm(plan: &Plan, kind: Kind) -> Harm {
-    let intent = Intent { priority: 150, ..Intent::one(SECOND / 10) };
+fn harm(plan: &Plan, kind: Kind, intent: Intent) -> Harm {
     let span = plan.span(SECOND * 6);
-    let mut pair = Pair::begin(kind, intent);
+    let mut pair = Pair::alone(kind, intent);
     let stranger = Host::new("stranger");
     let port = pair.lan.attach_with(&stranger, "eth0", &["10.0.0.66/16"]);
     let flooder = Flooder::new(&stranger, "eth0");
-    pair.capture.wait_advert(&pair.routers[0].port, 1, Duration::ZERO, SECOND * 10);
-    pair.routers[0].wait_addresses(&intent, SECOND * 10);
     let (from, to) = flood(&flooder, port.mac(), span);
-    let lost = silence(&pair, from, to);
     // It has recovered before the backup comes.
     let spoke = pair.wait_advert(to);
+    let said = adverts(&pair.capture.between(from, to), pair.master().port.index());
+    let lost = missing(&said, &intent, from, to);
     pair.wait_advert(spoke + intent.interval / 2);
     pair.complete(100);
     let (flood_from, flood_to) = flood(&flooder, port.mac(), span);
+    pair.wait_recorded(flood_to);
     let due = ((to - from).as_millis() / intent.interval.as_millis()) as u64;
     Harm { lost, due, wrong: pair.false_adverts(flood_from, flood_to) }
 }
@@ -81,13 +81,4 @@ fn flood(flooder: &Flooder, mac: [u8; 6], span: Duration) -> (Duration, Duration
     let rate = f64::from(sent) / (to - from).as_secs_f64();
     assert!(rate > f64::from(RATE) * 0.9, "it was a flood: {rate:.0} a second");
     (from, to)
-}
-
-/// How many adverts have no place in what the master said: those of every silence longer than an interval and a half.
-fn silence(pair: &Pair, from: Duration, to: Duration) -> u64 {
-    let adverts = pair.capture.adverts(&pair.routers[0].port, 1, from);
-    let moments = adverts.iter().map(|(at, _)| *at).filter(|at| *at < to);
-    let moments: Vec<_> = [from].into_iter().chain(moments).chain([to]).collect();
-    let silences = moments.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
-    silences.map(|silence| (ms(silence) / ms(pair.intent.interval) - 0.5).floor().max(0.0) as u64).sum()
 }

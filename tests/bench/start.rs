@@ -3,40 +3,27 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::daemon::{KINDS, in_turn};
-use crate::figures::{Figures, ms_after};
+use crate::figures::ms_after;
 use crate::harness::last_exec;
 use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
-use crate::report::{Report, attempt};
-use crate::table::{Cell, Row, Target, number};
+use crate::report::Report;
+use crate::table::{Cell, Row, Target};
+use crate::turns::{Tally, Turns};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
     let intent = Intent::one(SECOND / 10);
-    let mut lone = KINDS.map(|kind| {
-        let begin = || Pair::begin(kind, intent);
-        in_turn(&intent, 0).contains(&kind).then(|| attempt(kind.name(), begin)).flatten()
-    });
-    let mut found: [Vec<f64>; 3] = Default::default();
+    let mut lone = Turns::begin("start", &intent, |kind| Pair::begin(kind, intent));
+    let mut found = Tally::default();
     for round in 0..plan.runs(10) {
-        for kind in in_turn(&intent, round) {
-            let Some(pair) = &mut lone[kind as usize] else { continue };
-            match attempt(kind.name(), || start(pair)) {
-                Some(took) => found[kind as usize].push(took),
-                None => lone[kind as usize] = None,
-            }
-        }
+        lone.each(round, |kind, pair| found.add(kind, start(pair)));
     }
-    let cells = found.map(|figures| {
-        let figures = Figures::new(figures);
-        let ((least, most), median) = (figures.ends()?, figures.median()?);
-        Some(Cell::noted(median, format!("{} to {}", number(least), number(most))))
-    });
     let what = "exec to the first advert, above the protocol's wait: median".to_owned();
-    report.row(true, Row { what, cells, target: Some(Target::Ratio(0.15)) });
+    let cells = found.figures().each_ref().map(Cell::spread);
+    report.row(&intent, Row { what, cells, target: Some(Target::Ratio(0.15)) });
 }
 
 /// Milliseconds.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::daemon::KINDS;
+use crate::figures::Figures;
 
 /// A figure, and what else is to be known about it.
 #[derive(Clone)]
@@ -30,6 +31,13 @@ pub(crate) struct Row {
 impl Cell {
     pub(crate) fn new(value: f64) -> Self {
         Self { value, note: String::new() }
+    }
+
+    /// The median, and what else is to be known of many runs; `None` without figures.
+    pub(crate) fn spread(figures: &Figures) -> Option<Self> {
+        let ((least, most), p99) = (figures.ends()?, figures.p99()?);
+        let note = format!("{} to {}, p99 {}", number(least), number(most), number(p99));
+        Some(Self::noted(figures.median()?, note))
     }
 
     pub(crate) fn noted(value: f64, note: String) -> Self {

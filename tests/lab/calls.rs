@@ -1,13 +1,11 @@
 //! What an advert costs in system calls, counted by strace. keepalived makes several for each.
 
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use crate::bench::{Bench, Load, skip};
-use crate::harness::{Host, Process, Segment, Vipd, Workspace, eventually, now, program};
+use crate::harness::{Calls, Host, Segment, Vipd, eventually};
 use crate::lone::{INTERVAL, SECOND};
 use crate::many::{config, large_binary};
 
@@ -17,7 +15,7 @@ const SPAN: Duration = Duration::from_secs(3);
 /// A wait and a send, and now and then something else.
 #[test]
 fn an_advert_of_one_virtual_router_costs_two_system_calls() {
-    let missing = [program("strace").is_none().then(|| "strace is not installed".to_owned())];
+    let missing = [Calls::missing()];
     let Some(_bench) = Bench::take(Load::Whole, &missing) else { return };
     let Some(cost) = cost(&Vipd::binary(), 1) else { return };
     assert!(cost <= 2.2, "{cost} system calls for each advert");
@@ -26,7 +24,7 @@ fn an_advert_of_one_virtual_router_costs_two_system_calls() {
 /// What is due together leaves together.
 #[test]
 fn an_advert_of_a_hundred_virtual_routers_costs_a_fifth_of_a_system_call() {
-    let missing = [program("strace").is_none().then(|| "strace is not installed".to_owned())];
+    let missing = [Calls::missing()];
     let Some(_bench) = Bench::take(Load::Whole, &missing) else { return };
     let Some(cost) = cost(large_binary(), 100) else { return };
     assert!(cost <= 0.2, "{cost} system calls for each advert");
@@ -48,43 +46,22 @@ fn cost(binary: &Path, routers: u8) -> Option<f64> {
     // What mastership brings about is over.
     thread::sleep(SECOND * 3 / 2);
 
-    let workspace = Workspace::new();
-    let (summary, log) = (workspace.path("summary"), workspace.path("strace.log"));
-    let mut command = Command::new(program("strace")?);
-    command.args(["-f", "-c", "-o"]).arg(&summary).arg("-p").arg(vipd.process().id().to_string());
-    let mut strace = Process::start(command, log);
-    let attached = eventually("strace has looked", SECOND * 5, || {
-        if !strace.runs() {
-            return Some(false);
+    let Calls { count, from, to, summary } = match Calls::count(&[vipd.process().id()], SPAN) {
+        Ok(calls) => calls,
+        Err(why) => {
+            skip(&format!("strace may not look at a process here: {why}"));
+            return None;
         }
-        strace.log().contains("attached").then_some(true)
-    });
-    if !attached {
-        skip(&format!("strace may not look at a process here: {}", strace.log().trim()));
-        return None;
-    }
-    let from = now();
-    thread::sleep(SPAN);
-    strace.signal(libc::SIGINT);
-    let to = now();
-    strace.wait(SECOND * 2);
+    };
     let frames = capture.between(from, to);
     let ours = frames.iter().filter(|frame| frame.port == port.index());
     let adverts = ours.filter(|frame| frame.vrrp().is_some()).count();
     let expected = usize::from(routers) * (SPAN.as_millis() / INTERVAL.as_millis()) as usize;
     assert!(adverts * 10 >= expected * 9, "{adverts} of {expected} adverts");
-    let text = fs::read_to_string(&summary).unwrap();
-    let calls = total(&text).unwrap_or_else(|| panic!("a total in strace's summary:\n{text}"));
-    assert!(calls > 10, "it was counted:\n{text}");
-    let cost = calls as f64 / adverts as f64;
+    assert!(count > 10, "it was counted:\n{summary}");
+    let cost = count as f64 / adverts as f64;
     eprintln!(
-        "{routers} virtual routers: {calls} system calls for {adverts} adverts, {cost:.3} each\n{text}"
+        "{routers} virtual routers: {count} system calls for {adverts} adverts, {cost:.3} each\n{summary}"
     );
     Some(cost)
-}
-
-/// `100.00    0.000123           1       123         4 total`: the fourth word counts the calls.
-fn total(summary: &str) -> Option<u64> {
-    let line = summary.lines().rfind(|line| line.trim_end().ends_with("total"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
 }

@@ -5,14 +5,13 @@
 //! 27 and 30 ms, cut 30 and 30 ms; with `realtime` and four programs that want every processor, killed 25 and 30 ms, cut 30 and
 //! 47 ms. False alarms: none in 600 s; under that load none in 60 s with `realtime`, one without, and none at 50 ms.
 
-use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
 use super::pair::{PLAN, Plan, Routers, VIP};
 use super::peer::Timers;
 use crate::bench::{Bench, Load};
-use crate::harness::{Noise, Standing, now};
+use crate::harness::{Burners, Noise, Standing, now};
 use crate::lone::{SECOND, VRID};
 
 const SWIFT: Plan<'_> = Plan { timers: Some(Timers::new(10, 3)), ..PLAN };
@@ -23,26 +22,6 @@ const WORST: Duration = Duration::from_millis(100);
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-/// Programs that want every processor, twice over.
-struct Burners(Vec<Child>);
-
-impl Burners {
-    fn start() -> Self {
-        let count = thread::available_parallelism().map_or(1, usize::from) * 2;
-        let burner = || Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("a shell");
-        Self((0..count).map(|_| burner()).collect())
-    }
-}
-
-impl Drop for Burners {
-    fn drop(&mut self) {
-        for burner in &mut self.0 {
-            let _ = burner.kill();
-            let _ = burner.wait();
-        }
-    }
 }
 
 /// How long each move of the address took, and the machine's longest stall meanwhile; the shortest first.

@@ -107,11 +107,13 @@ impl Capture {
     /// Waits until the last word of these ports' sessions is up, without a poll sequence.
     pub(crate) fn wait_bfd_up(&self, ports: [&Port; 2], from: Duration, limit: Duration) {
         eventually("the session is up at both ends", limit, || {
-            let is_up = |port| {
-                let last = self.bfd(port, from).pop()?;
-                (last.standing == Standing::Up && !last.poll && !last.is_final).then_some(())
-            };
-            ports.into_iter().try_for_each(is_up)
+            ports.into_iter().all(|port| self.bfd_is_up(port, from)).then_some(())
         });
+    }
+
+    /// Whether the last word of this port's session since then is up, without a poll sequence.
+    pub(crate) fn bfd_is_up(&self, port: &Port, from: Duration) -> bool {
+        let last = self.bfd(port, from).pop();
+        last.is_some_and(|last| last.standing == Standing::Up && !last.poll && !last.is_final)
     }
 }

@@ -16,7 +16,7 @@ use super::namespace::Namespace;
 use super::segment::Port;
 use super::{eventually, now};
 
-const FRAME_BYTES_MAX: usize = 2048;
+pub(super) const FRAME_BYTES_MAX: usize = 2048;
 const BUFFER_BYTES: i32 = 32 << 20;
 
 /// Records from its making to its end. A failing test prints what it saw last.
@@ -228,7 +228,7 @@ fn switch_index() -> u32 {
     unsafe { libc::if_nametoindex(c"switch".as_ptr()) }
 }
 
-fn open() -> io::Result<OwnedFd> {
+pub(super) fn open() -> io::Result<OwnedFd> {
     let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     // SAFETY: the descriptor is fresh, and nobody else's.
@@ -270,7 +270,7 @@ fn statistics(socket: &OwnedFd) -> u32 {
     counts[1]
 }
 
-fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Option<Frame> {
+pub(super) fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Option<Frame> {
     let mut control = [0u64; 16];
     // SAFETY: all-zero is a valid value of these structs of integers and pointers.
     let (mut from, mut message): (libc::sockaddr_ll, libc::msghdr) =

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::capture::option;
+use super::forge::checksum;
 use super::host::Host;
 use super::now;
 
@@ -149,7 +150,7 @@ fn listen(socket: &OwnedFd, target: IpAddr, stop: &AtomicBool, count: &AtomicU64
 }
 
 /// An echo request whose payload is its number. The kernel sums ICMPv6 itself.
-fn echo_request(target: IpAddr, number: u64) -> [u8; ECHO_HEADER_BYTES + 8] {
+pub(super) fn echo_request(target: IpAddr, number: u64) -> [u8; ECHO_HEADER_BYTES + 8] {
     let mut message = [0; ECHO_HEADER_BYTES + 8];
     message[0] = match target {
         IpAddr::V4(_) => 8,
@@ -159,11 +160,8 @@ fn echo_request(target: IpAddr, number: u64) -> [u8; ECHO_HEADER_BYTES + 8] {
     message[6..8].copy_from_slice(&(number as u16).to_be_bytes());
     message[8..].copy_from_slice(&number.to_be_bytes());
     if target.is_ipv4() {
-        let (words, _) = message.as_chunks::<2>();
-        let sum: u32 = words.iter().map(|word| u32::from(u16::from_be_bytes(*word))).sum();
-        let folded = (sum & 0xffff) + (sum >> 16);
-        let folded = (folded & 0xffff) + (folded >> 16);
-        message[2..4].copy_from_slice(&(!(folded as u16)).to_be_bytes());
+        let sum = checksum(&message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
     }
     message
 }

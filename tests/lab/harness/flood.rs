@@ -58,6 +58,7 @@ impl Flooder {
         for frame in frames.iter().cycle() {
             let due = began + Duration::from_secs(1) * sent / per_second;
             if due >= began + span {
+                thread::sleep((began + span).saturating_duration_since(Instant::now()));
                 break;
             }
             // Late by less than a millisecond is on time: a sleep costs more.

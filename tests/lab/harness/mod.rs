@@ -6,8 +6,11 @@
 //! this process holds it, and every child dies with the thread that started it, so that nothing is left
 //! behind even when the test is killed.
 
+#[allow(dead_code)] // The bench's.
+mod asker;
 mod bfd;
 mod bfdd;
+mod burners;
 mod capture;
 mod client;
 mod flood;
@@ -20,10 +23,14 @@ mod noise;
 mod peers;
 mod process;
 mod segment;
+mod strace;
 mod vipd;
 
+#[allow(unused_imports)] // Whether an announced address answers at once is of no interest to the lab.
+pub(crate) use asker::Asker;
 pub(crate) use bfd::{Bfd, Standing};
 pub(crate) use bfdd::Bfdd;
+pub(crate) use burners::Burners;
 pub(crate) use capture::{Capture, Claim, Frame, Vrrp};
 pub(crate) use client::{Client, Pings};
 pub(crate) use flood::Flooder;
@@ -40,6 +47,7 @@ pub(crate) use peers::{Frr, FrrFamily, Keepalived};
 pub(crate) use process::children_of;
 pub(crate) use process::{Process, Workspace, program};
 pub(crate) use segment::{Port, Segment};
+pub(crate) use strace::Calls;
 pub(crate) use vipd::Vipd;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
