@@ -476,7 +476,7 @@ impl Router {
         first = earlier(first, self.bfd_poll_at());
         first = earlier(first, self.ipvs_poll_at());
         first = earlier(first, self.links.poll_at());
-        first = earlier(first, self.router_adverts.poll_at());
+        first = earlier(first, self.router_adverts.poll_at(self.config.router_adverts.len()));
         first = earlier(first, self.default_routes_poll_at());
         first = earlier(first, self.instance_routes_poll_at());
         earlier(first, self.deadlines.first())
@@ -731,7 +731,7 @@ fn rules_of<'a>(
         Family::V6 => (Version::V3, None),
     };
     Rules {
-        name: config.text(instance.name),
+        name: config.name(instance.name),
         vrid: instance.vrid,
         family,
         version,
