@@ -100,6 +100,12 @@ const_assert!(link::REQUEST_BYTES_MAX <= REQUEST_BYTES_MAX && route::REQUEST_BYT
 /// Room for the header of an advertisement that leaves as a whole frame.
 const HEADROOM: usize = if cfg!(feature = "vmac") { frame::ADVERT_HEADER_BYTES_MAX } else { 0 };
 
+/// Addresses of a virtual router that has few, and bytes of its longest message.
+const FEW: usize = 4;
+const MESSAGE_OF_FEW_BYTES_MAX: usize = 8 + 16 * FEW;
+
+const_assert!(MESSAGE_OF_FEW_BYTES_MAX >= 8 + 4 * FEW + 8);
+
 /// Sequence number of requests that are not asked about: only lists are recognised by theirs.
 const NO_SEQUENCE: u32 = 0;
 
@@ -184,7 +190,7 @@ fn join(router: &Router, slot: Slot, outlet: &mut impl Outlet) -> Result<(), Uns
 fn advertise(router: &Router, slot: Slot, priority: u8, outlet: &mut impl Outlet) -> Result<(), Unsent> {
     let view = router.view(slot).ok_or(Unsent)?;
     if let Some(group) = view.group() {
-        return advertise_to(&view, priority, group, vmac::sender(router, slot, priority), outlet);
+        return advertise_to(&view, priority, group, vmac::sender(router, slot, &view, priority), outlet);
     }
     let mut result = Ok(());
     for peer in view.peers() {
@@ -203,8 +209,13 @@ fn advertise_to(
     let rules = &view.rules;
     // Between the loss of the one and the answer whether there is another, there is nothing to send from.
     let (Some(link), Some(source)) = (view.link, rules.source) else { return Ok(()) };
-    let mut buffer = [0; HEADROOM + MESSAGE_BYTES_MAX];
-    let (headroom, payload) = buffer.split_at_mut(HEADROOM);
+    // Most have few addresses, and what is not needed is not filled with zeros.
+    let buffer: &mut [u8] = if view.positions().len() <= FEW {
+        &mut [0; HEADROOM + MESSAGE_OF_FEW_BYTES_MAX]
+    } else {
+        &mut [0; HEADROOM + MESSAGE_BYTES_MAX]
+    };
+    let (headroom, payload) = buffer.split_at_mut_checked(HEADROOM).ok_or(Unsent)?;
     let outgoing = Outgoing {
         version: rules.version,
         vrid: rules.vrid,

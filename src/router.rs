@@ -31,6 +31,7 @@ use crate::wire::{self, IfIndex, Mac, ip, rtnl};
 mod addresses;
 mod bfd;
 mod bundle;
+mod deadlines;
 mod default_routes;
 mod hook;
 mod instance_routes;
@@ -50,6 +51,7 @@ mod vmac;
 
 use addresses::{Presence, Sighting};
 pub use bfd::Outgoing as BfdOutgoing;
+use deadlines::Deadlines;
 use default_routes::DefaultRoutes;
 pub use hook::Hook;
 use hook::Reports;
@@ -69,6 +71,13 @@ pub use vmac::Vmac;
 /// Which virtual router: an index into the router's table, valid until the next [`Event::Adopt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(pub u16);
+
+impl Slot {
+    /// The one behind it, which nobody need have.
+    const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
 
 /// A received IP protocol 112 message, as its socket delivered it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,6 +317,8 @@ struct Member {
     family: Family,
     /// The first member of those that move together: the same instance, or the same sync group.
     bundle: Slot,
+    /// The next of those, in the order of slots; the last one is its own.
+    companion: Slot,
     /// The next member with the same VRID; the last one is its own.
     next: Slot,
     /// Where adverts come from.
@@ -317,6 +328,8 @@ struct Member {
     fresh: bool,
     /// Keeps away by hand, over reloads.
     released: bool,
+    /// It has changed its state in this event, and its owners may have something to tell.
+    moved: bool,
 }
 
 impl Member {
@@ -343,12 +356,16 @@ pub struct Router {
     moved: bool,
     /// Some virtual router is backup.
     watches: bool,
+    /// Some virtual router takes part when the startup delay ends.
+    waits_for_startup: bool,
     sync: Sync,
     /// Packets that no virtual router would count.
     stray: Counters,
     strangers: Strangers,
     /// The first member of each VRID: a packet finds its virtual router without a search.
     by_vrid: [Option<Slot>; 256],
+    /// What [`VirtualRouter::poll_at`] says of each member.
+    deadlines: Deadlines,
     links: Links,
     probes: Probes,
     bfd: bfd::BfdSessions,
@@ -376,10 +393,12 @@ impl Router {
             stopping: false,
             moved: false,
             watches: false,
+            waits_for_startup: false,
             sync: Sync::new(),
             stray: Counters::new(),
             strangers: Strangers::new(),
             by_vrid: [None; 256],
+            deadlines: Deadlines::new(),
             links: Links::new(),
             probes: Probes::new(),
             bfd: bfd::BfdSessions::new(),
@@ -452,6 +471,7 @@ impl Router {
             self.watches = self.members.iter().any(|member| member.virtual_router.phase() == Phase::Backup);
         }
         self.report(turn);
+        debug_assert!(self.knows_its_deadlines(), "a deadline has changed and is not kept in order");
     }
 
     /// Whether some virtual router is backup: then it counts when exactly packets came.
@@ -468,25 +488,37 @@ impl Router {
         first = earlier(first, self.bfd_poll_at());
         first = earlier(first, self.ipvs_poll_at());
         first = earlier(first, self.links.poll_at());
-        first = earlier(first, self.router_adverts.poll_at());
+        first = earlier(first, self.router_adverts.poll_at(self.config.router_adverts.len()));
         first = earlier(first, self.default_routes_poll_at());
         first = earlier(first, self.instance_routes_poll_at());
-        for member in &self.members {
-            first = earlier(first, member.virtual_router.poll_at());
-        }
-        first
+        earlier(first, self.deadlines.first())
     }
 
     /// Whether a timer at this moment could make a backup master, or let a master that was not running go on as if
     /// nobody else had taken over, or end a BFD session whose packets are waiting: then every packet that is waiting must have been handed in before (law 6).
     #[must_use]
     pub fn may_take_over(&self, now: Instant) -> bool {
-        self.may_lose_session(now)
-            || self.members.iter().any(|member| match member.virtual_router.state() {
-                State::Backup { down_at, silent: false, .. } => *down_at <= now,
-                State::Master { advert_at, .. } => *advert_at + LATE <= now,
-                State::Backup { silent: true, .. } | State::Initialize { .. } => false,
-            })
+        if self.may_lose_session(now) {
+            return true;
+        }
+        let mut from = Slot(0);
+        while let Some(slot) = self.deadlines.due(from, now) {
+            match self.virtual_router(slot).map(VirtualRouter::state) {
+                Some(State::Backup { .. }) => return true,
+                Some(State::Master { advert_at, .. }) if *advert_at + LATE <= now => return true,
+                Some(State::Master { .. } | State::Initialize { .. }) | None => {}
+            }
+            from = slot.next();
+        }
+        false
+    }
+
+    /// Whether what is kept about all virtual routers is what a look at each one says.
+    fn knows_its_deadlines(&self) -> bool {
+        let all = self.members.iter().map(|member| member.virtual_router.poll_at());
+        self.slots().zip(all.clone()).all(|(slot, at)| self.deadlines.of(slot) == at)
+            && self.deadlines.first() == all.fold(None, earlier)
+            && (self.waits_for_startup || !self.has_to_wait_for_startup())
     }
 
     /// The configuration in force.
@@ -554,27 +586,8 @@ impl Router {
     fn rules(&self, slot: Slot) -> Option<Rules<'_>> {
         let member = self.member(slot)?;
         let instance = self.instance_of(member)?;
-        let first = self.member(member.bundle)?;
-        let (version, password) = match member.family {
-            Family::V4 => (instance.version, Password::new(self.config.bytes(instance.password))),
-            Family::V6 => (Version::V3, None),
-        };
-        Some(Rules {
-            name: self.config.text(instance.name),
-            vrid: instance.vrid,
-            family: member.family,
-            version,
-            priority: self.priority(instance),
-            interval: instance.interval,
-            preempt: instance.preempt || instance.priority == PRIORITY_OWNER,
-            preempt_delay: instance.preempt_delay,
-            claim_wait: Span::from_secs(instance.claim_wait_secs.into()),
-            password,
-            announcements: instance.announcements,
-            lifetime_secs: instance.lifetime_secs,
-            source: member.source.as_ref(),
-            decides_ties: first.instance == member.instance && first.family == member.family,
-        })
+        let (family, source) = (member.family, member.source.as_ref());
+        Some(rules_of(&self.config, instance, self.priority(instance), family, source, member.bundle == slot))
     }
 
     /// The configured priority with the weights of what is tracked (keepalived: within 1..=254, the owner's
@@ -592,17 +605,21 @@ impl Router {
 
     /// Lets one virtual router do something by its rules, and takes up the actions. `false`: it would not.
     fn with(&mut self, turn: &mut Turn<'_>, slot: Slot, verb: Verb<'_>) -> bool {
-        let (Some(member), Some(rules)) = (self.member(slot), self.rules(slot)) else {
+        let Some(instance) = self.member(slot).and_then(|member| self.instance_of(member)) else {
             return false;
         };
-        let mut virtual_router = member.virtual_router;
+        let priority = self.priority(instance);
+        let Self { config, members, deadlines, .. } = self;
+        let Some(member) = members.get_mut(usize::from(slot.0)) else { return false };
+        let Some(instance) = member.instance_in(config) else { return false };
+        let Member { virtual_router, family, source, bundle, .. } = member;
+        let rules = rules_of(config, instance, priority, *family, source.as_ref(), *bundle == slot);
         let mut its = vrrp::Turn::new(turn.now, rules);
-        let done = verb.perform(&mut virtual_router, &mut its);
+        let done = verb.perform(virtual_router, &mut its);
         let vrrp::Turn { actions, moved, .. } = its;
+        deadlines.set(slot, virtual_router.poll_at());
+        member.moved |= moved;
         self.moved |= moved;
-        if let Some(member) = self.member_mut(slot) {
-            member.virtual_router = virtual_router;
-        }
         for action in &actions {
             turn.push(match *action {
                 Action::Advertise(priority) => Effect::Advertise { slot, priority },
@@ -635,19 +652,20 @@ impl Router {
         turned |= self.run_probes(turn);
         turned |= self.run_bfd(turn);
         self.run_ipvs(turn);
-        if turned || self.waits_for_startup() {
+        if turned || self.waits_for_startup {
             self.settle(turn);
         }
-        let mut silence = false;
-        for slot in self.slots() {
-            let due = self.virtual_router(slot).and_then(VirtualRouter::poll_at);
-            if due.is_some_and(|at| at <= turn.now) {
-                self.with(turn, slot, Verb::Timer);
-                silence |= self.virtual_router(slot).is_some_and(VirtualRouter::is_silent);
+        let mut from = Slot(0);
+        let mut first_silent = None;
+        while let Some(slot) = self.deadlines.due(from, turn.now) {
+            self.with(turn, slot, Verb::Timer);
+            from = slot.next();
+            if self.virtual_router(slot).is_some_and(VirtualRouter::is_silent) {
+                first_silent.get_or_insert(slot);
             }
         }
-        if silence {
-            self.promote_silent_bundles(turn);
+        if let Some(first) = first_silent {
+            self.promote_silent_bundles(turn, first.0..from.0);
         }
         if cfg!(feature = "ra") {
             self.run_router_adverts(turn);
@@ -708,6 +726,37 @@ impl Router {
 impl Default for Router {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The rules of a virtual router of this priority; of those that move together, the first decides ties.
+fn rules_of<'a>(
+    config: &'a Config,
+    instance: &'a Instance,
+    priority: u8,
+    family: Family,
+    source: Option<&'a IpAddr>,
+    decides_ties: bool,
+) -> Rules<'a> {
+    let (version, password) = match family {
+        Family::V4 => (instance.version, Password::new(config.bytes(instance.password))),
+        Family::V6 => (Version::V3, None),
+    };
+    Rules {
+        name: config.name(instance.name),
+        vrid: instance.vrid,
+        family,
+        version,
+        priority,
+        interval: instance.interval,
+        preempt: instance.preempt || instance.priority == PRIORITY_OWNER,
+        preempt_delay: instance.preempt_delay,
+        claim_wait: Span::from_secs(instance.claim_wait_secs.into()),
+        password,
+        announcements: instance.announcements,
+        lifetime_secs: instance.lifetime_secs,
+        source,
+        decides_ties,
     }
 }
 

@@ -291,7 +291,7 @@ impl Router {
         // A sentence that does not fit is cut at its end, which `write!` reports and nobody minds.
         let _ = write!(cause, "{}", virtual_router.cause());
         Some(Record {
-            name: cut(view.rules.name),
+            name: cut(self.config().text(view.instance.name)),
             interface: cut(self.config().interface_name(view.instance.interface)),
             vrid: view.rules.vrid.get(),
             is_ipv6: view.rules.family == config::Family::V6,

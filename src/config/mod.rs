@@ -8,6 +8,7 @@
 //! A [`Config`] is flat: instances refer to addresses, peers and tracks by [`Span`]s of shared tables,
 //! and every name lies in one table of text, so its size is one constant whatever the file says.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
@@ -51,6 +52,28 @@ pub(crate) mod words;
 pub struct Text {
     start: u16,
     len: u8,
+}
+
+/// A name in the bytes that are kept of it: whether they are characters is asked where it is said, and not each time that
+/// it is handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name<'a>(&'a [u8]);
+
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(name: &'a str) -> Self {
+        Self(name.as_bytes())
+    }
+}
+
+/// What is kept is text, or it would not be kept.
+fn characters(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or("")
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(characters(self.0))
+    }
 }
 
 impl Text {
@@ -871,7 +894,13 @@ impl Config {
     /// The characters of a name or path.
     #[must_use]
     pub fn text(&self, text: Text) -> &str {
-        core::str::from_utf8(self.bytes(text)).unwrap_or("")
+        characters(self.bytes(text))
+    }
+
+    /// The same, to be handed on.
+    #[must_use]
+    pub fn name(&self, text: Text) -> Name<'_> {
+        Name(self.bytes(text))
     }
 
     /// The bytes of what is kept.

@@ -1,7 +1,7 @@
 //! Virtual MACs: the device, what it needs to be quiet, and who is told of it.
 
 use super::{Outlet, REQUEST_BYTES_MAX, Unsent};
-use crate::router::{Router, Slot};
+use crate::router::{Router, Slot, View};
 use crate::vrrp::Phase;
 use crate::wire::vrrp::PRIORITY_RESIGN;
 use crate::wire::{Full, IfIndex, Mac, link};
@@ -10,11 +10,10 @@ use crate::wire::{Full, IfIndex, Mac, link};
 ///
 /// That is also where the last word of a master comes from that has found a better one: switches would look for the
 /// virtual MAC here again, until the better one's next advert.
-pub(super) fn sender(router: &Router, slot: Slot, priority: u8) -> Option<Mac> {
+pub(super) fn sender(router: &Router, slot: Slot, view: &View<'_>, priority: u8) -> Option<Mac> {
     if !cfg!(feature = "vmac") {
         return None;
     }
-    let view = router.view(slot)?;
     if priority != PRIORITY_RESIGN && view.virtual_router().phase() != Phase::Master {
         return None;
     }

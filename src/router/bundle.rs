@@ -7,6 +7,8 @@
 //! - When the master of one resigns, the others doubt theirs: the same hand has probably let go of both.
 //! - A tie is decided by the first one alone (see [`Rules::decides_ties`](crate::vrrp::Rules::decides_ties)).
 
+use core::ops::Range;
+
 use super::{Effect, Member, Router, Slot, Turn, Verb};
 use crate::limits;
 use crate::time::Instant;
@@ -48,29 +50,41 @@ impl Router {
                 None => {}
             }
         }
+        self.waits_for_startup = self.has_to_wait_for_startup();
         // Those that were waited for may be gone.
-        self.promote_silent_bundles(turn);
+        self.promote_silent_bundles(turn, 0..self.members.len() as u16);
     }
 
-    /// A down timer has run out somewhere: where it has for all of a bundle that are not master already, they
+    /// A down timer has run out among these slots: where it has for all of a bundle that are not master already, they
     /// become master.
-    pub(super) fn promote_silent_bundles(&mut self, turn: &mut Turn<'_>) {
-        let mut heard = [false; limits::VIRTUAL_ROUTERS_MAX];
-        for member in &self.members {
-            if let Some(flag) = heard.get_mut(usize::from(member.bundle.0)) {
-                *flag |= match member.virtual_router.phase() {
-                    Phase::Initialize => true,
-                    Phase::Backup => !member.virtual_router.is_silent(),
-                    Phase::Master => false,
-                };
+    pub(super) fn promote_silent_bundles(&mut self, turn: &mut Turn<'_>, slots: Range<u16>) {
+        let mut looked_at = None;
+        for slot in slots.map(Slot) {
+            let Some(member) = self.member(slot).filter(|member| member.virtual_router.is_silent()) else {
+                continue;
+            };
+            let bundle = member.bundle;
+            if looked_at.replace(bundle) == Some(bundle) || self.hears_a_master(bundle) {
+                continue;
             }
+            self.with(turn, bundle, Verb::Promote);
+            self.with_companions(turn, bundle, Verb::Promote);
         }
-        for slot in self.slots() {
-            let Some(member) = self.member(slot) else { continue };
-            if !heard.get(usize::from(member.bundle.0)).is_some_and(|heard| *heard) {
-                self.with(turn, slot, Verb::Promote);
+    }
+
+    /// Whether one of a bundle still hears a master, or does not take part.
+    fn hears_a_master(&self, bundle: Slot) -> bool {
+        let mut next = Some(bundle);
+        while let Some(slot) = next {
+            let Some(member) = self.member(slot) else { break };
+            match member.virtual_router.phase() {
+                Phase::Initialize => return true,
+                Phase::Backup if !member.virtual_router.is_silent() => return true,
+                Phase::Backup | Phase::Master => {}
             }
+            next = self.companion(slot);
         }
+        false
     }
 
     /// Lets those that move together with the virtual router in `slot` do something.
@@ -78,32 +92,33 @@ impl Router {
     /// It has stepped back: so do they. Or the master that it watched has resigned, and they doubt theirs: a cable
     /// was pulled, perhaps where another member of the sync group is, whose own master could not say so.
     pub(super) fn with_companions(&mut self, turn: &mut Turn<'_>, slot: Slot, verb: Verb<'_>) {
-        for other in self.slots() {
-            if other != slot && self.bundle(other) == self.bundle(slot) {
+        let mut next = self.member(slot).map(|member| member.bundle);
+        while let Some(other) = next {
+            if other != slot {
                 self.with(turn, other, verb);
             }
+            next = self.companion(other);
         }
+    }
+
+    /// The next one of its bundle.
+    fn companion(&self, slot: Slot) -> Option<Slot> {
+        self.member(slot).map(|member| member.companion).filter(|next| *next != slot)
     }
 
     /// An instance is released or reclaimed by hand, with all that moves with it.
     pub(super) fn set_released(&mut self, turn: &mut Turn<'_>, instance: u16, released: bool) {
-        for slot in self.slots() {
-            let bundle = self.bundle(slot);
-            let moves = |other: &Member| other.instance == instance && Some(other.bundle) == bundle;
-            if self.members.iter().any(moves)
-                && let Some(member) = self.member_mut(slot)
-            {
+        let first = self.members.iter().find(|member| member.instance == instance);
+        let bundle = first.map(|first| first.bundle);
+        for member in &mut self.members {
+            if Some(member.bundle) == bundle {
                 member.released = released;
             }
         }
         self.settle(turn);
     }
 
-    fn bundle(&self, slot: Slot) -> Option<Slot> {
-        self.member(slot).map(|member| member.bundle)
-    }
-
-    pub(super) fn waits_for_startup(&self) -> bool {
+    pub(super) fn has_to_wait_for_startup(&self) -> bool {
         self.members.iter().any(|member| {
             matches!(member.virtual_router.state(), State::Initialize { fault: Fault::StartupDelay })
         })
@@ -111,7 +126,7 @@ impl Router {
 
     /// When the startup delay ends, while it lasts.
     pub(super) fn startup_ends_at(&self) -> Option<Instant> {
-        self.takes_part_at().filter(|_| self.waits_for_startup())
+        if self.waits_for_startup { self.takes_part_at() } else { None }
     }
 
     fn takes_part_at(&self) -> Option<Instant> {

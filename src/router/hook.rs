@@ -4,9 +4,10 @@
 //! kept; when it has ended, the newest state is said. So the last run always tells the last state.
 
 use core::fmt;
+use core::ops::Range;
 
 use super::track_hooks::track_hook;
-use super::{Effect, HookOwner, Router, Ticket, Turn};
+use super::{Effect, HookOwner, Router, Slot, Ticket, Turn};
 use crate::config::{Config, Text, TrackHook, Tracked};
 use crate::limits;
 use crate::probe;
@@ -315,9 +316,19 @@ impl Router {
         if !core::mem::take(&mut self.moved) {
             return;
         }
-        for place in 0..OWNERS_MAX {
-            if let Some(owner) = HookOwner::at(place, &self.config) {
-                self.report_owner(turn, owner);
+        let count = self.members.len();
+        for place in 0..count + OWNERS_MAX - limits::INSTANCES_MAX {
+            // First the instances of which a virtual router has moved; the other one is beside it. Then all others.
+            let (owner, slots) = match self.members.get_mut(place) {
+                Some(member) => {
+                    let moved = core::mem::take(&mut member.moved);
+                    let owner = HookOwner::Instance(member.instance);
+                    (moved.then_some(owner), place.saturating_sub(1)..place + 2)
+                }
+                None => (HookOwner::at(place - count + limits::INSTANCES_MAX, &self.config), 0..count),
+            };
+            if let Some(owner) = owner {
+                self.report_owner(turn, owner, slots);
             }
         }
     }
@@ -338,8 +349,8 @@ impl Router {
         }
     }
 
-    fn report_owner(&mut self, turn: &mut Turn<'_>, owner: HookOwner) {
-        let standing = match self.standing(owner) {
+    fn report_owner(&mut self, turn: &mut Turn<'_>, owner: HookOwner, slots: Range<usize>) {
+        let standing = match self.standing(owner, slots) {
             // None of it goes on.
             Some(Standing::Unsaid) => Standing::Stop,
             Some(standing) => standing,
@@ -372,15 +383,15 @@ impl Router {
         }
     }
 
-    /// Where an owner stands; `None` while that cannot be said yet.
-    fn standing(&self, owner: HookOwner) -> Option<Standing> {
+    /// Where an owner stands, whose virtual routers are among these slots; `None` while that cannot be said yet.
+    fn standing(&self, owner: HookOwner, slots: Range<usize>) -> Option<Standing> {
         if cfg!(feature = "track-hooks")
             && let HookOwner::Thing(thing) = owner
         {
             return self.standing_of_thing(thing);
         }
         let mut standing = None;
-        for slot in self.slots().filter(|slot| self.belongs_to(*slot, owner)) {
+        for slot in slots.map(|slot| Slot(slot as u16)).filter(|slot| self.belongs_to(*slot, owner)) {
             let this = match self.virtual_router(slot)?.state() {
                 State::Initialize { fault: Fault::Starting | Fault::StartupDelay } => return None,
                 // Taken out by a reload, while others of this owner go on: they speak for it.
@@ -418,7 +429,7 @@ impl Router {
         only.is_none_or(|only| (only == probe::Standing::Up) == (standing == Standing::Up))
     }
 
-    fn belongs_to(&self, slot: super::Slot, owner: HookOwner) -> bool {
+    fn belongs_to(&self, slot: Slot, owner: HookOwner) -> bool {
         let Some(member) = self.member(slot) else { return false };
         match owner {
             HookOwner::Instance(index) => member.instance == index,

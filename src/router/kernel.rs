@@ -131,7 +131,7 @@ impl Router {
         match self.sync.step {
             Step::Idle => {
                 self.sync.retry_at = Some(turn.now + RETRY_PAUSE);
-                self.links.0.iter_mut().for_each(|link| link.seen = false);
+                self.links.all.iter_mut().for_each(|link| link.seen = false);
                 let sequence = self.sync.begin(Step::Links);
                 turn.push(Effect::DumpLinks(sequence));
             }

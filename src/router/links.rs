@@ -14,7 +14,11 @@ use crate::wire::{IfIndex, Mac, rtnl};
 
 /// One entry for each of [`Config::interfaces`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Links(pub(super) [Link; limits::INTERFACES_MAX]);
+pub(super) struct Links {
+    pub(super) all: [Link; limits::INTERFACES_MAX],
+    /// Some may not count as what they are yet.
+    are_turning: bool,
+}
 
 /// One device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +75,11 @@ impl Link {
 
 impl Links {
     pub(super) const fn new() -> Self {
-        Self([Link::ABSENT; limits::INTERFACES_MAX])
+        Self { all: [Link::ABSENT; limits::INTERFACES_MAX], are_turning: false }
     }
 
     pub(super) fn index(&self, interface: InterfaceId) -> Option<IfIndex> {
-        self.0.get(usize::from(interface.0))?.index
+        self.all.get(usize::from(interface.0))?.index
     }
 
     /// Whether the device is there under this number.
@@ -85,11 +89,11 @@ impl Links {
     }
 
     pub(super) fn mac(&self, interface: InterfaceId) -> Option<Mac> {
-        self.0.get(usize::from(interface.0))?.mac
+        self.all.get(usize::from(interface.0))?.mac
     }
 
     pub(super) fn details(&self, interface: InterfaceId) -> Details {
-        self.0.get(usize::from(interface.0)).map_or(Details::NONE, |link| link.known.details())
+        self.all.get(usize::from(interface.0)).map_or(Details::NONE, |link| link.known.details())
     }
 
     pub(super) fn is_running(&self, interface: InterfaceId) -> bool {
@@ -97,29 +101,36 @@ impl Links {
     }
 
     pub(super) fn standing(&self, interface: InterfaceId) -> Standing {
-        self.0.get(usize::from(interface.0)).map_or(Standing::Unknown, |link| link.standing)
+        self.all.get(usize::from(interface.0)).map_or(Standing::Unknown, |link| link.standing)
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.0.iter().fold(None, |first, link| earlier(first, link.turns_at))
+        if !self.are_turning {
+            return None;
+        }
+        self.all.iter().fold(None, |first, link| earlier(first, link.turns_at))
     }
 
     /// What has been so for long enough counts. `true`: there was something.
     pub(super) fn settle(&mut self, now: Instant) -> bool {
         let mut turned = false;
-        for link in &mut self.0 {
+        if !core::mem::take(&mut self.are_turning) {
+            return false;
+        }
+        for link in &mut self.all {
             if link.turns_at.is_some_and(|at| at <= now) {
                 link.turns_at = None;
                 link.standing = if link.is_up() { Standing::Up } else { Standing::Down };
                 turned = true;
             }
+            self.are_turning |= link.turns_at.is_some();
         }
         turned
     }
 
     /// Everything has been listed: what is not there is not there.
     pub(super) fn all_known(&mut self) {
-        for link in &mut self.0 {
+        for link in &mut self.all {
             if link.standing == Standing::Unknown {
                 link.standing = Standing::Down;
             }
@@ -129,9 +140,9 @@ impl Links {
     /// Puts the table into the order of another configuration: what is known stays known, by name.
     #[inline(never)] // A copy of the table lies in the stack.
     pub(super) fn rename(&mut self, old: &Config, new: &Config) {
-        let before = self.0;
-        self.0 = [Link::ABSENT; limits::INTERFACES_MAX];
-        for (link, name) in self.0.iter_mut().zip(&new.interfaces) {
+        let before = self.all;
+        self.all = [Link::ABSENT; limits::INTERFACES_MAX];
+        for (link, name) in self.all.iter_mut().zip(&new.interfaces) {
             let known = old.interfaces.iter().position(|text| old.text(*text) == new.text(*name));
             *link = known.and_then(|position| before.get(position)).copied().unwrap_or(Link::ABSENT);
         }
@@ -152,7 +163,7 @@ impl Router {
         for position in 0..self.config.interfaces.len() {
             let id = InterfaceId(position as u8);
             let is_named = self.config.interface_name(id) == link.name;
-            let Some(entry) = self.links.0.get(position) else { continue };
+            let Some(entry) = self.links.all.get(position) else { continue };
             let has_number = entry.index == known.index;
             if !is_named {
                 // The number belonged to another name: that one is gone.
@@ -175,11 +186,12 @@ impl Router {
             } else if comes_up || !has_mac {
                 self.announce_again(turn, id);
             }
-            if let Some(entry) = self.links.0.get_mut(position) {
+            if let Some(entry) = self.links.all.get_mut(position) {
                 let details = entry.known.and(link.details);
                 *entry = Link { standing: entry.standing, turns_at: entry.turns_at, known: details, ..known };
                 let delays = self.config.delays.get(position).copied().unwrap_or(Delays::NONE);
                 entry.look(turn.now, delays);
+                self.links.are_turning |= entry.turns_at.is_some();
             }
             if cfg!(feature = "vmac") {
                 self.vmac_told(turn, id);
@@ -197,7 +209,7 @@ impl Router {
 
     /// A device is gone, and with it everything that was on it.
     fn forget_link(&mut self, position: usize) {
-        let Some(link) = self.links.0.get_mut(position) else { return };
+        let Some(link) = self.links.all.get_mut(position) else { return };
         let standing = match link.standing {
             Standing::Unknown => Standing::Unknown,
             Standing::Up | Standing::Down => Standing::Down,
@@ -218,7 +230,7 @@ impl Router {
 
     pub(super) fn forget_links(&mut self, is_gone: &dyn Fn(&Link) -> bool) {
         for position in 0..limits::INTERFACES_MAX {
-            if self.links.0.get(position).is_some_and(|link| link.index.is_some() && is_gone(link)) {
+            if self.links.all.get(position).is_some_and(|link| link.index.is_some() && is_gone(link)) {
                 self.forget_link(position);
             }
         }

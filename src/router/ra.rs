@@ -106,8 +106,9 @@ impl RouterAdverts {
         self.0.iter().any(|entry| matches!(entry.standing, Standing::Waiting(_)))
     }
 
-    pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.0.iter().fold(None, |first, entry| earlier(first, entry.poll_at()))
+    /// Of the first `count`, which are those that are configured.
+    pub(super) fn poll_at(&self, count: usize) -> Option<Instant> {
+        self.0.iter().take(count).fold(None, |first, entry| earlier(first, entry.poll_at()))
     }
 
     /// Puts the table into the order of another configuration: what speaks for the same virtual router stays.

@@ -146,12 +146,18 @@ impl Router {
         }
         self.preparations.forget();
         self.take_over_presence(new);
+        for slot in self.slots() {
+            self.deadlines.set(slot, None);
+        }
         self.take_over_members(turn.now, new);
         core::mem::swap(&mut self.config, new);
 
         self.index_members();
         for slot in self.slots() {
             self.with(turn, slot, Verb::Adopt);
+            if let Some(member) = self.member_mut(slot) {
+                member.moved = true;
+            }
         }
         if cfg!(feature = "ra") {
             self.index_router_adverts(turn);
@@ -220,9 +226,14 @@ impl Router {
     /// Who moves together, and who is found under which VRID.
     fn index_members(&mut self) {
         for slot in self.slots() {
-            let first = self.slots().find(|first| self.moves_with(*first, slot));
-            if let (Some(first), Some(member)) = (first, self.member_mut(slot)) {
-                member.bundle = first;
+            let before = (0..slot.0).rev().map(Slot).find(|other| self.moves_with(*other, slot));
+            let mut bundle = slot;
+            if let Some(member) = before.and_then(|before| self.member_mut(before)) {
+                member.companion = slot;
+                bundle = member.bundle;
+            }
+            if let Some(member) = self.member_mut(slot) {
+                (member.bundle, member.companion) = (bundle, slot);
             }
         }
         self.by_vrid = [None; 256];
@@ -258,11 +269,13 @@ impl Member {
             instance: 0,
             family,
             bundle: Slot(0),
+            companion: Slot(0),
             next: Slot(0),
             source: None,
             sighting: Sighting::Unseen,
             fresh: true,
             released: false,
+            moved: false,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::announce::Timetable;
 use super::counters::{Counters, count};
 use super::election::{self, Candidate};
 use super::state::{Cause, Fault, Phase, State};
-use crate::config::{Announcements, Family};
+use crate::config::{Announcements, Family, Name};
 use crate::say::info;
 use crate::time::{Instant, Interval, Span, earlier, next_due};
 use crate::wire::ip;
@@ -35,7 +35,7 @@ pub const RESIGNATIONS: u8 = 2;
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
     /// The instance's name, for the log.
-    pub name: &'a str,
+    pub name: Name<'a>,
     /// Virtual router identifier.
     pub vrid: Vrid,
     /// Address family.

@@ -68,7 +68,7 @@ impl Flags {
 
     fn rules(self) -> Rules<'static> {
         Rules {
-            name: "golden",
+            name: "golden".into(),
             vrid: Vrid::new(7).unwrap(),
             family: Family::V4,
             version: if self.version == 2 { Version::V2 } else { Version::V3 },

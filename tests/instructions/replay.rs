@@ -59,6 +59,8 @@ enum What {
     Sent,
     /// As backup: the master's adverts.
     Received,
+    /// As backup: the master has fallen silent, and every virtual router becomes master.
+    Takeover,
     /// Adverts of one router with a VRID that is not ours.
     Foreign,
     /// The same of a thousand routers.
@@ -76,6 +78,7 @@ impl FromStr for What {
         Ok(match word {
             "sent" => Self::Sent,
             "received" => Self::Received,
+            "takeover" => Self::Takeover,
             "foreign" => Self::Foreign,
             "crowd" => Self::Crowd,
             "ttl" => Self::Ttl,
@@ -250,6 +253,8 @@ impl Scenario {
         let (arrivals, rounds) = match self.what {
             What::Sent => (vec![], many),
             What::Received => (adverts, many),
+            // The last one is silent for longer than its down interval.
+            What::Takeover => (vec![], 4),
             What::Foreign => (strangers(1), 1),
             What::Crowd => (strangers(1000), 1),
             What::Ttl | What::Checksum => (to_ours(), 1),
@@ -257,7 +262,9 @@ impl Scenario {
         let at_once = match self.what {
             _ if !self.is_together => 1,
             What::Received => count,
-            What::Sent | What::Foreign | What::Crowd | What::Ttl | What::Checksum => PACKETS_PER_TURN_MAX,
+            What::Sent | What::Takeover | What::Foreign | What::Crowd | What::Ttl | What::Checksum => {
+                PACKETS_PER_TURN_MAX
+            }
         };
         let is_wanted = matches!(self.what, What::Sent | What::Received);
         let period = if is_wanted { SECOND / count as u32 } else { UNWANTED_PERIOD };
@@ -457,6 +464,7 @@ impl Replay {
         match what {
             What::Sent => self.outlet.messages,
             What::Received => of_all(|counters| counters.received),
+            What::Takeover => of_all(|counters| counters.became_master),
             What::Foreign | What::Crowd => self.router.stray().discarded(Discard::Vrid) as usize,
             What::Ttl => of_all(|counters| counters.discarded(Discard::Ttl)),
             What::Checksum => of_all(|counters| counters.discarded(Discard::Checksum)),
@@ -490,8 +498,12 @@ fn main() {
     let mut replay = Replay::new(&scenario);
     replay.settle(&scenario);
     let schedule = scenario.schedule();
-    let phase = if scenario.what == What::Sent { Phase::Master } else { Phase::Backup };
-    assert!(replay.are_all(phase), "not all are {phase}");
+    let (before_it, after_it) = match scenario.what {
+        What::Sent => (Phase::Master, Phase::Master),
+        What::Takeover => (Phase::Backup, Phase::Master),
+        _ => (Phase::Backup, Phase::Backup),
+    };
+    assert!(replay.are_all(before_it), "not all are {before_it}");
     let (before, others_before) = (replay.count(scenario.what), replay.outlet.others);
 
     replayed(&mut replay, &schedule);
@@ -499,10 +511,12 @@ fn main() {
     let events = replay.count(scenario.what) - before;
     let expected = match scenario.what {
         What::Sent => schedule.rounds * usize::from(scenario.virtual_routers),
+        What::Takeover => usize::from(scenario.virtual_routers),
         _ => schedule.rounds * schedule.arrivals.len(),
     };
     assert_eq!(events, expected, "not every event was one");
-    assert_eq!(replay.outlet.others, others_before, "something else has left");
-    assert!(replay.are_all(phase), "not all have stayed {phase}");
+    let is_quiet = replay.outlet.others == others_before;
+    assert_eq!(is_quiet, scenario.what != What::Takeover, "whether anything but adverts has left");
+    assert!(replay.are_all(after_it), "not all are {after_it} now");
     println!("{events}");
 }
