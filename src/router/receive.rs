@@ -79,7 +79,7 @@ impl Router {
     #[inline(never)]
     fn refuse(&mut self, slot: Option<Slot>, packet: &Stranger) {
         let Stranger { interface, vrid, source, reason, .. } = packet;
-        if self.device_name(*interface).is_empty() {
+        if self.device(*interface).is_none() {
             return self.stray_packet(*reason, *interface);
         }
         let counters = match slot.and_then(|slot| self.member_mut(slot)) {
@@ -106,14 +106,14 @@ impl Router {
     /// The name of one of our devices; empty: it is none of them, or not any more.
     #[must_use]
     pub fn device_name(&self, interface: IfIndex) -> &str {
-        for position in 0..self.config.interfaces.len() {
-            // At most 255 (`limits`).
-            let id = InterfaceId(position as u8);
-            if self.links.is(id, interface) {
-                return self.config.interface_name(id);
-            }
-        }
-        ""
+        self.device(interface).map_or("", |id| self.config.interface_name(id))
+    }
+
+    /// Which of our devices it is.
+    fn device(&self, interface: IfIndex) -> Option<InterfaceId> {
+        // At most 255 (`limits`).
+        let mut all = (0..self.config.interfaces.len()).map(|position| InterfaceId(position as u8));
+        all.find(|id| self.links.is(*id, interface))
     }
 
     /// The virtual router of this VRID and family on the device (RX08).
