@@ -327,9 +327,10 @@ impl Daemon<'_> {
         }
     }
 
-    /// Lets go what was gathered, then what was logged, and waits.
+    /// Lets go what was gathered, then what was logged, and waits for what is worth it.
     fn wait(&mut self) -> Result<Ready, linux::Error> {
         self.hands.kernel.flush();
+        self.hands.kernel.mute(self.hands.router.muted());
         log::logger().flush();
         self.deaf_until = self.deaf_until.filter(|until| *until > clock::now());
         let timeout = if self.hands.have_failures() {

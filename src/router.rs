@@ -37,6 +37,7 @@ mod instance_routes;
 mod ipvs;
 mod kernel;
 mod links;
+mod muted;
 mod no_accept;
 mod preparations;
 mod probes;
@@ -59,6 +60,7 @@ use ipvs::Ipvs;
 pub use ipvs::{Change as IpvsChange, IpvsRequest, Traffic};
 use kernel::Sync;
 use links::Links;
+use muted::Muted;
 use preparations::Preparations;
 use probes::Probes;
 use ra::RouterAdverts;
@@ -345,6 +347,7 @@ pub struct Router {
     /// Packets that no virtual router would count.
     stray: Counters,
     strangers: Strangers,
+    muted: Muted,
     /// The first member of each VRID: a packet finds its virtual router without a search.
     by_vrid: [Option<Slot>; 256],
     links: Links,
@@ -376,6 +379,7 @@ impl Router {
             sync: Sync::new(),
             stray: Counters::new(),
             strangers: Strangers::new(),
+            muted: Muted::new(),
             by_vrid: [None; 256],
             links: Links::new(),
             probes: Probes::new(),

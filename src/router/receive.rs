@@ -37,7 +37,12 @@ impl Router {
         let slot = vrid.and_then(|vrid| self.find(vrid, interface, family));
         let result = match slot {
             Some(slot) => self.advert(turn, slot, &envelope, message),
-            None => Err(Discard::Vrid),
+            None => {
+                if let Some(vrid) = vrid {
+                    self.overhear(vrid);
+                }
+                Err(Discard::Vrid)
+            }
         };
         if let Err(reason) = result {
             let vrid = vrid.map_or(0, Vrid::get);
