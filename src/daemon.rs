@@ -339,11 +339,12 @@ impl Daemon<'_> {
         }
     }
 
-    /// Lets go what was gathered, then what was logged, and waits.
+    /// Lets go what was gathered, then what was logged, and waits for what is worth it.
     fn wait(&mut self) -> Result<Ready, linux::Error> {
         self.hands.kernel.flush();
         // The kernel stamps every packet of the machine for one who asks: a router that forwards is spared that.
         self.hands.kernel.stamp(self.hands.router.is_watching());
+        self.hands.kernel.mute(self.hands.router.muted());
         log::logger().flush();
         self.deaf_until = self.deaf_until.filter(|until| *until > clock::now());
         let mut deadline = self.hands.router.poll_at();

@@ -38,6 +38,7 @@ mod instance_routes;
 mod ipvs;
 mod kernel;
 mod links;
+mod muted;
 mod no_accept;
 mod preparations;
 mod probes;
@@ -61,6 +62,7 @@ use ipvs::Ipvs;
 pub use ipvs::{Change as IpvsChange, IpvsRequest, Traffic};
 use kernel::Sync;
 use links::Links;
+use muted::Muted;
 use preparations::Preparations;
 use probes::Probes;
 use ra::RouterAdverts;
@@ -362,6 +364,7 @@ pub struct Router {
     /// Packets that no virtual router would count.
     stray: Counters,
     strangers: Strangers,
+    muted: Muted,
     /// The first member of each VRID: a packet finds its virtual router without a search.
     by_vrid: [Option<Slot>; 256],
     /// What [`VirtualRouter::poll_at`] says of each member.
@@ -397,6 +400,7 @@ impl Router {
             sync: Sync::new(),
             stray: Counters::new(),
             strangers: Strangers::new(),
+            muted: Muted::new(),
             by_vrid: [None; 256],
             deadlines: Deadlines::new(),
             links: Links::new(),

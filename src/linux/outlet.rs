@@ -17,7 +17,9 @@ use crate::config::Family;
 use crate::limits;
 use crate::perform::{Outlet, Unsent};
 use crate::router::{Datagram, Failure, Parcel};
+use crate::say::info;
 use crate::wire::IfIndex;
+use crate::wire::filter::Vrids;
 
 /// What waits to leave, and what has failed to.
 pub struct Arena {
@@ -95,6 +97,10 @@ pub struct Kernel<'a> {
     /// Links and addresses.
     pub netlink: NetlinkSocket,
     netfilter: Netfilter,
+    /// Of these VRIDs few packets come in.
+    muted: Vrids,
+    /// The kernel takes no filter for the raw sockets, and we have said so.
+    hears_all: bool,
     /// The virtual servers; `None`: the kernel speaks no generic netlink, or this build no IPVS.
     pub ipvs: Option<IpvsSocket>,
     arena: &'a mut Arena,
@@ -123,6 +129,8 @@ impl<'a> Kernel<'a> {
             packet: PacketSocket::open()?,
             netlink: NetlinkSocket::open()?,
             netfilter: Netfilter::default(),
+            muted: Vrids::NONE,
+            hears_all: false,
             ipvs: if cfg!(feature = "ipvs") { IpvsSocket::open().ok() } else { None },
             arena,
             is_stamping: false,
@@ -169,6 +177,20 @@ impl<'a> Kernel<'a> {
     #[must_use]
     pub fn has_failures(&self) -> bool {
         !self.arena.failures.queue.is_empty() || self.arena.failures.has_lost
+    }
+
+    /// Lets few packets of these VRIDs come in from now on, and all others. A kernel that does not do so changes nothing.
+    pub fn mute(&mut self, muted: &Vrids) {
+        if self.muted == *muted {
+            return;
+        }
+        self.muted = *muted;
+        let v6 = self.v6.as_ref().map_or(Ok(()), |v6| v6.mute(muted));
+        if let Err(error) = self.v4.mute(muted).and(v6)
+            && !core::mem::replace(&mut self.hears_all, true)
+        {
+            info!("packets of VRIDs that are nobody's here all come in: {error}");
+        }
     }
 
     fn flush_messages(&mut self) {

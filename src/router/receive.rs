@@ -37,7 +37,12 @@ impl Router {
         let slot = vrid.and_then(|vrid| self.find(vrid, interface, family));
         let result = match slot {
             Some(slot) => self.advert(turn, slot, &envelope, message),
-            None => Err(Discard::Vrid),
+            None => {
+                if let Some(vrid) = vrid {
+                    self.overhear(vrid);
+                }
+                Err(Discard::Vrid)
+            }
         };
         if let Err(reason) = result {
             let vrid = vrid.map_or(0, Vrid::get);
@@ -111,14 +116,9 @@ impl Router {
 
     /// Which of our devices it is.
     fn device(&self, interface: IfIndex) -> Option<InterfaceId> {
-        for position in 0..self.config.interfaces.len() {
-            // At most 255 (`limits`).
-            let id = InterfaceId(position as u8);
-            if self.links.is(id, interface) {
-                return Some(id);
-            }
-        }
-        None
+        // At most 255 (`limits`).
+        let mut all = (0..self.config.interfaces.len()).map(|position| InterfaceId(position as u8));
+        all.find(|id| self.links.is(*id, interface))
     }
 
     /// The virtual router of this VRID and family on the device (RX08).

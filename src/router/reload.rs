@@ -126,6 +126,7 @@ impl Router {
 
     /// Takes the new configuration and leaves the old one in its place.
     pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, new: &mut Config) {
+        self.unmute();
         self.links.rename(&self.config, new);
         // A table that is empty is not copied onto the stack, whose pages would stay.
         if !(self.config.probes.is_empty() && new.probes.is_empty()) {

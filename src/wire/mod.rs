@@ -8,6 +8,7 @@
 use core::fmt;
 
 pub mod bfd;
+pub mod filter;
 pub mod frame;
 pub mod icmp;
 pub mod ip;

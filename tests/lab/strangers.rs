@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bench::{Bench, Load};
-use crate::harness::{Capture, Host, Keepalived, Noise, Port, Segment, Vipd, eventually, now};
+use crate::harness::{
+    Capture, Flooder, Forged, Host, Keepalived, Noise, Port, Segment, Vipd, eventually, now,
+};
 use crate::lone::{SECOND, VRID};
 
 /// Version 2 with a password, once a second.
@@ -119,4 +121,58 @@ fn two_foreign_pairs_of_the_same_vrid_change_nothing_and_are_both_named() {
     // Once as it enters, and some of the powers of two of all that were dropped.
     assert!((1..8).contains(&lines), "{lines} lines: {log}");
     drop(others);
+}
+
+/// Adverts of a VRID that nobody has here, a thousand a second: whose they are is known after the first, and then they are
+/// not worth a turn each. Once the VRID is ours, every one counts.
+#[test]
+fn a_crowd_of_a_vrid_that_is_nobodys_is_named_and_then_hardly_heard() {
+    let Some(_bench) = Bench::take(Load::Light, &[]) else { return };
+    const THEIRS: u8 = 99;
+    let lan = Segment::new();
+    let capture = lan.capture();
+    let ours = pair(&lan, 1, "1111", "10.0.0.100/24");
+    let host = Host::new("stranger");
+    let port = lan.attach_with(&host, "eth0", &["10.0.0.66/24"]);
+    let stranger = Flooder::new(&host, "eth0");
+    capture.wait_advert(&ours[0].port, VRID, Duration::ZERO, SECOND * 8);
+    thread::sleep(SECOND);
+    let states = [0, 1].map(|router| state(&ours[router].vipd.status()));
+    assert_eq!(states.each_ref().map(|(state, _)| state.as_str()), [Some("master"), Some("backup")]);
+    let from = now();
+    let advert = Forged { vrid: THEIRS, bytes_4_5: [0, 100], ..Forged::version_3(200) }.frame(port.mac());
+    let advert = core::slice::from_ref(&advert);
+    let sent = stranger.flood(advert, 1000, SECOND * 5);
+    assert!(sent > 3000, "it was a crowd: {sent}");
+    for router in &ours {
+        let status = router.vipd.status();
+        let strangers = status["strangers"].as_array().expect("a list");
+        let named = strangers.iter().find(|stranger| stranger["source"] == "10.0.0.66").expect("it is named");
+        assert_eq!((&named["vrid"], &named["reason"]), (&THEIRS.into(), &"vrid".into()), "{named}");
+        assert!(named["seen_s"].as_u64() <= Some(3), "it is seen that it is still there: {named}");
+        // 255, and about one in 64 of the rest; those that were waiting when it was enough come as well.
+        let heard = status["stray"]["vrid"].as_u64().expect("a count");
+        assert!((256..u64::from(sent) / 5).contains(&heard), "{heard} heard of {sent}");
+        assert!(!router.vipd.log().contains("all come in"), "the kernel takes the filter");
+        eprintln!("{heard} of {sent} were heard");
+    }
+    is_undisturbed(&capture, &ours, from);
+    let after = [0, 1].map(|router| state(&ours[router].vipd.status()));
+    assert_eq!(after, states, "no transition");
+
+    // Their VRID is ours from now on, and their master is heard, once a second.
+    let router = &ours[0].vipd;
+    let theirs = format!(
+        "config vrrp_instance 'theirs'\n\toption interface 'eth0'\n\toption version '3'\n\
+         \toption virtual_router_id '{THEIRS}'\n\tlist virtual_ipaddress '10.0.0.100/24'\n"
+    );
+    router.rewrite(&(config(150, "1111", "10.0.0.101/24") + &theirs));
+    assert_eq!(router.ask(&["reload"]).status.code(), Some(0));
+    let reloaded = now();
+    stranger.flood(advert, 1, SECOND * 8);
+    assert_eq!(capture.adverts(&ours[0].port, THEIRS, reloaded), [], "their master was heard");
+    let record = &router.status()["instances"][1];
+    assert_eq!((&record["state"], &record["master"]), (&"backup".into(), &"10.0.0.66".into()), "{record}");
+    assert!(record["counters"]["adverts_received"].as_u64() >= Some(7), "{record}");
+    assert_eq!(state(&router.status()), states[0]);
 }

@@ -3,7 +3,8 @@
 use vipd::limits::STRANGERS_MAX;
 use vipd::router::{Event, Stranger};
 use vipd::vrrp::Phase;
-use vipd::wire::vrrp::{Discard, Outgoing, Password, Version};
+use vipd::wire::IfIndex;
+use vipd::wire::vrrp::{Discard, Outgoing, Password, Version, Vrid};
 
 use crate::bench::{Bench, ETH0, ETH1, Spec, config};
 
@@ -116,4 +117,68 @@ fn a_reload_keeps_the_strangers_and_their_devices_have_their_names() {
     // The device goes: what was heard there has no name any more.
     bench.link(ETH0, "renamed", true);
     assert_eq!(bench.router.status_of_stranger(bench.now, 0).unwrap().interface, "");
+}
+
+/// The VRIDs that are muted.
+fn muted(bench: &Bench) -> Vec<u8> {
+    let muted = bench.router.muted();
+    (1..=255).filter(|vrid| muted.contains(Vrid::new(*vrid).unwrap())).collect()
+}
+
+/// So many adverts of a VRID; that they are refused has no effect, whether they are muted or not.
+fn crowd(bench: &mut Bench, times: usize, vrid: u8, from: &str, device: IfIndex) {
+    for _ in 0..times {
+        bench.hear_with(vrid, 200, from, |outgoing| outgoing, device);
+        assert!(bench.effects.is_empty());
+    }
+}
+
+#[test]
+fn a_vrid_that_is_nobodys_is_muted_when_it_was_heard_often() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    crowd(&mut bench, 254, 9, "10.0.0.20", ETH0);
+    assert_eq!(muted(&bench), []);
+    crowd(&mut bench, 1, 9, "fe80::20", ETH0);
+    assert_eq!(muted(&bench), [9]);
+    crowd(&mut bench, 1000, 9, "10.0.0.20", ETH0);
+    assert_eq!(muted(&bench), [9]);
+    assert_eq!(bench.router.stray().discarded(Discard::Vrid), 1255, "what still comes in is counted");
+    assert_eq!(strangers(&bench).iter().map(|it| it.count).sum::<u32>(), 1255);
+    // On a device of others as well.
+    let others: Vec<u8> = (1..=255).filter(|vrid| *vrid != 7).collect();
+    others.iter().for_each(|vrid| crowd(&mut bench, 255, *vrid, "10.0.0.20", ETH1));
+    assert_eq!(muted(&bench), others);
+    assert_eq!(bench.phase(0), Phase::Master);
+}
+
+/// There is one socket for all devices, and one set for both families.
+#[test]
+fn a_vrid_of_ours_is_never_muted_on_whatever_device_and_in_whatever_family() {
+    let wan = Spec { name: "wan", device: "eth1", vrid: 8, addresses: vec!["fe80::1"], ..Spec::default() };
+    let mut bench = Bench::master(&[guarded(), wan]);
+    crowd(&mut bench, 500, 8, "10.0.0.20", ETH0);
+    crowd(&mut bench, 500, 8, "10.1.0.20", ETH1);
+    crowd(&mut bench, 500, 7, "10.1.0.20", ETH1);
+    // Refused, but for another reason.
+    (0..500).for_each(|_| hear(&mut bench, 7, "10.0.0.20", "2222"));
+    assert_eq!(muted(&bench), []);
+}
+
+#[test]
+fn a_reload_hears_everybody_again_and_counts_anew() {
+    let mut bench = Bench::master(&[Spec::default()]);
+    let reload = |bench: &mut Bench, specs: &[Spec]| {
+        let new = &mut config(specs);
+        bench.handle(Event::Prepare(new));
+        bench.handle(Event::Adopt(new));
+        assert_eq!(muted(bench), []);
+    };
+    crowd(&mut bench, 255, 9, "10.0.0.20", ETH0);
+    crowd(&mut bench, 200, 10, "10.0.0.20", ETH0);
+    assert_eq!(muted(&bench), [9]);
+    reload(&mut bench, &[Spec::default(), Spec { name: "other", vrid: 9, ..Spec::default() }]);
+    reload(&mut bench, &[Spec::default()]);
+    crowd(&mut bench, 254, 10, "10.0.0.20", ETH0);
+    crowd(&mut bench, 255, 9, "10.0.0.20", ETH0);
+    assert_eq!(muted(&bench), [9]);
 }

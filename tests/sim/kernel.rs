@@ -10,6 +10,8 @@ use smoltcp::wire::NdiscNeighborFlags;
 use vipd::limits;
 use vipd::router;
 use vipd::wire::Mac;
+use vipd::wire::filter::{SAMPLE, Vrids};
+use vipd::wire::vrrp::vrid_of;
 
 use crate::clock::{MS, NEVER, Nanos, SEC};
 use crate::frame::{self, BROADCAST, Content, Opened};
@@ -182,6 +184,10 @@ pub struct Kernel {
     pub hears_sessions: bool,
     /// What does not come in.
     pub refused: Refused,
+    /// Of these VRIDs, only a sample comes in.
+    pub muted: Vrids,
+    /// Draws it.
+    dice: Rng,
     /// Somebody else has bound it.
     pub reflector: Option<Reflector>,
     overrun: bool,
@@ -213,6 +219,8 @@ impl Kernel {
             sessions: VecDeque::new(),
             hears_sessions: false,
             refused: Refused::Nothing,
+            muted: Vrids::NONE,
+            dice: Rng::with_seed(112),
             reflector: None,
             overrun: false,
             listening: false,
@@ -266,6 +274,7 @@ impl Kernel {
         self.listening = false;
         self.hears_of_routes = false;
         self.hears_sessions = false;
+        self.muted = Vrids::NONE;
         self.overrun = false;
         self.datagrams.clear();
         self.packets.clear();
@@ -632,9 +641,11 @@ impl Kernel {
                     self.replies.push(EchoReply { from, sequence, mac: opened.from });
                 }
             }
-            Content::Vrrp { to, .. } => {
+            Content::Vrrp { to, message, .. } => {
+                let is_muted = vrid_of(message).is_some_and(|vrid| self.muted.contains(vrid));
+                let is_drawn = !is_muted || self.dice.u32(0..SAMPLE) == 0;
                 let link = &self.links[at];
-                let wanted = link.has(to) || link.joined.contains(&to);
+                let wanted = is_drawn && (link.has(to) || link.joined.contains(&to));
                 let is_open = self.listening && self.refused != Refused::Adverts;
                 if is_open && wanted && self.packets.len() < PACKETS_WAITING_MAX {
                     let index = link.index;

@@ -271,6 +271,7 @@ impl Node {
         turn.tries(around);
         turn.timer(around);
         turn.flush(around);
+        turn.kernel.muted = *turn.daemon.router.muted();
         let idle = turn.events == 0;
         around.checkers.bounded(self.number, &self.plans, has_other_events);
         daemon.idle_turns = if idle { daemon.idle_turns + 1 } else { 0 };

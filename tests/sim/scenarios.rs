@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use vipd::config::Family;
 use vipd::vrrp::Phase;
+use vipd::wire::vrrp::Discard;
 
 use crate::clock::{MS, Nanos, SEC};
 use crate::kernel::Trouble;
@@ -1088,5 +1089,73 @@ fn an_instance_that_comes_back_waits_for_the_script_of_its_stop() {
         world.settle();
         world.run(40 * SEC);
         assert_eq!(world.master(), 0);
+    });
+}
+
+/// A foreign pair is let in by the filter only now and then; once its VRID is ours, its master is heard in every advert.
+#[test]
+fn a_muted_vrid_is_heard_as_soon_as_a_reload_makes_it_ours() {
+    seed::each(|seed| {
+        for shape in [Plan::v2(), Plan::v3(), Plan::v6()] {
+            let mut world = pair(seed, &shape);
+            let family = shape.families().next().unwrap();
+            let (v4, v6) = match family {
+                Family::V4 => (vec![[10, 0, 0, 99].into()], Vec::new()),
+                Family::V6 => (Vec::new(), vec![[0xfe80, 0, 0, 0, 0, 0, 0, 0x999].into()]),
+            };
+            let theirs = Plan { name: "theirs", vrid: 99, v4, v6, ..shape.clone() };
+            let (port, frame) = (world.add_stranger(0), Forgery::of(&theirs, family, 200).frame());
+            for _ in 0..1000 {
+                world.inject(0, port, &frame);
+                world.run(2 * MS);
+            }
+            for node in [0, 1] {
+                let heard = world.nodes[node].router().unwrap().stray().discarded(Discard::Vrid);
+                // 255, and one in 64 of the rest.
+                assert!((256..350).contains(&heard), "node {node} hears {heard} of 1000");
+            }
+            assert_eq!(world.changes(), 0);
+            world.reload(0, vec![shape.clone().priority(150), theirs]);
+            for _ in 0..20 * SEC / shape.interval() {
+                world.inject(0, port, &frame);
+                world.disturb();
+                world.run(shape.interval());
+            }
+            let adverts = world.checkers.adverts.iter().filter(|it| it.vrid == 99).count();
+            assert_eq!(adverts, 0, "the master was not heard");
+            assert_eq!(world.phase(0), Some(Phase::Master));
+        }
+    });
+}
+
+/// One socket hears all devices: what is a stranger's on the one is ours on the other.
+#[test]
+fn a_vrid_that_is_ours_on_another_device_is_not_muted() {
+    seed::each(|seed| {
+        for shape in shapes() {
+            let mut world = World::new(seed, 2);
+            for priority in [150, 100] {
+                let plan = shape.clone().priority(priority);
+                world.add_node(vec![plan.clone(), Plan { vrid: 20, ..plan.on_link(1) }], true);
+            }
+            world.add_client(0);
+            world.add_client(1);
+            world.start(0);
+            world.start(1);
+            let mut world = settled(world);
+            let theirs = Plan { vrid: 20, ..shape.clone() };
+            let family = shape.families().next().unwrap();
+            let (port, frame) = (world.add_stranger(0), Forgery::of(&theirs, family, 200).frame());
+            for _ in 0..600 {
+                world.inject(0, port, &frame);
+                world.run(2 * MS);
+            }
+            for node in [0, 1] {
+                let heard = world.nodes[node].router().unwrap().stray().discarded(Discard::Vrid);
+                assert_eq!(heard, 600, "node {node}");
+            }
+            world.run(20 * SEC);
+            assert_eq!(world.changes(), 0);
+        }
     });
 }

@@ -511,6 +511,8 @@ impl Bench {
             let _ = perform::perform(&self.router, *effect, &mut Reader { config: self.router.config() });
         }
         self.effects = effects;
+        let muted = self.router.muted();
+        assert!(self.router.config().instances.iter().all(|it| !muted.contains(it.vrid)));
         if !is_prepared {
             self.look();
             self.sessions_differ();

@@ -99,6 +99,8 @@ impl Checkers {
         let bound =
             router.slots().count() * limits::EFFECTS_PER_VIRTUAL_ROUTER_MAX + addresses + sessions + 8;
         assert!(effects.len() <= bound, "law 5: node {node} has {} effects", effects.len());
+        let ours = router.config().instances.iter().find(|its| router.muted().contains(its.vrid));
+        assert!(ours.is_none(), "node {node} mutes a VRID of its own");
     }
 
     /// A message of IP protocol 112 is about to leave.
