@@ -49,6 +49,7 @@ mod strangers;
 mod track_hooks;
 mod tracks;
 mod vmac;
+mod waves;
 
 use addresses::{Presence, Sighting};
 pub use bfd::Outgoing as BfdOutgoing;
@@ -639,6 +640,9 @@ impl Router {
                 }
                 Action::Announce(repeat) => Effect::Announce { slot, repeat },
             });
+        }
+        if moved {
+            self.fall_in(turn.now, slot);
         }
         if cfg!(feature = "ra") && (moved || !actions.is_empty()) {
             self.follow_with_router_advert(turn, slot);

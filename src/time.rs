@@ -146,10 +146,10 @@ impl Span {
         Self { units: millis * 256 / 10 }
     }
 
-    /// A third of it, rounded down to the unit.
+    /// One of so many equal parts of it, rounded down to the unit; of none, all of it.
     #[must_use]
-    pub const fn third(self) -> Self {
-        Self { units: self.units / 3 }
+    pub const fn part(self, of: u16) -> Self {
+        Self { units: self.units / if of > 0 { of as u32 } else { 1 } }
     }
 
     /// As a duration, rounded down to the nanosecond.
@@ -374,7 +374,8 @@ mod tests {
         assert_eq!(Span::from_secs(1), Interval::SECOND.span());
         assert_eq!(Span::from_millis(1).duration(), Duration::from_nanos(976_562));
         assert_eq!(Span::from_secs(1) + Span::from_millis(10), Interval::from_centis(101).unwrap().span());
-        assert_eq!(Span::from_secs(3600).third(), Span::from_secs(1200));
+        assert_eq!(Span::from_secs(3600).part(3), Span::from_secs(1200));
+        assert_eq!(Span::from_secs(3600).part(0), Span::from_secs(3600));
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Rules<'_> {
 
     /// From one renewal of the addresses to the next: a third of their lifetime.
     fn renewal_period(&self) -> Option<Span> {
-        (self.lifetime_secs > 0).then(|| Span::from_secs(self.lifetime_secs).third())
+        (self.lifetime_secs > 0).then(|| Span::from_secs(self.lifetime_secs).part(3))
     }
 
     /// Skew_Time, given the master's interval.
@@ -374,6 +374,13 @@ impl VirtualRouter {
                 self.renew_if_due(turn);
                 self.announce_if_due(turn);
             }
+        }
+    }
+
+    /// The next advert is due at this moment, or sooner. Only as master, and not while leaving.
+    pub fn fall_in(&mut self, at: Instant) {
+        if let State::Master { advert_at, leaving: false, .. } = &mut self.state {
+            *advert_at = at.min(*advert_at);
         }
     }
 

@@ -50,3 +50,4 @@ mod timers;
 mod track_hooks;
 #[cfg(feature = "vmac")]
 mod vmac;
+mod waves;
