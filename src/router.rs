@@ -13,6 +13,7 @@
 //! One event has at most [`limits::EFFECTS_MAX`] effects.
 
 use core::net::{IpAddr, Ipv6Addr};
+use core::num::NonZeroU16;
 use core::ops::Range;
 
 use heapless::Vec;
@@ -79,6 +80,20 @@ impl Slot {
     /// The one behind it, which nobody need have.
     const fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+}
+
+/// A slot in the least room, together with whether there is one.
+#[derive(Debug, Clone, Copy)]
+struct SlotAndOne(NonZeroU16);
+
+impl SlotAndOne {
+    const fn of(Slot(slot): Slot) -> Self {
+        Self(NonZeroU16::MIN.saturating_add(slot))
+    }
+
+    const fn slot(self) -> Slot {
+        Slot(self.0.get() - 1)
     }
 }
 
@@ -367,7 +382,7 @@ pub struct Router {
     strangers: Strangers,
     muted: Muted,
     /// The first member of each VRID: a packet finds its virtual router without a search.
-    by_vrid: [Option<Slot>; 256],
+    by_vrid: [Option<SlotAndOne>; 256],
     /// What [`VirtualRouter::poll_at`] says of each member.
     deadlines: Deadlines,
     links: Links,

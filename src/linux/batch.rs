@@ -36,8 +36,8 @@ struct Envelope {
     source: Ipv6Addr,
     destination: Ipv6Addr,
     hop_limit: u8,
-    /// When it came, by the time of day, in seconds and nanoseconds; zeros: the kernel was not asked.
-    stamp: [c_long; 2],
+    /// When it came, near enough: whoever waited for it was woken by it.
+    at: Option<Instant>,
 }
 
 impl Envelope {
@@ -47,12 +47,33 @@ impl Envelope {
         source: Ipv6Addr::UNSPECIFIED,
         destination: Ipv6Addr::UNSPECIFIED,
         hop_limit: 0,
-        stamp: [0; 2],
+        at: None,
     };
+}
 
-    /// How long before this time of day it came, if that can be believed: somebody may have set the clock meanwhile.
-    fn age(&self, [secs, nanos]: [c_long; 2]) -> Duration {
-        let [stamp_secs, stamp_nanos] = self.stamp;
+/// A moment on both clocks.
+#[derive(Clone, Copy)]
+struct Clocks {
+    now: Instant,
+    time_of_day: Stamp,
+}
+
+/// The time of day in seconds and nanoseconds; zeros: it is not known.
+type Stamp = [c_long; 2];
+
+impl Clocks {
+    fn read() -> Self {
+        Self { now: clock::now(), time_of_day: clock::time_of_day_exactly() }
+    }
+
+    /// When a packet came that the kernel has stamped so.
+    fn moment(&self, stamp: Stamp) -> Instant {
+        Instant::from_origin(self.now.since_origin().saturating_sub(self.age(stamp)))
+    }
+
+    /// How long before this it came, if that can be believed: somebody may have set the clock meanwhile.
+    fn age(&self, [stamp_secs, stamp_nanos]: Stamp) -> Duration {
+        let [secs, nanos] = self.time_of_day;
         let later = match secs.wrapping_sub(stamp_secs) {
             0 => nanos,
             1 => nanos + NANOS_PER_SEC,
@@ -99,11 +120,8 @@ impl Inbox {
     /// Receives what waits at a raw or UDP socket of one family, up to [`PACKETS_PER_BATCH_MAX`] packets. A packet that is
     /// longer than [`PACKET_BYTES_MAX`] is cut; its length field tells.
     pub(super) fn receive(&mut self, socket: &Descriptor, family: Family) -> Result<Packets<'_>, Error> {
-        let before = clock::now();
         let left = self.receive_batch(socket, family)?;
-        let is_stamped = left > 0 && self.envelopes.first().is_some_and(|first| first.stamp != [0; 2]);
-        let clocks = is_stamped.then(|| (clock::now(), clock::time_of_day_exactly()));
-        Ok(Packets { inbox: self, family, next: 0, left, before, clocks })
+        Ok(Packets { inbox: self, family, next: 0, left })
     }
 
     #[allow(trivial_numeric_casts, reason = "the C libraries differ in the types")]
@@ -120,6 +138,7 @@ impl Inbox {
             header.msg_hdr.msg_control = (&raw mut slip.control).cast();
             header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
         }
+        let before = clock::now();
         let flags = libc::MSG_DONTWAIT as usize;
         let arguments = [socket.number(), pointer_mut(&mut headers), PACKETS_PER_BATCH_MAX, flags, 0, 0];
         // SAFETY: every header points to a name, a control buffer and one buffer, all with their true lengths
@@ -129,12 +148,16 @@ impl Inbox {
             Err(Errno::EAGAIN) => return Ok(0),
             Err(errno) => return Err(Error { call: "receiving packets", errno }),
         };
+        let mut clocks = None;
         let filled = headers.iter().zip(&slips).take(count);
         for (envelope, (header, slip)) in self.envelopes.iter_mut().zip(filled) {
-            *envelope =
-                Envelope { len: header.msg_len as usize, source: slip.source(family), ..Envelope::EMPTY };
+            let (len, source) = (header.msg_len as usize, slip.source(family));
+            *envelope = Envelope { len, source, at: Some(before), ..Envelope::EMPTY };
             // SAFETY: the kernel has filled this header, and its control buffer is alive.
-            unsafe { read_control(&header.msg_hdr, envelope) };
+            let stamp = unsafe { read_control(&header.msg_hdr, envelope) };
+            if stamp != [0; 2] {
+                envelope.at = Some(clocks.get_or_insert_with(Clocks::read).moment(stamp));
+            }
         }
         Ok(count)
     }
@@ -191,10 +214,6 @@ pub struct Packets<'a> {
     family: Family,
     next: usize,
     left: usize,
-    /// Before they were asked for.
-    before: Instant,
-    /// If it is known when they came: one moment on both clocks.
-    clocks: Option<(Instant, [c_long; 2])>,
 }
 
 impl<'a> Packets<'a> {
@@ -204,15 +223,11 @@ impl<'a> Packets<'a> {
         self.left == PACKETS_PER_BATCH_MAX
     }
 
-    /// When the next one came, near enough: whoever waited for it was woken by it.
+    /// When the next one came.
     #[must_use]
     pub fn came_at(&self) -> Instant {
-        match (self.clocks, self.inbox.envelopes.get(self.next)) {
-            (Some((now, time_of_day)), Some(envelope)) => {
-                Instant::from_origin(now.since_origin().saturating_sub(envelope.age(time_of_day)))
-            }
-            (None, _) | (_, None) => self.before,
-        }
+        let envelope = self.inbox.envelopes.get(self.next);
+        envelope.and_then(|envelope| envelope.at).unwrap_or(Instant::ORIGIN)
     }
 
     /// The next of those that have come to a UDP socket.
@@ -257,11 +272,12 @@ impl<'a> Iterator for Packets<'a> {
     }
 }
 
-/// Copies what is known from the control data of a received message.
+/// Copies what is known from the control data of a received message, and answers when the kernel says that it came.
 ///
 /// # Safety
 /// The kernel has filled `header`, and its control buffer is alive.
-unsafe fn read_control(header: &libc::msghdr, envelope: &mut Envelope) {
+unsafe fn read_control(header: &libc::msghdr, envelope: &mut Envelope) -> Stamp {
+    let mut stamp = [0; 2];
     // SAFETY: the header is as the kernel left it; the macros stay within its control buffer, and the kernel
     // writes each of these kinds whole. Nothing is said of their alignment, hence unaligned reads.
     unsafe {
@@ -281,7 +297,7 @@ unsafe fn read_control(header: &libc::msghdr, envelope: &mut Envelope) {
                     envelope.hop_limit = ttl as u8;
                 }
                 (libc::SOL_SOCKET, STAMPS) => {
-                    envelope.stamp = data.cast::<[c_long; 2]>().read_unaligned();
+                    stamp = data.cast::<Stamp>().read_unaligned();
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let info: libc::in6_pktinfo = data.cast::<libc::in6_pktinfo>().read_unaligned();
@@ -297,6 +313,7 @@ unsafe fn read_control(header: &libc::msghdr, envelope: &mut Envelope) {
             control = libc::CMSG_NXTHDR(header, item);
         }
     }
+    stamp
 }
 
 /// How a message travels.
@@ -557,7 +574,11 @@ mod tests {
 
     #[test]
     fn a_packet_is_as_old_as_its_stamp_says_if_the_clock_was_not_set() {
-        let age = |stamp, now| Envelope { stamp, ..Envelope::EMPTY }.age(now).as_nanos();
+        let now = Instant::from_origin(Duration::from_secs(100));
+        let age = |stamp, time_of_day| {
+            let clocks = Clocks { now, time_of_day };
+            now.since(clocks.moment(stamp)).as_nanos()
+        };
         assert_eq!(age([7, 400], [7, 1_400]), 1_000);
         assert_eq!(age([7, 999_999_900], [8, 100]), 200);
         assert_eq!(age([7, 1_400], [7, 400]), 0, "it came after the clock was read");

@@ -26,10 +26,8 @@ const HEAD_BYTES: usize = 7;
 
 const REQUEST_BYTES_MAX: usize = HEAD_BYTES + ENVIRONMENT_BYTES_MAX + PATH_BYTES_MAX + 32;
 
-/// What the process that starts scripts has started, and what it is asked for. Pages of it that nothing was ever written to
-/// are not there.
+/// What the process that starts scripts has started. Pages of it that nothing was ever written to are not there.
 static SCRIPTS: Once<Scripts> = Once::new(Scripts::new());
-static REQUEST: Once<[u8; REQUEST_BYTES_MAX]> = Once::new([0; REQUEST_BYTES_MAX]);
 
 /// A script that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,10 +163,13 @@ fn serve(the_daemons: Descriptor, socket: &Descriptor) -> ! {
     unsafe { libc::_exit(0) }
 }
 
-/// Starts what it is asked for, and says what has ended, until the daemon is gone.
+/// Starts what it is asked for, and says what has ended, until the daemon is gone. What it needs of the stack is not the
+/// daemon's.
+#[inline(never)]
 fn serve_until_gone(mut signals: Signals, socket: &Descriptor) {
     // The only ones in this process. On the stack they would be touched from end to end, to see that it is deep enough.
-    let (Some(scripts), Some(request)) = (SCRIPTS.take(), REQUEST.take()) else { return };
+    let Some(scripts) = SCRIPTS.take() else { return };
+    let mut request = [0; REQUEST_BYTES_MAX];
     loop {
         let mut waiting = [Waiting::to_read(socket), Waiting::to_read(&signals)];
         let deadline = scripts.iter().map(|script| script.ends_at).min();
@@ -184,7 +185,7 @@ fn serve_until_gone(mut signals: Signals, socket: &Descriptor) {
             }
         }
         kill_late(scripts);
-        match call::read(socket, request) {
+        match call::read(socket, &mut request) {
             Ok(0) | Err(Errno::ECONNRESET) => return,
             Ok(len) => take(request.get(..len).unwrap_or(&[]), scripts, socket),
             Err(_) => {}

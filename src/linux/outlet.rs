@@ -22,16 +22,17 @@ use crate::wire::IfIndex;
 use crate::wire::filter::Vrids;
 
 /// What waits to leave, and what has failed to.
+#[repr(C)] // What every router uses lies together, and then that of which most may never be used: few pages of memory.
 pub struct Arena {
-    v4: Outbox,
-    v6: Outbox,
-    frames: Outbox,
-    /// Advertisements from virtual MACs.
-    adverts: [Outbox; limits::VMACS_MAX],
     requests: Vec<u8, { limits::REQUEST_BYTES_MAX }>,
+    v4: Outbox,
+    frames: Outbox,
+    failures: Failures,
     /// The groups that we are a member of, each on a device that was there when it was joined.
     memberships: Vec<(IfIndex, IpAddr), { 2 * limits::INTERFACES_MAX + limits::RA_MAX }>,
-    failures: Failures,
+    v6: Outbox,
+    /// Advertisements from virtual MACs.
+    adverts: [Outbox; limits::VMACS_MAX],
 }
 
 impl Arena {
@@ -39,13 +40,13 @@ impl Arena {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            v4: Outbox::new(),
-            v6: Outbox::new(),
-            frames: Outbox::new(),
-            adverts: [const { Outbox::new() }; limits::VMACS_MAX],
             requests: Vec::new(),
-            memberships: Vec::new(),
+            v4: Outbox::new(),
+            frames: Outbox::new(),
             failures: Failures { queue: Deque::new(), has_lost: false },
+            memberships: Vec::new(),
+            v6: Outbox::new(),
+            adverts: [const { Outbox::new() }; limits::VMACS_MAX],
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Slot;
 use crate::limits::VIRTUAL_ROUTERS_MAX;
-use crate::time::{Instant, earlier};
+use crate::time::Instant;
 
 /// A leaf for each slot.
 const LEAVES: usize = VIRTUAL_ROUTERS_MAX.next_power_of_two();
@@ -11,15 +11,19 @@ const LEAVES: usize = VIRTUAL_ROUTERS_MAX.next_power_of_two();
 /// The root of the tree. Below the node `n` are `2 n` and `2 n + 1`, and the leaves are the last ones.
 const ROOT: usize = 1;
 
-/// A binary tree, each of whose nodes knows the earliest deadline below it: a change costs as many steps as the tree has
-/// levels.
+/// A binary tree, each of whose nodes knows whose deadline is the earliest below it: a change costs as many steps as the tree
+/// has levels.
 #[derive(Debug, Clone)]
-pub(super) struct Deadlines([Option<Instant>; 2 * LEAVES]);
+pub(super) struct Deadlines {
+    all: [Option<Instant>; VIRTUAL_ROUTERS_MAX],
+    /// Of each node above the leaves, counted from the first slot below it.
+    earliest: [u16; LEAVES],
+}
 
 impl Deadlines {
     /// Nobody waits for anything. All zeros.
     pub(super) const fn new() -> Self {
-        Self([None; 2 * LEAVES])
+        Self { all: [None; VIRTUAL_ROUTERS_MAX], earliest: [0; LEAVES] }
     }
 
     /// The earliest of all.
@@ -29,19 +33,28 @@ impl Deadlines {
 
     /// That of one virtual router.
     pub(super) fn of(&self, slot: Slot) -> Option<Instant> {
-        self.at(leaf(slot))
+        self.all.get(usize::from(slot.0)).copied().flatten()
     }
 
     /// A virtual router waits for another moment now.
     pub(super) fn set(&mut self, slot: Slot, at: Option<Instant>) {
+        let Some(entry) = self.all.get_mut(usize::from(slot.0)) else { return };
+        if core::mem::replace(entry, at) == at {
+            return;
+        }
         let mut node = leaf(slot);
-        let mut first = at;
-        while let Some(entry) = self.0.get_mut(node) {
-            if core::mem::replace(entry, first) == first || node == ROOT {
-                return; // What is above it stays as it is.
+        while node > ROOT {
+            let [mut winner, other] = [node, node ^ 1].map(|child| self.winner(child));
+            if is_before(self.of(other), self.of(winner)) {
+                winner = other;
             }
-            first = earlier(first, self.at(node ^ 1));
             node /= 2;
+            let before = self.winner(node);
+            let Some(entry) = self.earliest.get_mut(node) else { return };
+            *entry = winner.0 - first_below(node).0;
+            if winner == before && winner != slot {
+                return; // What is above has nothing to do with it.
+            }
         }
     }
 
@@ -72,8 +85,23 @@ impl Deadlines {
     }
 
     fn at(&self, node: usize) -> Option<Instant> {
-        self.0.get(node).copied().flatten()
+        self.of(self.winner(node))
     }
+
+    /// Whose deadline is the earliest from this node down.
+    fn winner(&self, node: usize) -> Slot {
+        let offset = self.earliest.get(node).copied().unwrap_or(0);
+        Slot(first_below(node).0 + offset)
+    }
+}
+
+const fn first_below(node: usize) -> Slot {
+    let levels = LEAVES.ilog2() - node.ilog2();
+    Slot(((node << levels) - LEAVES) as u16)
+}
+
+fn is_before(one: Option<Instant>, other: Option<Instant>) -> bool {
+    one.is_some_and(|one| other.is_none_or(|other| one < other))
 }
 
 const fn leaf(slot: Slot) -> usize {

@@ -1,6 +1,6 @@
 //! From a packet to the virtual router that it is for, if it is for one.
 
-use super::{Packet, Router, Slot, Stranger, Turn, Verb};
+use super::{Packet, Router, Slot, SlotAndOne, Stranger, Turn, Verb};
 use crate::config::{Family, InterfaceId};
 use crate::say::info;
 use crate::vrrp::admission::{self, Envelope};
@@ -123,7 +123,8 @@ impl Router {
 
     /// The virtual router of this VRID and family on the device (RX08).
     fn find(&self, vrid: Vrid, interface: IfIndex, family: Family) -> Option<Slot> {
-        let mut next = self.by_vrid.get(usize::from(vrid.get())).copied().flatten();
+        let head = self.by_vrid.get(usize::from(vrid.get())).copied().flatten();
+        let mut next = head.map(SlotAndOne::slot);
         while let Some(slot) = next {
             let member = self.member(slot)?;
             let instance = self.instance_of(member)?;

@@ -6,7 +6,7 @@
 
 use super::addresses::{Presence, Sighting, push_withdrawal};
 use super::no_accept::is_unfiltered;
-use super::{Effect, Member, Router, Slot, Turn, Verb};
+use super::{Effect, Member, Router, Slot, SlotAndOne, Turn, Verb};
 use crate::config::{Config, Family, Instance, Span, VirtualAddress};
 use crate::time::Instant;
 use crate::vrrp::{Fault, VirtualRouter};
@@ -242,7 +242,7 @@ impl Router {
             let Some(view) = self.view(slot) else { continue };
             let vrid = usize::from(view.instance.vrid.get());
             let Some(head) = self.by_vrid.get_mut(vrid) else { continue };
-            let next = head.replace(slot).unwrap_or(slot);
+            let next = head.replace(SlotAndOne::of(slot)).map_or(slot, SlotAndOne::slot);
             if let Some(member) = self.member_mut(slot) {
                 member.next = next;
             }
