@@ -28,7 +28,7 @@ impl Deadlines {
 
     /// The earliest of all.
     pub(super) fn first(&self) -> Option<Instant> {
-        self.at(ROOT)
+        self.of(self.winner(ROOT, Slot(0)))
     }
 
     /// That of one virtual router.
@@ -42,17 +42,17 @@ impl Deadlines {
         if core::mem::replace(entry, at) == at {
             return;
         }
-        let mut node = leaf(slot);
-        while node > ROOT {
-            let [mut winner, other] = [node, node ^ 1].map(|child| self.winner(child));
-            if is_before(self.of(other), self.of(winner)) {
-                winner = other;
+        let (mut winner, mut first) = (slot, at);
+        for height in 0..LEAVES.ilog2() {
+            let node = leaf(slot) >> height;
+            let other = self.winner(node ^ 1, Slot((slot.0 >> height ^ 1) << height));
+            let its = self.of(other);
+            if is_before(its, first) {
+                (winner, first) = (other, its);
             }
-            node /= 2;
-            let before = self.winner(node);
-            let Some(entry) = self.earliest.get_mut(node) else { return };
-            *entry = winner.0 - first_below(node).0;
-            if winner == before && winner != slot {
+            let offset = winner.0 - (slot.0 >> (height + 1) << (height + 1));
+            let Some(entry) = self.earliest.get_mut(node / 2) else { return };
+            if core::mem::replace(entry, offset) == offset && winner != slot {
                 return; // What is above has nothing to do with it.
             }
         }
@@ -85,19 +85,14 @@ impl Deadlines {
     }
 
     fn at(&self, node: usize) -> Option<Instant> {
-        self.of(self.winner(node))
+        let levels = LEAVES.ilog2() - node.ilog2();
+        self.of(self.winner(node, Slot(((node << levels) - LEAVES) as u16)))
     }
 
-    /// Whose deadline is the earliest from this node down.
-    fn winner(&self, node: usize) -> Slot {
-        let offset = self.earliest.get(node).copied().unwrap_or(0);
-        Slot(first_below(node).0 + offset)
+    /// Whose deadline is the earliest from this node down, where this slot is the first.
+    fn winner(&self, node: usize, Slot(first): Slot) -> Slot {
+        Slot(first + self.earliest.get(node).copied().unwrap_or(0))
     }
-}
-
-const fn first_below(node: usize) -> Slot {
-    let levels = LEAVES.ilog2() - node.ilog2();
-    Slot(((node << levels) - LEAVES) as u16)
 }
 
 fn is_before(one: Option<Instant>, other: Option<Instant>) -> bool {
