@@ -8,7 +8,7 @@
 //!   |   5 packets     all that were waiting, those of BFD among them, before any timer: a starved backup must not steal
 //!   |   6 failures    of effects of the last turn, behind what the virtual servers' kernel has said
 //!   |   7 tries       the answers that probes have had
-//!   |   8 files       those that are tracked; routes that are gone; then timers, after another look for packets, if one of them could make a master or end a session
+//!   |   8 files       those that are tracked; routes that are gone; then timers, after another look for packets, if one of them could make a master or end a session, unless the wait was that look
 //!   +-- 9 control     status, reload
 //! ```
 //!

@@ -198,7 +198,7 @@ pub const RAM_BYTES_MAX: usize =
 pub const CONTROL_CLIENTS_MAX: usize = 4;
 
 const_assert!(VIRTUAL_ROUTERS_MAX >= 2); // The smallest useful instance has two families.
-const_assert!(VIRTUAL_ROUTERS_MAX <= 1024); // Slots are 16-bit, and scans are linear.
+const_assert!(VIRTUAL_ROUTERS_MAX <= 1024); // Slots are 16-bit, and some scans linear.
 const_assert!(ADDRESSES_MAX >= VIRTUAL_ROUTERS_MAX); // Every virtual router has an address.
 const_assert!(ADDRESSES_MAX <= u16::MAX as usize); // Spans count in 16 bits.
 const_assert!(INTERFACES_MAX <= u8::MAX as usize); // An `InterfaceId` is 8-bit.

@@ -104,11 +104,10 @@ impl Hands<'_> {
         self.act_at(clock::now(), event);
     }
 
-    /// The same for an event of this moment, before which nothing is left that has not been handed in.
+    /// The same for an event of this moment. A timer's may be that of the look, before that of the packets which it found:
+    /// what has become due since has its own look.
     pub(super) fn act_at(&mut self, now: Instant, event: Event<'_>) {
-        // A packet may have come before what was handed in last.
-        let now = self.latest.max(now);
-        self.latest = now;
+        self.latest = self.latest.max(now);
         // The next event may release an address, and it must not be announced after that.
         self.kernel.flush_announcements();
         self.router.handle(now, event, self.effects);
@@ -181,7 +180,8 @@ impl Hands<'_> {
                         packets.next().map(Event::Packet)
                     };
                     let Some(event) = event else { break };
-                    self.act_at(came_at, event);
+                    // It may have come before what was handed in last.
+                    self.act_at(self.latest.max(came_at), event);
                 }
                 is_full
             }

@@ -36,7 +36,7 @@ struct Envelope {
     source: Ipv6Addr,
     destination: Ipv6Addr,
     hop_limit: u8,
-    /// When it came, near enough: whoever waited for it was woken by it.
+    /// When it came, as the kernel says, or when it was fetched.
     at: Option<Instant>,
 }
 
@@ -62,8 +62,10 @@ struct Clocks {
 type Stamp = [c_long; 2];
 
 impl Clocks {
+    /// If we are stopped in between, a packet is not made older by it.
     fn read() -> Self {
-        Self { now: clock::now(), time_of_day: clock::time_of_day_exactly() }
+        let time_of_day = clock::time_of_day_exactly();
+        Self { now: clock::now(), time_of_day }
     }
 
     /// When a packet came that the kernel has stamped so.
@@ -138,7 +140,6 @@ impl Inbox {
             header.msg_hdr.msg_control = (&raw mut slip.control).cast();
             header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
         }
-        let before = clock::now();
         let flags = libc::MSG_DONTWAIT as usize;
         let arguments = [socket.number(), pointer_mut(&mut headers), PACKETS_PER_BATCH_MAX, flags, 0, 0];
         // SAFETY: every header points to a name, a control buffer and one buffer, all with their true lengths
@@ -148,11 +149,13 @@ impl Inbox {
             Err(Errno::EAGAIN) => return Ok(0),
             Err(errno) => return Err(Error { call: "receiving packets", errno }),
         };
+        // Without a stamp they have come when they are here: if we were stopped, those that tell of it are not from before.
+        let now = clock::now();
         let mut clocks = None;
         let filled = headers.iter().zip(&slips).take(count);
         for (envelope, (header, slip)) in self.envelopes.iter_mut().zip(filled) {
             let (len, source) = (header.msg_len as usize, slip.source(family));
-            *envelope = Envelope { len, source, at: Some(before), ..Envelope::EMPTY };
+            *envelope = Envelope { len, source, at: Some(now), ..Envelope::EMPTY };
             // SAFETY: the kernel has filled this header, and its control buffer is alive.
             let stamp = unsafe { read_control(&header.msg_hdr, envelope) };
             if stamp != [0; 2] {

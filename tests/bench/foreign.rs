@@ -15,7 +15,9 @@ use crate::table::Row;
 /// Adverts a second.
 const RATES: [u32; 4] = [1, 10, 100, 1000];
 /// Whose.
-const STRANGERS: std::ops::RangeInclusive<u8> = 101..=200;
+const STRANGERS: std::ops::RangeInclusive<u8> = 101..=110;
+/// How many have been heard before anything is measured: the segment has been like this for long.
+const HEARD: (u32, Duration) = (5000, Duration::from_millis(800));
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
     let intent = Intent { again: false, ..Intent::one(Duration::from_millis(100)) };
@@ -45,9 +47,11 @@ fn hear(plan: &Plan, kind: Kind, intent: Intent, rate: u32) -> State {
             Forged { vrid, addresses, ..Forged::version_3(100) }.frame(port.mac())
         })
         .collect();
+    flooder.flood(&frames, HEARD.0, HEARD.1);
     let span = plan.span(Duration::from_secs(5));
     State::watch(&mut lone, || {
         let sent = flooder.flood(&frames, rate, span);
-        assert!(f64::from(sent) > f64::from(rate) * span.as_secs_f64() * 0.9, "they spoke: {sent}");
+        let least = if plan.quick { 0.3 } else { 0.9 };
+        assert!(f64::from(sent) > f64::from(rate) * span.as_secs_f64() * least, "they spoke: {sent}");
     })
 }

@@ -119,8 +119,8 @@ impl Pair {
 
     /// How long after its own virtual router's wait the last address was announced, or whatever else is `told` of it by the
     /// other router, in milliseconds: a daemon that spreads its adverts over the interval is counted like one that sends
-    /// them together.
-    pub(crate) fn latest(&self, killed: Duration, told: impl Fn(&Frame) -> Option<IpAddr>) -> f64 {
+    /// them together. And how long after the kill, to which it is no matter when within an interval that was.
+    pub(crate) fn latest(&self, killed: Duration, told: impl Fn(&Frame) -> Option<IpAddr>) -> [f64; 2] {
         let [old, new] = [self.master, 1 - self.master].map(|which| self.routers[which].port.index());
         let mut left: BTreeSet<IpAddr> = self.intent.all().into_iter().map(IpAddr::from).collect();
         let mut moments = Vec::new();
@@ -142,7 +142,9 @@ impl Pair {
             let advert = *last.get(address).expect("the master has spoken of every address");
             ms_after(advert + self.intent.wait(), *at)
         });
-        late.max_by(f64::total_cmp).expect("there are addresses")
+        let late = late.max_by(f64::total_cmp).expect("there are addresses");
+        let (_, end) = moments.last().expect("there are addresses");
+        [late, ms_after(killed, *end)]
     }
 
     /// Loses the master.

@@ -49,7 +49,7 @@ impl Row {
     /// vipd's figure as a part of keepalived's.
     pub(crate) fn ratio(&self) -> Option<f64> {
         let [Some(ours), Some(theirs), _] = &self.cells else { return None };
-        (theirs.value.abs() > f64::EPSILON).then(|| ours.value / theirs.value)
+        (theirs.value > f64::EPSILON).then(|| ours.value / theirs.value)
     }
 
     /// Whether the target is met; `None` where there is none, or no figure.
@@ -59,7 +59,7 @@ impl Row {
             Target::AtMost(most) => Some(ours <= most),
             Target::Ratio(most) => match self.ratio() {
                 Some(ratio) => Some(ratio <= most),
-                // Both are nothing, or keepalived's is and ours is not.
+                // keepalived's is nothing, or less.
                 None => self.cells[1].as_ref().map(|theirs| ours <= theirs.value),
             },
         }
