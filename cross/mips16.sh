@@ -26,13 +26,13 @@ link_mips16() {
         -z max-page-size=4096 -z common-page-size=16 -T cross/size.ld -o "$program" "${parts[0]}" "$program.o" --start-group "${parts[@]:1}" --end-group
 }
 
-# Functions become MIPS16, except where it lacks the instructions: atomics, and assembly.
+# Functions become MIPS16, except where it lacks the instructions: atomics, assembly, and counting zeros.
 mark_mips16() {
     awk '
         /^define / { lines = 0; plain = 1; inside = 1 }
         !inside { print; next }
         { line[lines++] = $0 }
-        / (atomic|cmpxchg|atomicrmw|fence|asm) / { plain = 0 }
+        / (atomic|cmpxchg|atomicrmw|fence|asm) |@llvm\.ct[lt]z\./ { plain = 0 }
         $0 == "}" {
             inside = 0
             if (plain) sub(/ #[0-9]+/, "& \"mips16\"", line[0])

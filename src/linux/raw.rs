@@ -229,13 +229,17 @@ fn open(domain: c_int, settings: &[Setting], call: &'static str) -> Result<Descr
 /// Lets the kernel keep away most packets of these VRIDs. Without any there is no filter; nor where the new one is refused:
 /// what the old one muted may be ours by now.
 fn mute(socket: &Descriptor, start: Start, muted: &Vrids) -> Result<(), Error> {
-    let mut done = Ok(());
-    if !muted.is_empty() {
+    let done = if muted.is_empty() {
+        // Everything comes in. qemu-user attaches filters and detaches none.
+        let everything =
+            libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: u32::MAX };
+        socket::filter(socket, &[everything])
+    } else {
         let steps = filter::program(start, muted);
         let steps = steps.map(|filter::Step { code, jt, jf, k }| libc::sock_filter { code, jt, jf, k });
-        done = socket::filter(socket, &steps);
-    }
-    if muted.is_empty() || done.is_err() {
+        socket::filter(socket, &steps)
+    };
+    if done.is_err() {
         let nothing: c_int = 0;
         // There may have been none.
         let _ = socket::set(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &nothing);
