@@ -226,11 +226,10 @@ fn open(domain: c_int, settings: &[Setting], call: &'static str) -> Result<Descr
     Ok(socket)
 }
 
-/// Lets the kernel keep away most packets of these VRIDs. Without any there is no filter; nor where the new one is refused:
-/// what the old one muted may be ours by now.
+/// Lets the kernel keep away most packets of these VRIDs, and none where there are none. Where the new filter is refused
+/// there is none either: what the old one muted may be ours by now.
 fn mute(socket: &Descriptor, start: Start, muted: &Vrids) -> Result<(), Error> {
     let done = if muted.is_empty() {
-        // Everything comes in. qemu-user attaches filters and detaches none.
         let everything =
             libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: u32::MAX };
         socket::filter(socket, &[everything])
@@ -297,9 +296,11 @@ impl Membership {
 #[cfg(test)]
 mod tests {
     use super::super::batch::Way;
+    use super::super::clock;
     use super::super::namespace::{self, Cable};
     use super::*;
     use crate::router::Packet;
+    use core::time::Duration;
     use std::format;
     use std::vec::Vec as Heap;
 
@@ -401,6 +402,38 @@ mod tests {
             assert_eq!(home.receive(&mut inbox).unwrap().count(), 0);
             let mut inbox = Inbox::new();
             assert_eq!(away.receive(&mut inbox).unwrap().count(), 0);
+        });
+    }
+
+    /// Over a cable in one machine it has come before its sender goes on.
+    #[test]
+    fn a_stamped_packet_came_when_it_came_and_not_when_it_is_fetched() {
+        namespace::networked(|| {
+            let cable = Cable::lay();
+            let home = V4::open().unwrap();
+            let (away, v1) = cable.away(|| (V4::open().unwrap(), namespace::index_of("v1")));
+            // Between which moments a packet was sent, and when it came.
+            let send = || {
+                let mut outbox = Outbox::new();
+                outbox.put(v1, v4(Ipv4Addr::new(10, 9, 0, 1)), &[0x31, 9]).unwrap();
+                let before = clock::now();
+                away.send(&mut outbox, &mut |_, errno| panic!("{errno:?}"));
+                let behind = clock::now();
+                std::thread::sleep(Duration::from_micros(300));
+                let mut inbox = Inbox::new();
+                let mut packets = home.receive(&mut inbox).unwrap();
+                let came_at = packets.came_at();
+                packets.next().map(|_| (before, behind, came_at))
+            };
+            home.stamp(true);
+            // Who was put aside for longer than is believed tries again, and so does who was too early.
+            assert!((0..1000).filter_map(|_| send()).any(|(before, behind, came_at)| {
+                assert!(came_at >= before, "no packet comes before it is sent");
+                came_at <= behind
+            }));
+            home.stamp(false);
+            let (_, behind, came_at) = (0..1000).find_map(|_| send()).unwrap();
+            assert!(came_at > behind, "without a stamp it comes when it is fetched");
         });
     }
 

@@ -9,22 +9,25 @@ use crate::harness::now;
 use crate::intent::Intent;
 use crate::pair::Pair;
 use crate::plan::Plan;
-use crate::report::{Report, for_each};
+use crate::report::Report;
 use crate::state::{adverts, periods};
 use crate::table::{Cell, Row, Target};
+use crate::turns::anew;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) {
     let intent = Intent { routers: 255, again: false, ..Intent::one(SECOND / 10) };
-    let late = for_each("reload", &intent, |kind| reload(kind, intent, plan.runs(9)));
-    let cells = late.map(|late| Cell::spread(&late?));
+    let batches = plan.batches();
+    let runs = plan.runs(9).div_ceil(batches);
+    let late = anew("reload", &intent, batches, |kind| reload(kind, intent, runs));
+    let cells = late.map(|late| Cell::spread(&Figures::new(late.concat())));
     let what = "reload of 255 × 100 ms: the latest advert is late by, median".to_owned();
     report.row(&intent, Row { what, cells, target: Some(Target::Ratio(1.0)) });
 }
 
 /// How much longer than the interval the longest silence of a virtual router was, around each reload.
-fn reload(kind: Kind, intent: Intent, runs: usize) -> Figures {
+fn reload(kind: Kind, intent: Intent, runs: usize) -> Vec<f64> {
     let mut lone = Pair::alone(kind, intent);
     let mut late = Vec::new();
     for round in 0..runs {
@@ -43,7 +46,7 @@ fn reload(kind: Kind, intent: Intent, runs: usize) -> Figures {
         let periods = periods(&adverts(&frames, port));
         late.push(periods.ends().expect("it speaks").1 - ms(intent.interval));
     }
-    Figures::new(late)
+    late
 }
 
 /// Gives the first virtual router another priority in the file.
