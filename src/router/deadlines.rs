@@ -85,7 +85,7 @@ impl Deadlines {
     }
 
     fn at(&self, node: usize) -> Option<Instant> {
-        let levels = LEAVES.ilog2() - node.ilog2();
+        let levels = node.leading_zeros() - LEAVES.leading_zeros();
         self.of(self.winner(node, Slot(((node << levels) - LEAVES) as u16)))
     }
 
