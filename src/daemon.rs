@@ -168,6 +168,7 @@ pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
         hears_of_routes: false,
         ends_at: None,
         deaf_until: None,
+        is_realtime,
     };
     let result = daemon.run(seed);
     daemon.listener.remove();
@@ -236,6 +237,7 @@ struct Daemon<'a> {
     ends_at: Option<Instant>,
     /// Until when no client is let in.
     deaf_until: Option<Instant>,
+    is_realtime: bool,
 }
 
 /// Which descriptors have something.
@@ -377,7 +379,9 @@ impl Daemon<'_> {
             // Who is about to take over is awake when the moment comes.
             Some(at) if self.hands.router.may_take_over(at) => poll::wait_punctually(&mut all, at)?,
             _ => {
-                poll::wait(&mut all, deadline.map(|at| at.since(clock::now())))?;
+                let left = deadline.map(|at| at.since(clock::now()));
+                let left = if self.is_realtime { left } else { left.map(poll::without_slack) };
+                poll::wait(&mut all, left)?;
                 None
             }
         };

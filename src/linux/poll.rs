@@ -63,6 +63,14 @@ pub fn wait(descriptors: &mut [Waiting], timeout: Option<Duration>) -> Result<bo
     ready.map(|count| count > 0).map_err(|errno| Error { call: "waiting", errno })
 }
 
+/// For how long to ask [`wait`], so that what the kernel may add does not go beyond `left`. It adds up to a thousandth part, so
+/// that more wakeups fall together (`select_estimate_accuracy`), but not for a process with real-time priority. A wait that
+/// the kernel lets end early is to be repeated.
+#[must_use]
+pub fn without_slack(left: Duration) -> Duration {
+    left.saturating_sub(part(left, 10))
+}
+
 /// Waits as [`wait`] does, and ends at the moment itself: it sleeps until shortly before, and looks again and again from then
 /// on. Otherwise the kernel lets a wait last up to a thousandth part longer, a two-hundredth for a process that is nice,
 /// and takes its time to wake who slept: milliseconds of a takeover at one second.
@@ -86,10 +94,14 @@ pub fn wait_punctually(descriptors: &mut [Waiting], moment: Instant) -> Result<O
 
 /// How much of a punctual wait is slept through: all but a hundredth part, roughly, and what it is awake for.
 fn asleep(left: Duration) -> Duration {
-    // Shifts, since boards have no division of 64 bits; and the kernel adds a tenth of a second at most.
-    let seconds = (left.as_secs().min(100) as u32) << 23;
-    let slack = Duration::from_nanos((seconds + (left.subsec_nanos() >> 7)).into());
-    left.saturating_sub(AWAKE + slack)
+    left.saturating_sub(AWAKE + part(left, 7))
+}
+
+/// Roughly this part of a span, in powers of two, and no more of it than of 100 seconds, since the kernel adds a tenth of
+/// one at most. Shifts, since boards have no division of 64 bits.
+fn part(span: Duration, power: u32) -> Duration {
+    let of_seconds = span.as_secs().min(100) as u32 * (1_000_000_000 >> power);
+    Duration::from_nanos((of_seconds + (span.subsec_nanos() >> power)).into())
 }
 
 /// Lets waits end when their time is over, and not up to 50 microseconds later, by which the kernel would spare itself
@@ -122,6 +134,19 @@ mod tests {
             assert!(rounds <= 8 && left < AWAKE * 11 / 10, "{whole:?}: {left:?} after {rounds}");
         }
         assert_eq!(asleep(AWAKE), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wait_that_lasts_a_thousandth_longer_ends_at_its_moment() {
+        for millis in [1, 100, 1000, 3609, 100_000] {
+            let whole = Duration::from_millis(millis);
+            let asked = without_slack(whole);
+            let lasts = asked + asked / 1000;
+            assert!(lasts >= whole && lasts < whole + whole / 20_000, "{whole:?}: {lasts:?}");
+        }
+        let days = Duration::from_secs(1_000_000);
+        assert!(without_slack(days) + Duration::from_millis(100) >= days);
+        assert_eq!(without_slack(Duration::ZERO), Duration::ZERO);
     }
 
     #[test]
