@@ -301,7 +301,7 @@ fn run(command: &Command<'_>) -> Exit {
     let target = if command.to_syslog { log::Target::Syslog } else { log::Target::Stderr };
     let level = if command.verbose { ::log::LevelFilter::Debug } else { ::log::LevelFilter::Info };
     log::start(target, level);
-    let exit = MEMORY.take().map_or(Exit::Refused, |memory| daemon::run(memory, command));
+    let exit = daemon::run(&MEMORY, command);
     ::log::logger().flush();
     exit
 }

@@ -30,7 +30,7 @@ use crate::linux::bfd::LINES_MAX;
 use crate::linux::control::Listener;
 use crate::linux::launcher::Launcher;
 use crate::linux::losses::Losses;
-use crate::linux::memory::{self, Scratch};
+use crate::linux::memory::{self, Once, Scratch};
 use crate::linux::netlink::Received;
 use crate::linux::outlet::{Arena, Kernel};
 use crate::linux::poll::{self, Waiting};
@@ -69,10 +69,9 @@ static_assertions::const_assert!(Memory::BYTES <= RAM_BYTES_MAX);
 
 /// Everything that the daemon ever uses: there is no heap.
 ///
-/// In this order: first what may not be in use at all, beside the flag of [`memory::Once`], whose page the process that
-/// starts scripts can so go on sharing; then what always is; what only a crowd of packets fills; and last the scratch,
-/// whose own pages are hardly ever there: the first one is the inbox's too, and the last one that of the log, which
-/// follows.
+/// In this order: first what may not be in use at all; then what always is; what only a crowd of packets fills; and last the
+/// scratch, whose own pages are hardly ever there: the first one is the inbox's too, and the last one, with the flag of
+/// [`Once`], that of the log, which follows.
 #[repr(C)]
 pub struct Memory {
     unstarted: Unstarted,
@@ -117,14 +116,15 @@ impl Default for Memory {
     }
 }
 
-/// Runs until SIGTERM or SIGINT, and answers with the exit code.
-pub fn run(memory: &'static mut Memory, command: &Command<'_>) -> Exit {
-    let Memory { router, scratch, effects, arena, inbox, unstarted, tries, clients } = memory;
+/// Runs until SIGTERM or SIGINT, and answers with the exit code. The memory is to be free.
+pub fn run(memory: &'static Once<Memory>, command: &Command<'_>) -> Exit {
     // Split off first: it keeps what there is in memory at this moment.
     let launcher = match Launcher::start() {
         Ok(launcher) => launcher,
         Err(error) => return refused(&error),
     };
+    let Some(memory) = memory.take() else { return Exit::Refused };
+    let Memory { router, scratch, effects, arena, inbox, unstarted, tries, clients } = memory;
     // What is wrong with the configuration is said before anything is touched.
     if let Err(trouble) = load(scratch, command, &mut load::to_log(command)) {
         trouble.log(command);

@@ -13,10 +13,10 @@ use crate::router::Router;
 /// A value in a `static`, which the first to ask receives for good.
 ///
 /// What is all zeros at compile time lies in `.bss` and costs neither file nor, until it is touched, memory.
-#[repr(C)] // The flag lies in a page that is touched anyway, not behind all others.
+#[repr(C)] // The flag lies in a page that the log or the C library touches anyway: what the linker puts behind large values.
 pub struct Once<T> {
-    taken: AtomicBool,
     value: UnsafeCell<T>,
+    taken: AtomicBool,
 }
 
 // SAFETY: the value is reachable only through the one reference that `take` gives out; which thread holds
@@ -26,7 +26,7 @@ unsafe impl<T: Send> Sync for Once<T> {}
 impl<T> Once<T> {
     /// Keeps `value` until it is taken.
     pub const fn new(value: T) -> Self {
-        Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        Self { value: UnsafeCell::new(value), taken: AtomicBool::new(false) }
     }
 
     /// The value, the first time; `None` ever after.
