@@ -26,6 +26,16 @@ impl Footprint {
             descriptors,
         }
     }
+
+    /// The same without the anonymous pages of the stack, and how many kB those are: how deep the calls went since the last
+    /// reload, which gives the stack back, and where in a page the stack begins, are different each time.
+    pub(crate) fn beside_stack(process: u32) -> (Self, u32) {
+        let all = Self::of(process);
+        let pages = fs::read_to_string(format!("/proc/{process}/smaps")).expect("it runs");
+        let (_, stack) = pages.split_once("[stack]").expect("it has a stack");
+        let stack = kb(stack, "Anonymous:");
+        (Self { anonymous_kb: all.anonymous_kb - stack, ..all }, stack)
+    }
 }
 
 /// The number of a line, as proc_pid_smaps(5) and proc_pid_status(5) have them.
